@@ -1,0 +1,108 @@
+"""The numbers of the refresh protocol, and the check that they fit each other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Durations in seconds, as ``refresh-protocol.md`` ("Numbers that must fit each other").
+
+    Each has a setting of the same name; :meth:`problems` says which contradict each other.
+    """
+
+    upstream_connect_timeout: float = 2.0
+    """Longest wait for a connection to Canvas."""
+    upstream_timeout: float = 5.0
+    """Longest whole call to Canvas: name resolution to the last byte of the body."""
+    upstream_attempts: int = 2
+    """Calls to Canvas that one lease allows."""
+    upstream_body_limit: int = 65536
+    """Longest body read from Canvas, in bytes."""
+    lease: float = 25.0
+    """Life of the lease under which one process may talk to Canvas."""
+    lease_reserve: float = 8.0
+    """Part of the lease that must be left before anything is sent."""
+    wait: float = 3.0
+    """Longest that a request waits for a refresh in flight."""
+    margin_min: float = 45.0
+    """Smallest margin: a token is refreshed at least this long before it expires."""
+    margin_max: float = 300.0
+    """Largest margin."""
+    floor: float = 30.0
+    """At this much remaining life, a request waits for the refresh in flight."""
+    dead: float = 5.0
+    """At this much remaining life, a token is not served any more."""
+    short_life: float = 45.0
+    """A token that arrives with less life than this counts as a failed call."""
+    revalidate: float = 1.0
+    """Longest time that the in-process copy is served without a look at Redis."""
+    backoff_min: float = 1.0
+    """Shortest pause after a failed refresh."""
+    backoff_valid: float = 30.0
+    """Longest pause after a failed refresh while a token is valid."""
+    backoff_empty: float = 5.0
+    """Longest pause after a failed refresh while none is valid."""
+    retry_after_max: float = 300.0
+    """Longest pause taken over from Canvas's ``Retry-After``."""
+    latch: float = 900.0
+    """Pause after Canvas refused the keys; then one probe."""
+    report_min_age: float = 10.0
+    """Youngest token whose rejection is believed."""
+    report_interval: float = 60.0
+    """Shortest time between two refreshes caused by reported rejections."""
+    redis_connect_timeout: float = 0.25
+    """Longest wait for a connection to Redis."""
+    redis_timeout: float = 0.5
+    """Longest Redis operation."""
+    request: float = 4.5
+    """Longest that any request takes, under any fault."""
+
+    @property
+    def deadline(self) -> float:
+        """Seconds of upstream work that one lease allows (D)."""
+        return self.upstream_attempts * self.upstream_timeout
+
+    @property
+    def redis_worst(self) -> float:
+        """Seconds that a hung Redis can cost one operation, its one retry included."""
+        return 2 * (self.redis_connect_timeout + self.redis_timeout)
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for each contradiction: the setting, its value and what is allowed."""
+        least_lease = 2 * self.deadline + 5
+        if self.lease < least_lease:
+            yield (
+                f"BROKER_LEASE is {self.lease:g} and must be at least {least_lease:g}: twice the "
+                "upstream deadline (BROKER_UPSTREAM_ATTEMPTS x BROKER_UPSTREAM_TIMEOUT = "
+                f"{self.deadline:g}) plus 5"
+            )
+        if self.upstream_connect_timeout >= self.upstream_timeout:
+            yield (
+                f"BROKER_UPSTREAM_CONNECT_TIMEOUT is {self.upstream_connect_timeout:g} and must be "
+                f"below BROKER_UPSTREAM_TIMEOUT ({self.upstream_timeout:g})"
+            )
+        most_reserve = self.lease - self.upstream_timeout
+        if not self.upstream_timeout < self.lease_reserve < most_reserve:
+            yield (
+                f"BROKER_LEASE_RESERVE is {self.lease_reserve:g} and must lie between "
+                f"BROKER_UPSTREAM_TIMEOUT ({self.upstream_timeout:g}) and BROKER_LEASE minus it "
+                f"({most_reserve:g})"
+            )
+        most_wait = self.request - self.redis_worst
+        if self.wait > most_wait:
+            yield (
+                f"BROKER_WAIT is {self.wait:g} and must be at most {most_wait:g}: a request ends "
+                f"within {self.request:g} s, of which a hung Redis may cost {self.redis_worst:g} "
+                "(2 x (BROKER_REDIS_CONNECT_TIMEOUT + BROKER_REDIS_TIMEOUT))"
+            )
+        if not self.floor < self.margin_min <= self.margin_max:
+            yield (
+                f"BROKER_MARGIN_MIN is {self.margin_min:g} and must be above BROKER_FLOOR "
+                f"({self.floor:g}) and at most BROKER_MARGIN_MAX ({self.margin_max:g})"
+            )
+        if self.floor <= self.dead:
+            yield (
+                f"BROKER_FLOOR is {self.floor:g} and must be above {self.dead:g}, the remaining "
+                "life at which a token is not served any more"
+            )

@@ -1,0 +1,242 @@
+"""What the policy needs from the outside, as Protocols, and the values that cross the border.
+
+The policy knows only this module; the adapters (``broker.store``, ``broker.upstream``) implement
+it, and the application factory joins the two.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from broker.credentials import Credentials
+from broker.errors import UpstreamError
+from broker.secret import Secret
+from broker.tokens import Kind, Record, RefreshToken, TokenPair
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """No attempt until ``remaining`` seconds from now; ``latched`` when Canvas refused the keys.
+
+    ``failures`` counts the failed attempts in a row, ``failure`` is the kind of the last one.
+    """
+
+    remaining: float
+    failures: int
+    failure: str
+    latched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What Redis holds of one organization and credential version, at Redis time ``now``.
+
+    ``record`` is there unless ``generation`` is 0, or the caller said that it knows this
+    generation (``unchanged``), or the record cannot be read. ``spare`` is there while nobody has
+    presented it; ``presented`` tells of the record's own refresh token. ``foreign`` says that the
+    record was written to another server than the one that answered: its marks may be lost and its
+    times are another clock's. ``refused`` says that a caller's report against it was accepted.
+    ``backoff.remaining`` may be 0.
+    """
+
+    now: float
+    generation: int
+    record: Record | None = None
+    unchanged: bool = False
+    foreign: bool = False
+    refused: bool = False
+    spare: RefreshToken | None = None
+    presented: bool = False
+    backoff: Backoff | None = None
+    lease_remaining: float = 0.0
+
+
+class GrantStatus(StrEnum):
+    """How Redis answered an attempt to take the lease."""
+
+    GRANTED = "granted"
+    HELD = "held"
+    MOVED = "moved"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Slot(StrEnum):
+    """Which refresh token an attempt means to present."""
+
+    OWN = "own"
+    SPARE = "spare"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The answer to :meth:`RecordStore.acquire`.
+
+    With ``GRANTED``, ``slot`` is the refresh token that is now marked as presented by this attempt
+    (``NONE``: authenticate). With any other status nothing was changed.
+    """
+
+    status: GrantStatus
+    slot: Slot
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an attempt ended badly, for :meth:`RecordStore.fail` and :meth:`RecordStore.commit`."""
+
+    kind: str
+    delay: float
+    latched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """The answer to a commit: its ``generation``, or with ``superseded`` the one that stands."""
+
+    generation: int
+    superseded: bool
+
+
+class ReportStatus(StrEnum):
+    """What became of a caller's report that Canvas answered 401 to a generation."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"
+    MOVED = "moved"
+    YOUNG = "young"
+    THROTTLED = "throttled"
+
+
+class RecordStore(Protocol):
+    """The shared record of one organization and credential version.
+
+    Every method raises :class:`~broker.errors.StoreUnavailableError` when Redis does not answer,
+    and may be repeated with the same attempt id: twice is as once.
+    """
+
+    def read(self, known: int) -> Snapshot:
+        """Return the present snapshot, without the record if its generation is ``known``."""
+        ...
+
+    def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
+        """Take the lease and mark the wished refresh token as presented, in one step.
+
+        Granted only while the stored generation is ``expected``, no lease lives and no backoff
+        runs. A token that is marked, or lies on another server than it was written to, is not
+        granted: the slot becomes ``NONE``.
+        """
+        ...
+
+    def commit(
+        self, attempt: str, expected: int, record: Record, failure: Failure | None
+    ) -> Commitment:
+        """Store ``record`` unless a generation above ``expected`` stands; end the lease.
+
+        The generation becomes max(stored + 1, ``record.provisional``, Redis microseconds).
+        ``failure`` (a short-lived token) leaves a backoff behind.
+        """
+        ...
+
+    def commit_spare(
+        self, attempt: str, expected: int, spare: RefreshToken, failure: Failure
+    ) -> Commitment:
+        """Keep a refresh token whose access token was unusable; leave a backoff; end the lease."""
+        ...
+
+    def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
+        """Leave a backoff and end the lease; ``clear_mark`` if the mark is this attempt's own."""
+        ...
+
+    def report(self, generation: int) -> ReportStatus:
+        """Note that Canvas refused ``generation``, at most once for it and once a minute."""
+        ...
+
+    def republish(self, record: Record) -> None:
+        """Put ``record`` back where Redis lost it or changed servers; its tokens count as spent."""
+        ...
+
+
+class OpenRecordStore(Protocol):
+    """Gives the record store of an organization under one version of its credentials."""
+
+    def __call__(self, organization: str, credentials: Credentials) -> RecordStore:
+        """Return the store; no input or output yet."""
+        ...
+
+
+class Upstream(Protocol):
+    """Canvas. Each call is one attempt within its own deadline."""
+
+    def authenticate(self, credentials: Credentials) -> TokenPair:
+        """Exchange the keys for a token pair; raises :class:`~broker.errors.UpstreamError`."""
+        ...
+
+    def refresh(self, credentials: Credentials, refresh_token: Secret) -> TokenPair:
+        """Redeem a refresh token; raises :class:`~broker.errors.UpstreamError`."""
+        ...
+
+
+class Retry(Protocol):
+    """Repeats an upstream call inside one lease, by the class of its failure."""
+
+    def __call__(self, call: Callable[[], TokenPair], attempts: int) -> TokenPair:
+        """Return what ``call`` returns; raise its last :class:`~broker.errors.UpstreamError`.
+
+        Tries at most ``attempts`` times and only again after a ``retryable`` failure.
+        """
+        ...
+
+
+class Signal(Protocol):
+    """Something one thread waits for and another sets, once."""
+
+    def set(self) -> None:
+        """Let all who wait go on, now and later."""
+        ...
+
+    def wait(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds; tell whether it was set."""
+        ...
+
+
+class Runtime(Protocol):
+    """How the policy runs things beside each other."""
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Run ``work`` on another thread, soon."""
+        ...
+
+    def signal(self) -> Signal:
+        """Return a new signal that is not set."""
+        ...
+
+    def random(self) -> float:
+        """Return a number drawn evenly from 0 to 1."""
+        ...
+
+    def attempt_id(self) -> str:
+        """Return a name for an attempt that no other attempt has."""
+        ...
+
+
+class Observer(Protocol):
+    """Learns what the policy does, for logs and metrics; must not raise, block or keep secrets."""
+
+    def refreshed(self, organization: str, kind: Kind, generation: int, seconds: float) -> None:
+        """Note that a token pair was committed, ``seconds`` after the upstream call began."""
+        ...
+
+    def failed(self, organization: str, kind: Kind | None, error: UpstreamError) -> None:
+        """Note that an upstream call failed."""
+        ...
+
+    def store_failed(self, organization: str, what: str) -> None:
+        """Note that Redis did not answer."""
+        ...
+
+    def crashed(self, organization: str, error: BaseException) -> None:
+        """Note an exception that nobody foresaw and that the policy survived."""
+        ...
