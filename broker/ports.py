@@ -12,7 +12,7 @@ from typing import Protocol
 from broker.credentials import Credentials
 from broker.errors import UpstreamError
 from broker.secret import Secret
-from broker.tokens import Kind, Record, RefreshToken, TokenPair
+from broker.tokens import Kind, Record, Spare, TokenPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Snapshot:
     unchanged: bool = False
     foreign: bool = False
     refused: bool = False
-    spare: RefreshToken | None = None
+    spare: Spare | None = None
     presented: bool = False
     backoff: Backoff | None = None
     lease_remaining: float = 0.0
@@ -75,7 +75,7 @@ class Grant:
     """The answer to :meth:`RecordStore.acquire`.
 
     With ``GRANTED``, ``slot`` is the refresh token that is now marked as presented by this attempt
-    (``NONE``: authenticate). With any other status nothing was changed.
+    and stands in the snapshot (``NONE``: authenticate). With any other status nothing was changed.
     """
 
     status: GrantStatus
@@ -141,7 +141,7 @@ class RecordStore(Protocol):
         ...
 
     def commit_spare(
-        self, attempt: str, expected: int, spare: RefreshToken, failure: Failure
+        self, attempt: str, expected: int, spare: Spare, failure: Failure
     ) -> Commitment:
         """Keep a refresh token whose access token was unusable; leave a backoff; end the lease."""
         ...
@@ -225,15 +225,19 @@ class Runtime(Protocol):
 class Observer(Protocol):
     """Learns what the policy does, for logs and metrics; must not raise, block or keep secrets."""
 
-    def refreshed(self, organization: str, kind: Kind, generation: int, seconds: float) -> None:
-        """Note that a token pair was committed, ``seconds`` after the upstream call began."""
+    def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Note that Canvas gave a token pair, after ``seconds`` of upstream work."""
         ...
 
-    def failed(self, organization: str, kind: Kind | None, error: UpstreamError) -> None:
+    def committed(self, organization: str, generation: int) -> None:
+        """Note that a token pair became the record."""
+        ...
+
+    def failed(self, organization: str, kind: Kind, error: UpstreamError) -> None:
         """Note that an upstream call failed."""
         ...
 
-    def store_failed(self, organization: str, what: str) -> None:
+    def store_failed(self, organization: str) -> None:
         """Note that Redis did not answer."""
         ...
 

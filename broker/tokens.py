@@ -72,6 +72,14 @@ class Record:
         return self.provisional <= generation <= self.generation
 
 
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A refresh token whose access token was unusable; ``expires_at`` as in :class:`Record`."""
+
+    refresh_token: Secret
+    expires_at: float
+
+
 def draw_margin(lifetime: float, spread: float, limits: Limits) -> float:
     """Return the seconds before expiry at which a token of ``lifetime`` turns stale.
 

@@ -1,0 +1,120 @@
+"""What a caller gets: a token with its times, or the reason why there is none."""
+
+from dataclasses import dataclass
+
+from broker.errors import (
+    CredentialsRejectedError,
+    NoStoreError,
+    TemporarilyUnavailableError,
+    UnavailableError,
+)
+from broker.limits import Limits
+from broker.policy.organization import Copy, Organization
+from broker.secret import Secret
+from broker.tokens import State, state_of
+
+STALE_REFRESH_IN = 5.0
+"""Seconds after which asking again is worth it while a refresh is under way."""
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds; a latch lasts longer, but ends at once when the keys are replaced."""
+SPREAD = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A token for a caller; ``expires_in`` and ``refresh_in`` are whole seconds from now."""
+
+    organization: str
+    access_token: Secret
+    expires_in: int
+    refresh_in: int
+    generation: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationHealth:
+    """What operators may know of one organization; never a secret. Durations in seconds."""
+
+    organization: str
+    state: State
+    generation: int | None
+    expires_in: float | None
+    refresh_expires_in: float | None
+    last_refresh: float | None
+    last_error: str | None
+    failures: int
+    latched: bool
+    next_attempt_in: float | None
+    store_answers: bool
+    landed: bool
+    credential_version: str
+    record_version: str | None
+    skew: float | None
+
+
+def serve(organization: str, copy: Copy, now: float, chance: float, limits: Limits) -> Served:
+    """Return the answer with ``copy``; ``chance`` (0 to 1) spreads ``refresh_in`` by a tenth."""
+    remaining = copy.remaining(now)
+    fresh_for = remaining - copy.record.margin
+    worth = fresh_for if fresh_for > 0 else STALE_REFRESH_IN
+    refresh_in = worth * (1 + SPREAD * (2 * chance - 1))
+    return Served(
+        organization=organization,
+        access_token=copy.record.access_token,
+        expires_in=int(remaining),
+        refresh_in=max(1, min(int(refresh_in), int(remaining))),
+        generation=copy.record.generation,
+        state=state_of(remaining, copy.record.margin, limits),
+    )
+
+
+def refusal(organization: Organization, now: float) -> UnavailableError:
+    """Return why there is no valid token, and when asking again may help."""
+    if not organization.store_answers:
+        return NoStoreError("The store is not available and no token is in memory.", retry_after=2)
+    pause = organization.pause
+    if pause is None:
+        return still_running()
+    retry_after = min(max(1.0, pause.until - now), LONGEST_RETRY_AFTER)
+    if pause.latched:
+        return CredentialsRejectedError(
+            "Canvas refused this organization's credentials.", retry_after=retry_after
+        )
+    return TemporarilyUnavailableError(
+        "Canvas does not give a token at the moment.", retry_after=retry_after
+    )
+
+
+def still_running() -> TemporarilyUnavailableError:
+    """Return the answer to one who has waited as long as may be."""
+    return TemporarilyUnavailableError("A refresh is still running.", retry_after=1)
+
+
+def health_of(organization: Organization, now: float) -> OrganizationHealth:
+    """Return what operators may know of ``organization``."""
+    copy, pause = organization.copy, organization.pause
+    record = copy.record if copy else None
+    expires_in = copy.remaining(now) if copy else None
+    refresh_left = (
+        expires_in + record.refresh_expires_at - record.expires_at
+        if record is not None and expires_in is not None
+        else None
+    )
+    return OrganizationHealth(
+        organization=organization.name,
+        state=organization.state(now),
+        generation=record.generation if record else None,
+        expires_in=expires_in,
+        refresh_expires_in=refresh_left,
+        last_refresh=now - copy.minted if copy else None,
+        last_error=pause.failure if pause else None,
+        failures=pause.failures if pause else 0,
+        latched=pause is not None and pause.latched,
+        next_attempt_in=max(0.0, pause.until - now) if pause else None,
+        store_answers=organization.store_answers,
+        landed=organization.unlanded is None,
+        credential_version=organization.binding.version,
+        record_version=copy.version if copy else None,
+        skew=organization.skew,
+    )

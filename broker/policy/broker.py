@@ -1,0 +1,262 @@
+"""The broker: gives callers the current token and keeps it current.
+
+What a caller gets, by the state of the in-process copy (``refresh-protocol.md``, "States"):
+
+====================  ==========================================================
+FRESH, STALE          the token at once; the refresher works in the background
+CRITICAL              the token, after a short wait for the refresh in flight
+EMPTY                 a token if one comes within that wait, else an error
+====================  ==========================================================
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+
+from broker.credentials import Credentials
+from broker.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    StoreUnavailableError,
+    TemporarilyUnavailableError,
+)
+from broker.policy.answers import (
+    OrganizationHealth,
+    Served,
+    health_of,
+    refusal,
+    serve,
+)
+from broker.policy.flight import Flight, land, look
+from broker.policy.lease import Tools
+from broker.policy.organization import Binding, Copy, Organization
+from broker.policy.schedule import Schedule
+from broker.ports import OpenRecordStore, ReportStatus
+from broker.tokens import State
+
+MIN_TTL_RESERVE = 60
+"""Whole seconds by which ``min_ttl`` must stay below a token's full lifetime."""
+LATE = 1.25
+"""A copy is looked at by the request itself once it is this many revalidations old."""
+_TRIES = 3
+
+
+class Broker:
+    """Keeps one good token for each organization of this process.
+
+    ``waiters`` is how many requests may wait at once; ``keep_warm`` the seconds after its last
+    request for which an organization's token is kept current.
+    """
+
+    def __init__(
+        self, tools: Tools, open_store: OpenRecordStore, *, keep_warm: float, waiters: int
+    ) -> None:
+        self._tools = tools
+        self._limits = tools.limits
+        self._clock = tools.clock
+        self._open_store = open_store
+        self._schedule = Schedule(tools.limits, keep_warm)
+        self._waiters = threading.BoundedSemaphore(waiters)
+        self._lock = threading.Lock()
+        self._organizations: dict[str, Organization] = {}
+        self._flights: dict[Organization, Flight] = {}
+
+    @property
+    def organizations(self) -> frozenset[str]:
+        """Return the names of the organizations whose credentials are loaded."""
+        return frozenset(self._organizations)
+
+    def configure(self, credentials: Mapping[str, Credentials]) -> None:
+        """Take over which organizations there are and what their credentials are."""
+        present = dict(self._organizations)
+        for name in present.keys() - credentials.keys():
+            self._schedule.drop(present.pop(name))
+        for name, keys in credentials.items():
+            organization = present.get(name)
+            if organization is not None and organization.binding.version == keys.version:
+                continue
+            binding = Binding(keys, self._open_store(name, keys))
+            now = self._clock.monotonic()
+            if organization is None:
+                organization = present[name] = Organization(name, binding, self._limits, now)
+            else:
+                organization.rebind(binding)
+            self._schedule.plan(organization, now)
+        self._organizations = present
+
+    def token(self, name: str, *, min_ttl: int = 0, rejected: int | None = None) -> Served:
+        """Return the current token of the organization ``name``.
+
+        ``min_ttl`` is the seconds that it must still live; ``rejected`` the generation that Canvas
+        answered 401 to. Ends within ``limits.request`` seconds under any fault. Raises
+        :class:`~broker.errors.ForbiddenError` for an unknown organization,
+        :class:`~broker.errors.InvalidRequestError` for a ``min_ttl`` above what a token can have,
+        and :class:`~broker.errors.UnavailableError`.
+        """
+        organization = self._organizations.get(name)
+        if organization is None:
+            raise ForbiddenError(name)
+        now = self._clock.monotonic()
+        organization.asked = now
+        if rejected is not None:
+            self._replace_rejected(organization, rejected)
+        copy = self._current(organization, now)
+        self._check_min_ttl(copy, min_ttl)
+        if copy.remaining(self._clock.monotonic()) < min_ttl:
+            copy = self._longer_lived(organization, min_ttl)
+        chance = self._tools.runtime.random()
+        return serve(name, copy, self._clock.monotonic(), chance, self._limits)
+
+    def _current(self, organization: Organization, now: float) -> Copy:
+        """Return the copy that the state table allows to be served."""
+        if now - organization.looked > self._limits.revalidate * LATE and organization.copy:
+            self._look_now(organization)
+        match organization.state(self._clock.monotonic()):
+            case State.FRESH | State.STALE:
+                pass
+            case State.CRITICAL | State.EMPTY:
+                self._wait(organization, lambda copy: self._lives(copy, self._limits.floor))
+        copy = organization.copy
+        if copy is None or not self._lives(copy, self._limits.dead):
+            raise refusal(organization, self._clock.monotonic())
+        return copy
+
+    def _look_now(self, organization: Organization) -> None:
+        """Bring an idle organization's copy up to date; its next looks are the refresher's."""
+        if organization in self._flights:
+            return
+        try:
+            look(organization, organization.binding, self._tools)
+        except StoreUnavailableError:
+            organization.note_silence(self._clock.monotonic())
+            self._tools.observer.store_failed(organization.name)
+        self._schedule.replan(organization, self._clock.monotonic())
+
+    def _lives(self, copy: Copy | None, seconds: float) -> bool:
+        return copy is not None and copy.remaining(self._clock.monotonic()) > seconds
+
+    def _check_min_ttl(self, copy: Copy, min_ttl: int) -> None:
+        most = max(0, int(copy.record.lifetime) - MIN_TTL_RESERVE)
+        if min_ttl > most:
+            raise InvalidRequestError(
+                f"min_ttl must be 0 to {most} (this token's full lifetime minus "
+                f"{MIN_TTL_RESERVE} seconds)"
+            )
+
+    def _longer_lived(self, organization: Organization, min_ttl: int) -> Copy:
+        self._wait(organization, lambda copy: self._lives(copy, min_ttl))
+        copy = organization.copy
+        if copy is None or not self._lives(copy, min_ttl):
+            raise TemporarilyUnavailableError(
+                "No token with this min_ttl can be had at the moment.", retry_after=5
+            )
+        return copy
+
+    def _replace_rejected(self, organization: Organization, rejected: int) -> None:
+        """See to it that the copy is not the one that Canvas refused as ``rejected``."""
+
+        def is_other(copy: Copy | None) -> bool:
+            return copy is not None and not copy.record.names(rejected)
+
+        copy = organization.copy
+        if copy is None or is_other(copy):
+            return
+        retry_after = self._report(organization, copy.record.generation)
+        if retry_after is None:
+            self._wait(organization, is_other)
+            if is_other(organization.copy):
+                return
+            retry_after = 1.0
+        raise TemporarilyUnavailableError(
+            "There is no other token yet than the one that was refused.", retry_after=retry_after
+        )
+
+    def _report(self, organization: Organization, generation: int) -> float | None:
+        """Report a refused generation; return None if another is on its way, else when to ask."""
+        if organization.refused_generation == generation:
+            return None
+        try:
+            status = organization.binding.store.report(generation)
+        except StoreUnavailableError:
+            organization.note_silence(self._clock.monotonic())
+            return 2.0
+        match status:
+            case ReportStatus.YOUNG:
+                return self._limits.report_min_age
+            case ReportStatus.THROTTLED:
+                return self._limits.report_interval
+            case ReportStatus.ACCEPTED | ReportStatus.KNOWN:
+                organization.refused_generation = generation
+        return None
+
+    def _wait(self, organization: Organization, enough: Callable[[Copy | None], bool]) -> None:
+        """Wait for a flight that brings a copy that is ``enough``, for as long as may be.
+
+        All who wait share one flight and its outcome: nobody tries again behind a failed one.
+        """
+        if not self._waiters.acquire(blocking=False):
+            return
+        try:
+            deadline = self._clock.monotonic() + self._limits.wait
+            for _ in range(_TRIES):
+                now = self._clock.monotonic()
+                if enough(organization.copy) or not organization.may_attempt(now):
+                    return
+                flight = self._launch(organization, lambda copy: not enough(copy))
+                if not flight.done.wait(deadline - now) or flight.attempted:
+                    return
+        finally:
+            self._waiters.release()
+
+    def _launch(self, organization: Organization, wanted: Callable[[Copy | None], bool]) -> Flight:
+        """Return the flight under way, or a new one."""
+        with self._lock:
+            flight = self._flights.get(organization)
+            if flight is not None:
+                return flight
+            flight = Flight(organization, self._tools, wanted)
+            self._flights[organization] = flight
+        self._tools.runtime.spawn(lambda: self._fly(organization, flight))
+        return flight
+
+    def _fly(self, organization: Organization, flight: Flight) -> None:
+        try:
+            flight.run()
+        finally:
+            with self._lock:
+                self._flights.pop(organization, None)
+            flight.done.set()
+            if organization is self._organizations.get(organization.name):
+                self._schedule.replan(organization, self._clock.monotonic())
+
+    def tick(self) -> None:
+        """Start the flights whose time has come; called several times a second."""
+        for organization in self._schedule.take_due(self._clock.monotonic()):
+            self._launch(organization, _nothing_more)
+
+    def finish(self, seconds: float) -> bool:
+        """Let flights end and commits land, for at most ``seconds``; tell whether all did."""
+        until = self._clock.monotonic() + seconds
+        while self._clock.monotonic() < until:
+            if not self._flights and self._land_all():
+                return True
+            self._clock.sleep(0.1)
+        return False
+
+    def _land_all(self) -> bool:
+        landed = True
+        for organization in self._organizations.values():
+            try:
+                land(organization)
+            except StoreUnavailableError:
+                landed = False
+        return landed
+
+    def health(self) -> list[OrganizationHealth]:
+        """Return what operators may know of each organization, by name."""
+        now = self._clock.monotonic()
+        return [health_of(o, now) for _, o in sorted(self._organizations.items())]
+
+
+def _nothing_more(copy: Copy | None) -> bool:
+    del copy
+    return False

@@ -1,0 +1,141 @@
+"""One look at Redis and, where a better token is due, one attempt to get it.
+
+The timeline of an attempt, and what a death at each point leaves behind::
+
+    read the record          nothing
+    acquire                  lease + burn mark, in one step; the lease runs out, the mark stands
+    call Canvas              the same: the successor authenticates
+    commit                   the record, or the same as before; never half of it
+    (or) fail                a backoff for the whole fleet; the mark, unless the refresh
+                             that set it definitely did not happen
+
+Nobody presents a marked refresh token again, so whether Canvas did its work does not matter.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from broker.errors import StoreUnavailableError
+from broker.policy.holder import Holder
+from broker.policy.lease import Lease, Tools
+from broker.policy.organization import Binding, Copy, Organization
+from broker.ports import GrantStatus, Slot, Snapshot
+
+REFRESH_TOKEN_RESERVE = 10.0
+"""A refresh token with less life than this (seconds) is not worth a call."""
+FOLLOW_PAUSE = 0.1
+"""Seconds between two looks at another process's attempt."""
+
+
+class Flight:
+    """One flight for one organization; all in this process who wait, wait for the same one.
+
+    ``wanted`` tells of the present copy whether a better one is wanted even if none is due.
+    ``attempted`` says afterwards that an attempt was made, here or elsewhere. ``done`` is set by
+    whoever started the flight, once nobody can join it any more.
+    """
+
+    def __init__(
+        self, organization: Organization, tools: Tools, wanted: Callable[[Copy | None], bool]
+    ) -> None:
+        self.done = tools.runtime.signal()
+        self.attempted = False
+        self._organization = organization
+        self._tools = tools
+        self._wanted = wanted
+
+    def run(self) -> None:
+        """Look, and attempt where due; survives everything."""
+        organization = self._organization
+        try:
+            self._fly(organization.binding)
+        except StoreUnavailableError:
+            organization.note_silence(self._tools.clock.monotonic())
+            self._tools.observer.store_failed(organization.name)
+        except Exception as error:  # noqa: BLE001  # invariant 12: nothing ends the refresher
+            organization.note_crash(self._tools.clock.monotonic())
+            self._tools.observer.crashed(organization.name, error)
+
+    def _fly(self, binding: Binding) -> None:
+        snapshot = look(self._organization, binding, self._tools)
+        now = self._tools.clock.monotonic()
+        wanted = self._organization.is_due(now) or self._wanted(self._organization.copy)
+        if wanted and self._organization.may_attempt(now):
+            self._attempt(binding, snapshot)
+
+    def _attempt(self, binding: Binding, snapshot: Snapshot) -> None:
+        clock, organization = self._tools.clock, self._organization
+        # An attempt whose answer was lost may hold the lease: it asks again under its own name.
+        attempt = organization.unanswered or self._tools.runtime.attempt_id()
+        organization.unanswered = attempt
+        slot = wish(snapshot, organization.copy)
+        asked = clock.monotonic()
+        grant = binding.store.acquire(attempt, snapshot.generation, slot)
+        organization.unanswered = None
+        match grant.status:
+            case GrantStatus.GRANTED:
+                self.attempted = True
+                calls = self._tools.limits.upstream_attempts
+                lease = Lease(attempt, grant, asked, clock.monotonic(), calls)
+                Holder(organization, binding, lease, self._tools).run()
+            case GrantStatus.HELD:
+                self._follow(binding, grant.snapshot)
+            case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:
+                organization.adopt(binding, grant.snapshot, asked)
+
+    def _follow(self, binding: Binding, before: Snapshot) -> None:
+        """Watch another process's attempt for as long as somebody here may wait for it."""
+        clock = self._tools.clock
+        until = clock.monotonic() + self._tools.limits.wait
+        while clock.monotonic() < until:
+            clock.sleep(FOLLOW_PAUSE)
+            asked = clock.monotonic()
+            snapshot = binding.store.read(before.generation)
+            self._organization.adopt(binding, snapshot, asked)
+            if snapshot.generation != before.generation or not snapshot.lease_remaining:
+                self.attempted = True
+                return
+
+
+def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot:
+    """Bring Redis and this process to the newest record that either has.
+
+    Raises :class:`~broker.errors.StoreUnavailableError`.
+    """
+    land(organization)
+    copy = organization.copy
+    known = copy.record.generation if copy and copy.version == binding.version else 0
+    asked = tools.clock.monotonic()
+    snapshot = binding.store.read(known)
+    organization.adopt(binding, snapshot, asked)
+    lost = organization.lost(binding, snapshot, asked)
+    if lost is None:
+        return snapshot
+    binding.store.republish(lost)
+    return binding.store.read(known)
+
+
+def land(organization: Organization) -> None:
+    """Repeat the commit that Redis has not confirmed, if there is one.
+
+    Raises :class:`~broker.errors.StoreUnavailableError`.
+    """
+    unlanded = organization.unlanded
+    if unlanded is None:
+        return
+    commitment = unlanded.commit()
+    organization.unlanded = None
+    if not commitment.superseded:
+        record = replace(unlanded.copy.record, generation=commitment.generation)
+        organization.install(replace(unlanded.copy, record=record))
+
+
+def wish(snapshot: Snapshot, copy: Copy | None) -> Slot:
+    """Return the refresh token worth presenting: the spare, the record's own, or none."""
+    soon = snapshot.now + REFRESH_TOKEN_RESERVE
+    if snapshot.spare is not None:
+        return Slot.SPARE if snapshot.spare.expires_at > soon else Slot.NONE
+    record = copy.record if snapshot.unchanged and copy else snapshot.record
+    if record is None or snapshot.presented or snapshot.foreign:
+        return Slot.NONE
+    return Slot.OWN if record.refresh_expires_at > soon else Slot.NONE

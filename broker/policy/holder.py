@@ -1,0 +1,178 @@
+"""What the holder of the lease does: redeem, then commit or fail."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from broker.errors import (
+    FailureClass,
+    KeysRejectedError,
+    StoreUnavailableError,
+    UnusableTokenError,
+    UpstreamError,
+)
+from broker.policy.lease import Lease, Tools, backoff_delay
+from broker.policy.organization import Binding, Copy, Organization, Pause, Unlanded
+from broker.ports import Failure
+from broker.tokens import Kind, Record, RefreshToken, Spare, State, TokenPair, draw_margin
+
+_MARGIN_SPREAD = 0.1
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Carries one lease from the grant to its end.
+
+    Every method may raise :class:`~broker.errors.StoreUnavailableError`: then the lease runs out
+    by itself, and a token that Canvas gave is served and committed later.
+    """
+
+    organization: Organization
+    binding: Binding
+    lease: Lease
+    tools: Tools
+
+    def run(self) -> None:
+        """Talk to Canvas and tell Redis how it went."""
+        name, clock = self.organization.name, self.tools.clock
+        began = clock.monotonic()
+        try:
+            pair = self._redeem()
+        except UpstreamError as error:
+            self.tools.observer.failed(name, self.lease.kind, error)
+            self._fail(error)
+            return
+        if pair is not None:
+            self.tools.observer.redeemed(name, self.lease.kind, clock.monotonic() - began)
+            self._commit(pair)
+
+    def _redeem(self) -> TokenPair | None:
+        """Return a token pair, or None when somebody else has committed one meanwhile.
+
+        A refused refresh (404, 401) is followed by one ``Authenticate`` in the same lease.
+        """
+        upstream, credentials = self.tools.upstream, self.binding.credentials
+        token = self.lease.refresh_token
+        if token is not None:
+            try:
+                return self._call(Kind.REFRESH, lambda: upstream.refresh(credentials, token))
+            except UpstreamError as error:
+                if error.failure is not FailureClass.REJECTED or not self.lease.calls_left:
+                    raise
+                self.tools.observer.failed(self.organization.name, Kind.REFRESH, error)
+            if self._has_moved():
+                return None
+        return self._call(Kind.AUTHENTICATE, lambda: upstream.authenticate(credentials))
+
+    def _call(self, kind: Kind, call: Callable[[], TokenPair]) -> TokenPair:
+        self.lease.kind = kind
+
+        def counted() -> TokenPair:
+            self.lease.spend_call(self.tools.clock.monotonic(), self.tools.limits)
+            return call()
+
+        return self.tools.retry(counted, self.lease.calls_left)
+
+    def _has_moved(self) -> bool:
+        """Tell whether a newer record made the refused refresh token old; then end the lease."""
+        lease, store = self.lease, self.binding.store
+        asked = self.tools.clock.monotonic()
+        try:
+            snapshot = store.read(lease.expected)
+        except StoreUnavailableError:
+            return False
+        if snapshot.generation == lease.expected:
+            return False
+        self.organization.adopt(self.binding, snapshot, asked)
+        failure = Failure("superseded", self.tools.limits.backoff_min)
+        store.fail(lease.attempt, lease.expected, failure, clear_mark=False)
+        return True
+
+    def _commit(self, pair: TokenPair) -> None:
+        """Commit the pair and serve it, unless somebody else has committed meanwhile."""
+        self.organization.skew = pair.skew
+        short = self._short_life(pair)
+        if short is not None:
+            self._pause(short)
+            if self._has_better(pair):
+                self._keep_spare(pair.refresh, pair.sent, short)
+                return
+        expires = pair.sent + pair.lifetime
+        copy = Copy(self._record(pair), self.binding.version, expires, pair.sent)
+        unlanded = Unlanded(self.binding, self.lease.attempt, self.lease.expected, copy, short)
+        try:
+            commitment = unlanded.commit()
+        except StoreUnavailableError:
+            if self.organization.install(copy):
+                self.organization.unlanded = unlanded
+            raise
+        if commitment.superseded:
+            return
+        record = replace(copy.record, generation=commitment.generation)
+        if self.organization.install(replace(copy, record=record)):
+            self.organization.note_refresh(self.tools.clock.monotonic(), paused=short is not None)
+        self.tools.observer.committed(self.organization.name, record.generation)
+
+    def _fail(self, error: UpstreamError) -> None:
+        """Leave a backoff for the fleet; free the mark after a definite failure of a refresh."""
+        lease = self.lease
+        refused = isinstance(error, KeysRejectedError) and lease.kind is Kind.AUTHENTICATE
+        failure = self._failure(error.kind, error.retry_after, latched=refused)
+        self._pause(failure)
+        if isinstance(error, UnusableTokenError):
+            self._keep_spare(error.spare, lease.granted, failure)
+            return
+        definite = error.failure is FailureClass.DEFINITE and lease.kind is Kind.REFRESH
+        self.binding.store.fail(lease.attempt, lease.expected, failure, clear_mark=definite)
+
+    def _keep_spare(self, token: RefreshToken, sent: float, failure: Failure) -> None:
+        spare = Spare(token.value, self.lease.redis_time(sent) + token.lifetime)
+        self.binding.store.commit_spare(self.lease.attempt, self.lease.expected, spare, failure)
+
+    def _short_life(self, pair: TokenPair) -> Failure | None:
+        if pair.lifetime >= self.tools.limits.short_life:
+            return None
+        return self._failure("short_life", None, latched=False)
+
+    def _has_better(self, pair: TokenPair) -> bool:
+        copy = self.organization.copy
+        return copy is not None and copy.expires >= pair.sent + pair.lifetime
+
+    def _failure(self, kind: str, retry_after: float | None, *, latched: bool) -> Failure:
+        limits = self.tools.limits
+        if latched:
+            return Failure(kind, limits.latch, latched=True)
+        empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
+        backoff = self.lease.grant.snapshot.backoff
+        delay = backoff_delay(
+            backoff.failures if backoff else 0,
+            self.tools.runtime.random(),
+            retry_after,
+            limits.backoff_empty if empty else limits.backoff_valid,
+        )
+        return Failure(kind, max(delay, limits.backoff_min))
+
+    def _pause(self, failure: Failure) -> None:
+        """Heed the backoff here at once, whether or not Redis takes it."""
+        backoff = self.lease.grant.snapshot.backoff
+        failures = (backoff.failures if backoff else 0) + 1
+        until = self.tools.clock.monotonic() + failure.delay
+        self.organization.pause = Pause(until, failures, failure.kind, failure.latched)
+
+    def _record(self, pair: TokenPair) -> Record:
+        """Return the record of ``pair``; its provisional generation is above all served here."""
+        sent_at = self.lease.redis_time(pair.sent)
+        served = self.organization.copy
+        least = max(self.lease.expected, served.record.generation if served else 0) + 1
+        provisional = max(least, int(sent_at * _MICROSECONDS))
+        spread = 1 + _MARGIN_SPREAD * (2 * self.tools.runtime.random() - 1)
+        return Record(
+            generation=provisional,
+            provisional=provisional,
+            access_token=pair.access_token,
+            lifetime=pair.lifetime,
+            expires_at=sent_at + pair.lifetime,
+            margin=draw_margin(pair.lifetime, spread, self.tools.limits),
+            refresh_token=pair.refresh.value,
+            refresh_expires_at=sent_at + pair.refresh.lifetime,
+        )

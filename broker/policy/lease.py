@@ -1,0 +1,75 @@
+"""A granted lease and what its holder needs."""
+
+import math
+from dataclasses import dataclass
+
+from broker.clock import Clock
+from broker.errors import NotSentError
+from broker.limits import Limits
+from broker.ports import Grant, Observer, Retry, Runtime, Slot, Upstream
+from broker.secret import Secret
+from broker.tokens import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the policy works with, joined once by the application factory."""
+
+    limits: Limits
+    clock: Clock
+    runtime: Runtime
+    upstream: Upstream
+    retry: Retry
+    observer: Observer
+
+
+@dataclass(slots=True)
+class Lease:
+    """Who holds it, since when, and how many upstream calls are left in it.
+
+    ``asked`` and ``granted`` are the monotonic instants around the grant; ``kind`` is the upstream
+    call made last.
+    """
+
+    attempt: str
+    grant: Grant
+    asked: float
+    granted: float
+    calls_left: int
+    kind: Kind = Kind.AUTHENTICATE
+
+    @property
+    def expected(self) -> int:
+        """Return the generation that the commit must find."""
+        return self.grant.snapshot.generation
+
+    @property
+    def refresh_token(self) -> Secret | None:
+        """Return the refresh token that this lease burned, if any."""
+        snapshot = self.grant.snapshot
+        if self.grant.slot is Slot.SPARE and snapshot.spare is not None:
+            return snapshot.spare.refresh_token
+        if self.grant.slot is Slot.OWN and snapshot.record is not None:
+            return snapshot.record.refresh_token
+        return None
+
+    def redis_time(self, instant: float) -> float:
+        """Return Redis's time at a monotonic instant after the grant; rather early than late."""
+        return self.grant.snapshot.now + instant - self.granted
+
+    def spend_call(self, now: float, limits: Limits) -> None:
+        """Count one upstream call; raises :class:`NotSentError` if it may outlive the lease."""
+        if self.asked + self.grant.snapshot.lease_remaining - now < limits.lease_reserve:
+            raise NotSentError("lease_too_short")
+        self.calls_left -= 1
+
+
+def backoff_delay(failures: int, chance: float, retry_after: float | None, cap: float) -> float:
+    """Return the seconds to pause after ``failures`` failures in a row, this one not counted.
+
+    Full jitter under a cap that doubles each time; ``chance`` is drawn evenly from 0 to 1.
+    Canvas's own ``Retry-After`` goes before.
+    """
+    if retry_after is not None:
+        return retry_after
+    return chance * min(cap, math.ldexp(1.0, min(failures + 1, 30)))

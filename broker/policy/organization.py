@@ -1,0 +1,192 @@
+"""What this process knows of one organization: its copy of the token, and why it has no better."""
+
+import threading
+from dataclasses import dataclass, replace
+
+from broker.credentials import Credentials
+from broker.limits import Limits
+from broker.ports import Backoff, Commitment, Failure, RecordStore, Snapshot
+from broker.tokens import Record, State, state_of
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The in-process copy of a record, minted under one credential version.
+
+    ``expires`` and ``minted`` are instants of this process's monotonic clock.
+    """
+
+    record: Record
+    version: str
+    expires: float
+    minted: float
+
+    def remaining(self, now: float) -> float:
+        """Return the seconds left to live at the monotonic instant ``now``."""
+        return self.expires - now
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The credentials in force and the record store that belongs to them."""
+
+    credentials: Credentials
+    store: RecordStore
+
+    @property
+    def version(self) -> str:
+        """Return the credential version."""
+        return self.credentials.version
+
+
+@dataclass(frozen=True, slots=True)
+class Unlanded:
+    """A commit that Redis has not confirmed; repeated until it lands or is superseded."""
+
+    binding: Binding
+    attempt: str
+    expected: int
+    copy: Copy
+    failure: Failure | None
+
+    def commit(self) -> Commitment:
+        """Try once more; raises :class:`~broker.errors.StoreUnavailableError`."""
+        record = self.copy.record
+        return self.binding.store.commit(self.attempt, self.expected, record, self.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No attempt before the monotonic instant ``until``; otherwise as :class:`Backoff`."""
+
+    until: float
+    failures: int
+    failure: str
+    latched: bool
+
+
+class Organization:
+    """The state of one organization in this process.
+
+    ``copy`` is replaced as a whole and may be read without the lock. It never goes back to a lower
+    generation, nor from the credential version in force to another one.
+    """
+
+    def __init__(self, name: str, binding: Binding, limits: Limits, now: float) -> None:
+        self.name = name
+        self.binding = binding
+        self.copy: Copy | None = None
+        self.unlanded: Unlanded | None = None
+        self.pause: Pause | None = None
+        self.refused_generation = 0
+        self.store_answers = True
+        self.looked = float("-inf")
+        self.asked = now
+        self.refreshed_at: float | None = None
+        self.skew: float | None = None
+        self.unanswered: str | None = None
+        self._limits = limits
+        self._lock = threading.Lock()
+
+    def state(self, now: float) -> State:
+        """Return the state of the copy at the monotonic instant ``now``."""
+        copy = self.copy
+        if copy is None:
+            return State.EMPTY
+        return state_of(copy.remaining(now), copy.record.margin, self._limits)
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether a better token is wanted: none fresh, keys replaced, or one refused."""
+        copy = self.copy
+        return (
+            copy is None
+            or copy.version != self.binding.version
+            or self.refused_generation == copy.record.generation
+            or self.state(now) is not State.FRESH
+        )
+
+    def may_attempt(self, now: float) -> bool:
+        """Tell whether no backoff or latch forbids an attempt now."""
+        pause = self.pause
+        return pause is None or now >= pause.until
+
+    def rebind(self, binding: Binding) -> None:
+        """Go over to new credentials: the old token is served until there is a new one."""
+        with self._lock:
+            self.binding = binding
+            self.pause = None
+            self.unanswered = None
+
+    def install(self, copy: Copy) -> bool:
+        """Take ``copy`` unless the present one is newer; tell whether it is the present one now."""
+        with self._lock:
+            present = self.copy
+            if present is not None:
+                if present.version == copy.version:
+                    if copy.record.generation <= present.record.generation:
+                        return False
+                elif copy.version != self.binding.version:
+                    return False
+            self.copy = copy
+            return True
+
+    def adopt(self, binding: Binding, snapshot: Snapshot, asked: float) -> None:
+        """Take over what Redis holds; ``asked`` is the monotonic instant before it was asked.
+
+        A record that lies on another server than it was written to is not taken: its expiry was
+        told by another clock.
+        """
+        self.looked = asked
+        self.store_answers = True
+        record = snapshot.record
+        if record is not None and not snapshot.foreign:
+            left = min(record.expires_at - snapshot.now, record.lifetime)
+            expires = asked + left
+            self.install(Copy(record, binding.version, expires, expires - record.lifetime))
+        if binding is self.binding:
+            self.refused_generation = snapshot.generation if snapshot.refused else 0
+            self.note_backoff(snapshot.backoff, asked)
+
+    def note_backoff(self, backoff: Backoff | None, now: float) -> None:
+        """Take over the shared backoff, or its absence."""
+        if backoff is None:
+            self.pause = None
+            return
+        until = now + backoff.remaining
+        self.pause = Pause(until, backoff.failures, backoff.failure, backoff.latched)
+
+    def note_refresh(self, now: float, *, paused: bool) -> None:
+        """Note that a token pair was committed here."""
+        self.refreshed_at = now
+        if not paused:
+            self.pause = None
+
+    def note_silence(self, now: float) -> None:
+        """Note that Redis was asked and did not answer."""
+        self.looked = now
+        self.store_answers = False
+
+    def note_crash(self, now: float) -> None:
+        """Note an exception that nobody foresaw; pause, so that it does not repeat at once."""
+        failures = self.pause.failures + 1 if self.pause else 1
+        self.pause = Pause(now + self._limits.backoff_min, failures, "crashed", latched=False)
+
+    def lost(self, binding: Binding, snapshot: Snapshot, now: float) -> Record | None:
+        """Return the record that Redis should have back, timed by its present clock.
+
+        That is this process's copy, where Redis holds a lower generation, or holds this one as
+        written by another server.
+        """
+        copy = self.copy
+        if copy is None or copy.version != binding.version or self.unlanded is not None:
+            return None
+        generation = copy.record.generation
+        stands = snapshot.generation == generation and not snapshot.foreign
+        if stands or snapshot.generation > generation:
+            return None
+        if copy.remaining(now) <= self._limits.dead:
+            return None
+        expires_at = snapshot.now + copy.remaining(now)
+        moved = expires_at - copy.record.expires_at
+        refresh_expires_at = copy.record.refresh_expires_at + moved
+        return replace(copy.record, expires_at=expires_at, refresh_expires_at=refresh_expires_at)

@@ -1,0 +1,37 @@
+"""The loop in each worker that keeps tokens warm. It survives any exception (invariant 12)."""
+
+import threading
+
+from broker.clock import Clock
+from broker.policy.broker import Broker
+from broker.ports import Observer
+
+TICK = 0.2
+"""Seconds between two ticks; an organization is due at most once in ``limits.backoff_min``."""
+
+
+class Refresher:
+    """Calls :meth:`~broker.policy.broker.Broker.tick` until it is stopped."""
+
+    def __init__(self, broker: Broker, clock: Clock, observer: Observer) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._observer = observer
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Tick until :meth:`stop`; meant for a thread of its own."""
+        while not self._stopped.is_set():
+            self.tick()
+            self._clock.sleep(TICK)
+
+    def tick(self) -> None:
+        """Tick once, whatever happens."""
+        try:
+            self._broker.tick()
+        except Exception as error:  # noqa: BLE001  # invariant 12: nothing ends the refresher
+            self._observer.crashed("*", error)
+
+    def stop(self) -> None:
+        """End :meth:`run` within a tick."""
+        self._stopped.set()

@@ -1,0 +1,71 @@
+"""When each organization is looked at: work grows with the tokens due, not with those configured.
+
+An organization that was asked for a moment ago is looked at once a second; one that is kept warm,
+when its token turns stale; one that nobody has asked for in a long time, not at all.
+"""
+
+import heapq
+import itertools
+import threading
+
+from broker.limits import Limits
+from broker.policy.organization import Organization
+
+IN_USE = 10.0
+"""Seconds after a request for which the copy is kept no older than ``limits.revalidate``."""
+SLACK = 0.75
+"""Part of ``limits.revalidate`` after which the next look starts, so that it ends in time."""
+
+
+class Schedule:
+    """A queue of organizations by the monotonic instant of their next look."""
+
+    def __init__(self, limits: Limits, keep_warm: float) -> None:
+        self._limits = limits
+        self._keep_warm = keep_warm
+        self._lock = threading.Lock()
+        self._queue: list[tuple[float, int, Organization]] = []
+        self._due: dict[Organization, float] = {}
+        self._order = itertools.count()
+
+    def plan(self, organization: Organization, at: float) -> None:
+        """Look at ``organization`` at the instant ``at``, and not when it was planned before."""
+        with self._lock:
+            self._due[organization] = at
+            heapq.heappush(self._queue, (at, next(self._order), organization))
+
+    def drop(self, organization: Organization) -> None:
+        """Look at ``organization`` no more."""
+        with self._lock:
+            self._due.pop(organization, None)
+
+    def take_due(self, now: float) -> list[Organization]:
+        """Return the organizations whose time has come; each must be planned again."""
+        due = []
+        with self._lock:
+            while self._queue and self._queue[0][0] <= now:
+                at, _, organization = heapq.heappop(self._queue)
+                if self._due.get(organization) == at:
+                    del self._due[organization]
+                    due.append(organization)
+        return due
+
+    def replan(self, organization: Organization, now: float) -> None:
+        """Plan the next look at ``organization`` by its state, or none while it is idle."""
+        at = self._next_look(organization, now)
+        if at is not None:
+            self.plan(organization, at)
+
+    def _next_look(self, organization: Organization, now: float) -> float | None:
+        soon = now + self._limits.revalidate * SLACK
+        idle = now - organization.asked
+        if idle < IN_USE or organization.unlanded is not None:
+            return soon
+        if idle >= self._keep_warm:
+            return None
+        copy, pause = organization.copy, organization.pause
+        if pause is not None and pause.until > now:
+            return max(soon, pause.until)
+        if copy is None or organization.is_due(now):
+            return soon
+        return max(soon, copy.expires - copy.record.margin)

@@ -1,0 +1,58 @@
+-- Takes the lease and burns the wished refresh token in one step.
+-- ARGV  2 attempt  3 expected generation  4 wish: own, spare or none  5 lease in ms
+-- Returns {status, slot, snapshot ...}; status granted, held, moved, paused or ended.
+local attempt, expected, wish, lease_ms = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+
+local function answer(status, slot)
+  return {status, slot, unpack(snapshot('', attempt))}
+end
+
+local lease = redis.call('HMGET', LEASE, 'attempt', 'slot', 'server')
+local marks = redis.call('HMGET', RECORD, 'attempt', 'spare_attempt', 'presented',
+  'spare_presented', 'server', 'spare', 'spare_server')
+if lease[1] == attempt then
+  -- The answer to the first try was lost. The mark must still be its own: the record may be new.
+  local mine = {own = marks[3] == attempt, spare = marks[4] == attempt}
+  return answer('granted', mine[lease[2]] and lease[2] or 'none')
+end
+if marks[1] == attempt or marks[2] == attempt or marks[3] == attempt or marks[4] == attempt
+    or redis.call('HGET', BACKOFF, 'attempt') == attempt then
+  return answer('ended', 'none')
+end
+
+if lease[1] then
+  if lease[3] ~= here then
+    -- Its TTL was counted by another server's clock: count it anew, so that it ends in time.
+    redis.call('HSET', LEASE, 'server', here)
+    redis.call('PEXPIRE', LEASE, lease_ms)
+  end
+  return answer('held', 'none')
+end
+if stored_generation() ~= expected then
+  return answer('moved', 'none')
+end
+if backoff_remaining() > 0 then
+  return answer('paused', 'none')
+end
+
+-- A mark set on another server may be lost: what lies here under its name counts as presented.
+if marks[5] and not is_here(marks[5]) and not marks[3] then
+  redis.call('HSET', RECORD, 'presented', 'foreign')
+  marks[3] = 'foreign'
+end
+if marks[6] and not is_here(marks[7]) and not marks[4] then
+  redis.call('HSET', RECORD, 'spare_presented', 'foreign')
+  marks[4] = 'foreign'
+end
+
+local slot = 'none'
+if wish == 'spare' and marks[6] and not marks[4] then
+  slot = 'spare'
+  redis.call('HSET', RECORD, 'spare_presented', attempt)
+elseif wish == 'own' and marks[5] and not marks[3] then
+  slot = 'own'
+  redis.call('HSET', RECORD, 'presented', attempt)
+end
+redis.call('HSET', LEASE, 'attempt', attempt, 'slot', slot, 'server', here)
+redis.call('PEXPIRE', LEASE, lease_ms)
+return answer('granted', slot)

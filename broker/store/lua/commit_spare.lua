@@ -1,0 +1,22 @@
+-- Keeps a refresh token beside the record, whose own refresh token then counts as presented.
+-- ARGV  2 attempt  3 expected generation  4 sealed spare  5 its expiry in us
+--       6 backoff in ms  7 kind of failure
+-- Returns {superseded 0 or 1, generation}
+local attempt, expected = ARGV[2], tonumber(ARGV[3])
+
+local stored = stored_generation()
+if redis.call('HGET', RECORD, 'spare_attempt') == attempt then
+  return {0, digits(stored)}
+end
+if stored > expected then
+  end_lease(attempt)
+  return {1, digits(stored)}
+end
+
+redis.call('HSETNX', RECORD, 'presented', attempt)
+redis.call('HDEL', RECORD, 'spare_presented')
+redis.call('HSET', RECORD, 'spare', ARGV[4], 'spare_attempt', attempt, 'spare_server', here)
+keep_until(tonumber(ARGV[5]))
+back_off(attempt, tonumber(ARGV[6]), ARGV[7], 0)
+end_lease(attempt)
+return {0, digits(stored)}

@@ -1,0 +1,85 @@
+-- Stands before every script. All keys share one hash tag.
+-- KEYS  1 record  hash: generation attempt server sealed presented refused
+--                       spare spare_attempt spare_server spare_presented
+--       2 lease   hash: attempt slot server; its TTL is the lease
+--       3 backoff hash: attempt until failures failure latched server
+--       4 report  string: there for a minute after an accepted report
+-- ARGV  1 name of this server, for one that does not let scripts call INFO; else empty
+local RECORD, LEASE, BACKOFF, REPORT = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local BACKOFF_MEMORY_MS = 600000
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+-- A name that changes with every restart and every failover: what was written under another name
+-- may have lost its last writes, and was timed by another clock. Empty where it can't be known.
+local function name_of_server()
+  local names = {}
+  for _, ask in ipairs({{'server', 'run_id:(%x+)'}, {'replication', 'master_replid:(%x+)'}}) do
+    local info = redis.pcall('INFO', ask[1])
+    local name = type(info) == 'string' and string.match(info, ask[2])
+    if not name then
+      return ARGV[1]
+    end
+    names[#names + 1] = name
+  end
+  return table.concat(names, '-')
+end
+
+local here = name_of_server()
+
+local function is_here(name)
+  return here ~= '' and name == here
+end
+
+local function stored_generation()
+  return tonumber(redis.call('HGET', RECORD, 'generation') or '0')
+end
+
+local function backoff_remaining()
+  local found = redis.call('HMGET', BACKOFF, 'until', 'server')
+  if not found[1] or found[2] ~= here then
+    return 0
+  end
+  return math.max(0, tonumber(found[1]) - now)
+end
+
+-- {now, generation, foreign, presented, refused, sealed, spare,
+--  backoff remaining in us, failures, failure, latched, lease remaining in ms}
+-- A spare that somebody has presented is left out, unless it was the given attempt.
+local function snapshot(known, attempt)
+  local record = redis.call('HMGET', RECORD, 'generation', 'server', 'presented', 'refused',
+    'sealed', 'spare', 'spare_presented', 'spare_server')
+  local backoff = redis.call('HMGET', BACKOFF, 'failures', 'failure', 'latched')
+  local foreign = record[1] and not is_here(record[2])
+  local spare = record[6] and (not record[7] or record[7] == attempt) and is_here(record[8])
+  local unchanged = record[1] == known
+  return {
+    digits(now), record[1] or '0', foreign and 1 or 0, record[3] and 1 or 0, record[4] and 1 or 0,
+    not unchanged and record[5] or '', spare and record[6] or '',
+    digits(backoff_remaining()), backoff[1] or '0', backoff[2] or '', backoff[3] or '0',
+    math.max(0, redis.call('PTTL', LEASE)),
+  }
+end
+
+local function end_lease(attempt)
+  if redis.call('HGET', LEASE, 'attempt') == attempt then
+    redis.call('DEL', LEASE)
+  end
+end
+
+local function back_off(attempt, delay_ms, failure, latched)
+  redis.call('HINCRBY', BACKOFF, 'failures', 1)
+  redis.call('HSET', BACKOFF, 'attempt', attempt, 'until', digits(now + delay_ms * 1000),
+    'failure', failure, 'latched', latched, 'server', here)
+  redis.call('PEXPIRE', BACKOFF, digits(delay_ms + BACKOFF_MEMORY_MS))
+end
+
+-- A record lives as long as its refresh token.
+local function keep_until(expires_us)
+  redis.call('PEXPIRE', RECORD, digits(math.max(1000, (expires_us - now) / 1000)))
+end

@@ -1,0 +1,14 @@
+-- Puts a record back that this server lost, or that it holds under another server's name.
+-- Nobody knows which marks were lost with it: its refresh token counts as presented.
+-- ARGV  2 generation  3 sealed record  4 expiry of its refresh token in us
+-- Returns 1 when the record was written.
+local generation, stored = tonumber(ARGV[2]), stored_generation()
+
+if stored > generation or (stored == generation and is_here(redis.call('HGET', RECORD, 'server'))) then
+  return 0
+end
+redis.call('DEL', RECORD)
+redis.call('HSET', RECORD, 'generation', ARGV[2], 'attempt', 'republished', 'server', here,
+  'sealed', ARGV[3], 'presented', 'republished')
+keep_until(tonumber(ARGV[4]))
+return 1

@@ -1,0 +1,241 @@
+"""The record store in memory: for tests of the policy, held to the same contract as Redis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from broker.credentials import Credentials
+from broker.limits import Limits
+from broker.ports import (
+    Backoff,
+    Commitment,
+    Failure,
+    Grant,
+    GrantStatus,
+    ReportStatus,
+    Slot,
+    Snapshot,
+)
+from broker.tokens import Record, Spare
+
+_FOREIGN = "foreign"
+
+
+@dataclass(slots=True)
+class Shelf:
+    """All that one organization and credential version keeps in a server."""
+
+    generation: int = 0
+    attempt: str = ""
+    record: Record | None = None
+    server: str = ""
+    presented: str = ""
+    refused: bool = False
+    spare: Spare | None = None
+    spare_attempt: str = ""
+    spare_presented: str = ""
+    spare_server: str = ""
+    lease: tuple[str, str] | None = None
+    lease_until: float = 0.0
+    backoff: Backoff | None = None
+    backoff_attempt: str = ""
+    backoff_server: str = ""
+    backoff_until: float = 0.0
+    report_until: float = 0.0
+
+
+@dataclass(slots=True)
+class MemoryServer:
+    """Plays the Redis server; ``name`` changes when it is restarted or fails over."""
+
+    now: Callable[[], float]
+    limits: Limits
+    name: str = "one"
+    shelves: dict[tuple[str, str], Shelf] = field(default_factory=dict)
+
+    def open(self, organization: str, credentials: Credentials) -> "MemoryRecordStore":
+        """Return the record store of an organization under one version of its credentials."""
+        return MemoryRecordStore(self, (organization, credentials.version))
+
+
+class MemoryRecordStore:
+    """Implements :class:`broker.ports.RecordStore` on a :class:`MemoryServer`."""
+
+    def __init__(self, server: MemoryServer, key: tuple[str, str]) -> None:
+        self._server = server
+        self._key = key
+
+    @property
+    def shelf(self) -> Shelf:
+        """What the server holds; for tests to look at."""
+        return self._server.shelves.setdefault(self._key, Shelf())
+
+    def read(self, known: int) -> Snapshot:
+        """Return the present snapshot."""
+        return self._snapshot(known, "")
+
+    def _snapshot(self, known: int, attempt: str) -> Snapshot:
+        shelf, now = self.shelf, self._server.now()
+        unchanged = shelf.generation == known != 0
+        return Snapshot(
+            now=now,
+            generation=shelf.generation,
+            record=None if unchanged else shelf.record,
+            unchanged=unchanged,
+            foreign=bool(shelf.generation) and shelf.server != self._server.name,
+            refused=shelf.refused,
+            spare=shelf.spare if self._spare_is_good(attempt) else None,
+            presented=bool(shelf.presented),
+            backoff=shelf.backoff and replace(shelf.backoff, remaining=self._backoff_remaining()),
+            lease_remaining=max(0.0, shelf.lease_until - now) if shelf.lease else 0.0,
+        )
+
+    def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
+        """Take the lease and burn the wished refresh token."""
+        shelf = self.shelf
+        status = self._refusal(attempt, expected)
+        if status is None:
+            self._burn(attempt, wish)
+            shelf.lease = (attempt, self._server.name)
+            shelf.lease_until = self._server.now() + self._server.limits.lease
+            status = GrantStatus.GRANTED
+        slot = self._burned(attempt) if status is GrantStatus.GRANTED else Slot.NONE
+        return Grant(status, slot, self._snapshot(0, attempt))
+
+    def commit(
+        self, attempt: str, expected: int, record: Record, failure: Failure | None
+    ) -> Commitment:
+        """Store ``record`` unless the generation has moved."""
+        shelf = self.shelf
+        if shelf.attempt == attempt:
+            return Commitment(shelf.generation, superseded=False)
+        if shelf.generation > expected:
+            self._end_lease(attempt)
+            return Commitment(shelf.generation, superseded=True)
+        now_us = round(self._server.now() * 1_000_000)
+        generation = max(shelf.generation + 1, record.provisional, now_us)
+        self._place(replace(record, generation=generation), attempt)
+        if failure:
+            self._back_off(attempt, failure)
+        else:
+            shelf.backoff = None
+        self._end_lease(attempt)
+        return Commitment(generation, superseded=False)
+
+    def commit_spare(
+        self, attempt: str, expected: int, spare: Spare, failure: Failure
+    ) -> Commitment:
+        """Keep a refresh token without an access token."""
+        shelf = self.shelf
+        superseded = shelf.generation > expected
+        if shelf.spare_attempt != attempt and not superseded:
+            shelf.spare, shelf.spare_attempt, shelf.spare_presented = spare, attempt, ""
+            shelf.spare_server = self._server.name
+            shelf.presented = shelf.presented or attempt
+            self._back_off(attempt, failure)
+        self._end_lease(attempt)
+        return Commitment(shelf.generation, superseded)
+
+    def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
+        """Leave a backoff and end the lease."""
+        shelf = self.shelf
+        if shelf.backoff_attempt == attempt:
+            return
+        if clear_mark and shelf.presented == attempt:
+            shelf.presented = ""
+        if clear_mark and shelf.spare_presented == attempt:
+            shelf.spare_presented = ""
+        holder = self._holder()
+        if shelf.generation <= expected and holder in {None, attempt}:
+            self._back_off(attempt, failure)
+        self._end_lease(attempt)
+
+    def report(self, generation: int) -> ReportStatus:
+        """Note that Canvas refused ``generation``."""
+        shelf, now, limits = self.shelf, self._server.now(), self._server.limits
+        if shelf.generation != generation:
+            return ReportStatus.MOVED
+        if shelf.refused:
+            return ReportStatus.KNOWN
+        if now - generation / 1_000_000 < limits.report_min_age:
+            return ReportStatus.YOUNG
+        if now < shelf.report_until:
+            return ReportStatus.THROTTLED
+        shelf.refused, shelf.report_until = True, now + limits.report_interval
+        return ReportStatus.ACCEPTED
+
+    def republish(self, record: Record) -> None:
+        """Put ``record`` back where the server lost it."""
+        shelf = self.shelf
+        here = shelf.server == self._server.name
+        if shelf.generation < record.generation or (
+            shelf.generation == record.generation and not here
+        ):
+            self._place(record, "republished")
+            shelf.presented = "republished"
+
+    def _refusal(self, attempt: str, expected: int) -> GrantStatus | None:
+        shelf, holder = self.shelf, self._holder()
+        if holder == attempt:
+            return GrantStatus.GRANTED
+        traces = {shelf.attempt, shelf.spare_attempt, shelf.presented, shelf.spare_presented}
+        if attempt in traces or shelf.backoff_attempt == attempt:
+            return GrantStatus.ENDED
+        if holder is not None:
+            self._adopt_lease()
+            return GrantStatus.HELD
+        if shelf.generation != expected:
+            return GrantStatus.MOVED
+        return GrantStatus.PAUSED if self._backoff_remaining() > 0 else None
+
+    def _burn(self, attempt: str, wish: Slot) -> None:
+        shelf, here = self.shelf, self._server.name
+        if shelf.generation and shelf.server != here:
+            shelf.presented = shelf.presented or _FOREIGN
+        if shelf.spare and shelf.spare_server != here:
+            shelf.spare_presented = shelf.spare_presented or _FOREIGN
+        if wish is Slot.SPARE and shelf.spare and not shelf.spare_presented:
+            shelf.spare_presented = attempt
+        if wish is Slot.OWN and shelf.generation and not shelf.presented:
+            shelf.presented = attempt
+
+    def _burned(self, attempt: str) -> Slot:
+        if self.shelf.spare_presented == attempt:
+            return Slot.SPARE
+        return Slot.OWN if self.shelf.presented == attempt else Slot.NONE
+
+    def _place(self, record: Record, attempt: str) -> None:
+        shelf = self.shelf
+        shelf.generation, shelf.attempt, shelf.record = record.generation, attempt, record
+        shelf.server, shelf.presented, shelf.refused = self._server.name, "", False
+        shelf.spare, shelf.spare_attempt, shelf.spare_presented = None, "", ""
+
+    def _spare_is_good(self, attempt: str) -> bool:
+        shelf = self.shelf
+        return shelf.spare_presented in {"", attempt} and shelf.spare_server == self._server.name
+
+    def _holder(self) -> str | None:
+        lease = self.shelf.lease
+        return lease[0] if lease and self._server.now() < self.shelf.lease_until else None
+
+    def _adopt_lease(self) -> None:
+        shelf, name = self.shelf, self._server.name
+        if shelf.lease and shelf.lease[1] != name:
+            shelf.lease = (shelf.lease[0], name)
+            shelf.lease_until = self._server.now() + self._server.limits.lease
+
+    def _end_lease(self, attempt: str) -> None:
+        if self._holder() == attempt:
+            self.shelf.lease = None
+
+    def _back_off(self, attempt: str, failure: Failure) -> None:
+        shelf = self.shelf
+        failures = shelf.backoff.failures if shelf.backoff else 0
+        shelf.backoff = Backoff(failure.delay, failures + 1, failure.kind, failure.latched)
+        shelf.backoff_attempt, shelf.backoff_server = attempt, self._server.name
+        shelf.backoff_until = self._server.now() + failure.delay
+
+    def _backoff_remaining(self) -> float:
+        shelf = self.shelf
+        if shelf.backoff is None or shelf.backoff_server != self._server.name:
+            return 0.0
+        return max(0.0, shelf.backoff_until - self._server.now())

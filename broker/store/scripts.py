@@ -1,0 +1,77 @@
+"""Runs the Lua scripts on Redis: one round trip each, one retry, every failure one error."""
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, Protocol
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+from broker.errors import StoreUnavailableError
+from broker.store.breaker import Breaker
+
+NAMES = ("read", "acquire", "commit", "commit_spare", "fail", "report", "republish")
+
+
+class RedisClient(Protocol):
+    """The part of redis-py that the store uses; standalone and cluster clients both have it."""
+
+    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
+        """Run a script by its SHA-1."""
+        ...
+
+    def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
+        """Run a script by its text, which Redis then keeps."""
+        ...
+
+
+class Scripts:
+    """The scripts of ``broker/store/lua`` on one client.
+
+    A script is idempotent for its attempt id, so a lost reply is answered by one retry.
+    ``server_name`` names the server where it does not let scripts call INFO (fakeredis).
+    """
+
+    def __init__(self, client: RedisClient, breaker: Breaker, server_name: str = "") -> None:
+        self._client = client
+        self._breaker = breaker
+        self._server_name = server_name
+        prelude = _source("prelude")
+        self._texts = {name: f"{prelude}\n{_source(name)}" for name in NAMES}
+        self._hashes = {
+            name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+            for name, text in self._texts.items()
+        }
+
+    def run(self, name: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+        """Return the script's reply; raises :class:`StoreUnavailableError`."""
+        values = (*keys, self._server_name, *arguments)
+        return self._breaker.call(lambda: self._try(name, len(keys), values))
+
+    def _try(self, name: str, numkeys: int, values: Sequence[str | int | bytes]) -> Any:
+        # A new object per call: tenacity keeps the state of a call in it.
+        retrying = Retrying(
+            retry=retry_if_exception_type((RedisConnectionError, RedisTimeoutError)),
+            stop=stop_after_attempt(2),
+            reraise=True,
+        )
+        problem = ""
+        try:
+            return retrying(self._once, name, numkeys, values)
+        except RedisError as error:
+            # The class says enough; the message may hold the address or a value.
+            problem = type(error).__name__
+        raise StoreUnavailableError(f"Redis failed: {problem}")
+
+    def _once(self, name: str, numkeys: int, values: Sequence[str | int | bytes]) -> Any:
+        try:
+            return self._client.evalsha(self._hashes[name], numkeys, *values)
+        except NoScriptError:
+            return self._client.eval(self._texts[name], numkeys, *values)
+
+
+def _source(name: str) -> str:
+    return resources.files("broker.store").joinpath("lua", f"{name}.lua").read_text("utf-8")

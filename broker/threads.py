@@ -1,0 +1,38 @@
+"""The policy's runtime on real threads."""
+
+import random
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+FLIGHTS = 32
+"""Flights at once in one worker. A slow upstream holds one for each organization that is due."""
+
+
+class ThreadRuntime:
+    """Implements :class:`broker.ports.Runtime`; make it after the fork."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(FLIGHTS, thread_name_prefix="flight")
+        self._random = random.Random()  # noqa: S311  # jitter, not a secret
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Run ``work`` on a thread of the pool."""
+        self._pool.submit(work)
+
+    def signal(self) -> threading.Event:
+        """Return a new event."""
+        return threading.Event()
+
+    def random(self) -> float:
+        """Return a number drawn evenly from 0 to 1."""
+        return self._random.random()
+
+    def attempt_id(self) -> str:
+        """Return a random UUID."""
+        return uuid.uuid4().hex
+
+    def close(self) -> None:
+        """Take no more work; what runs goes on."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
