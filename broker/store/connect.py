@@ -52,8 +52,6 @@ def connect(url: str, limits: Limits) -> RedisClient:
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
         "driver_info": None,
-        "lib_name": None,
-        "lib_version": None,
     }
     scheme = urlsplit(url).scheme
     if scheme == "redis+sentinel":

@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Any, Protocol
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -61,7 +61,7 @@ class Scripts:
         problem = ""
         try:
             return retrying(self._once, name, numkeys, values)
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             # The class says enough; the message may hold the address or a value.
             problem = type(error).__name__
         raise StoreUnavailableError(f"Redis failed: {problem}")

@@ -1,0 +1,1 @@
+"""The tests mirror the package; ``tests.servers`` and ``tests.fakes`` serve all of them."""

@@ -1,0 +1,163 @@
+"""Stand-ins for what the policy speaks to: a clock, a runtime, a Canvas, an observer.
+
+They hold no rules of their own: the record store that goes with them is
+:mod:`broker.store.memory`, which passes the same contract as Redis.
+"""
+
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from broker.credentials import Credentials
+from broker.errors import UpstreamError
+from broker.secret import Secret
+from broker.tokens import Kind, RefreshToken, TokenPair
+
+START = 1_800_000_000.0
+
+
+def credentials(digit: str = "a") -> Credentials:
+    """Return made-up credentials; another digit gives another version."""
+    return Credentials(Secret(digit * 64), Secret(f"00000000-0000-4000-8000-{digit * 12}"))
+
+
+class FakeClock:
+    """A clock that moves when it is told to, or when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.elapsed = 1000.0
+        self.host_error = 0.0
+
+    def monotonic(self) -> float:
+        """Return the seconds passed."""
+        return self.elapsed
+
+    def wall(self) -> float:
+        """Return the host's idea of Unix time, which may be wrong."""
+        return START + self.elapsed + self.host_error
+
+    def redis(self) -> float:
+        """Return Redis's Unix time."""
+        return START + self.elapsed
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.elapsed += seconds
+
+
+class FakeRuntime:
+    """Runs spawned work at once on this thread, or later where ``hold`` says so."""
+
+    def __init__(self) -> None:
+        self.hold = False
+        self.held: list[Callable[[], None]] = []
+        self.chance = 0.5
+        self._ids = itertools.count(1)
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Run or keep ``work``."""
+        if self.hold:
+            self.held.append(work)
+        else:
+            work()
+
+    def release(self) -> None:
+        """Run what was kept."""
+        held, self.held = self.held, []
+        for work in held:
+            work()
+
+    def signal(self) -> threading.Event:
+        """Return an event; waiting for one that is not set does not block."""
+        return _Impatient()
+
+    def random(self) -> float:
+        """Return what the test chose."""
+        return self.chance
+
+    def attempt_id(self) -> str:
+        """Return attempt-1, attempt-2 and so on."""
+        return f"attempt-{next(self._ids)}"
+
+
+class _Impatient(threading.Event):
+    def wait(self, timeout: float | None = None) -> bool:
+        """Tell whether it is set, without waiting."""
+        return self.is_set()
+
+
+@dataclass
+class FakeCanvas:
+    """Answers with growing tokens, or with the errors that a test queued."""
+
+    clock: FakeClock
+    lifetime: float = 600.0
+    refresh_lifetime: float = 86400.0
+    latency: float = 0.1
+    errors: list[UpstreamError | None] = field(default_factory=list)
+    calls: list[Kind] = field(default_factory=list)
+    presented: list[str] = field(default_factory=list)
+    versions: list[str] = field(default_factory=list)
+    before_answer: Callable[[], None] = lambda: None
+
+    def authenticate(self, credentials: Credentials) -> TokenPair:
+        """Answer an Authenticate."""
+        self.versions.append(credentials.version)
+        return self._answer(Kind.AUTHENTICATE)
+
+    def refresh(self, credentials: Credentials, refresh_token: Secret) -> TokenPair:
+        """Answer a refresh, and note which refresh token was presented."""
+        self.versions.append(credentials.version)
+        self.presented.append(refresh_token.reveal())
+        return self._answer(Kind.REFRESH)
+
+    def _answer(self, kind: Kind) -> TokenPair:
+        self.calls.append(kind)
+        sent = self.clock.monotonic()
+        self.clock.sleep(self.latency)
+        self.before_answer()
+        error = self.errors.pop(0) if self.errors else None
+        if error is not None:
+            raise error
+        number = len(self.calls)
+        refresh = RefreshToken(Secret(f"refresh-{number}"), self.refresh_lifetime)
+        return TokenPair(Secret(f"access-{number}"), self.lifetime, refresh, sent)
+
+
+@dataclass
+class Notes:
+    """An observer that remembers."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} redeemed {kind}")
+
+    def committed(self, organization: str, generation: int) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} committed")
+
+    def failed(self, organization: str, kind: Kind, error: UpstreamError) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} failed {kind} {error.kind}")
+
+    def store_failed(self, organization: str) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} store failed")
+
+    def crashed(self, organization: str, error: BaseException) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} crashed {type(error).__name__}")
+
+
+def retry_definite(call: Callable[[], TokenPair], attempts: int) -> TokenPair:
+    """Repeat retryable failures at once, as often as allowed."""
+    for left in reversed(range(attempts)):
+        try:
+            return call()
+        except UpstreamError as error:
+            if not error.retryable or not left:
+                raise
+    raise AssertionError("no attempt allowed")

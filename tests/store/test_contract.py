@@ -1,0 +1,448 @@
+"""The contract of a record store: what ``broker.ports.RecordStore`` promises, on every store."""
+
+from broker.ports import Failure, GrantStatus, ReportStatus, Slot
+from broker.secret import Secret
+from broker.tokens import Record, Spare
+from tests.store.harness import Harness
+
+TIMEOUT = Failure("timeout", delay=5.0)
+LATCH = Failure("keys_rejected", delay=900.0, latched=True)
+
+
+def record(harness: Harness, *, name: str = "one", provisional: int = 1) -> Record:
+    """Return a record of a token that has ten minutes to live."""
+    return Record(
+        generation=provisional,
+        provisional=provisional,
+        access_token=Secret(f"access-{name}"),
+        lifetime=600.0,
+        expires_at=harness.now() + 600.0,
+        margin=200.0,
+        refresh_token=Secret(f"refresh-{name}"),
+        refresh_expires_at=harness.now() + 86400.0,
+    )
+
+
+def commit_first(harness: Harness, attempt: str = "first") -> int:
+    """Bring the store from empty to one record, as a cold start does; return its generation."""
+    harness.store.acquire(attempt, 0, Slot.NONE)
+    return harness.store.commit(attempt, 0, record(harness), None).generation
+
+
+def spare(harness: Harness) -> Spare:
+    """Return a refresh token that came with an unusable access token."""
+    return Spare(Secret("refresh-spare"), harness.now() + 86400.0)
+
+
+class TestRead:
+    def test_empty(self, harness: Harness) -> None:
+        """An organization that nobody has a token for has generation 0 and nothing else."""
+        snapshot = harness.store.read(0)
+        assert (snapshot.generation, snapshot.record, snapshot.backoff) == (0, None, None)
+        assert not snapshot.unchanged
+        assert not snapshot.foreign
+        assert abs(snapshot.now - harness.now()) < 5
+
+    def test_record_comes_back_whole(self, harness: Harness) -> None:
+        """What was committed is read, both tokens and all times, under its generation."""
+        stored = record(harness)
+        harness.store.acquire("a", 0, Slot.NONE)
+        generation = harness.store.commit("a", 0, stored, None).generation
+        found = harness.store.read(0).record
+        assert found is not None
+        assert found.generation == generation
+        assert found.access_token == stored.access_token
+        assert found.refresh_token == stored.refresh_token
+        assert (found.lifetime, found.margin) == (600.0, 200.0)
+        assert abs(found.expires_at - stored.expires_at) < 0.001
+        assert abs(found.refresh_expires_at - stored.refresh_expires_at) < 0.001
+
+    def test_known_generation_is_left_out(self, harness: Harness) -> None:
+        """A reader that knows the generation is told so and gets no record."""
+        generation = commit_first(harness)
+        snapshot = harness.store.read(generation)
+        assert snapshot.unchanged
+        assert snapshot.record is None
+        assert snapshot.generation == generation
+
+
+class TestAcquire:
+    def test_cold_start_is_granted_once(self, harness: Harness) -> None:
+        """Of two who find nothing, one gets the lease, the other learns that it is held."""
+        assert harness.store.acquire("a", 0, Slot.NONE).status is GrantStatus.GRANTED
+        held = harness.store.acquire("b", 0, Slot.NONE)
+        assert held.status is GrantStatus.HELD
+        assert 0 < held.snapshot.lease_remaining <= 25
+
+    def test_grant_burns_the_refresh_token(self, harness: Harness) -> None:
+        """Whoever gets the lease has marked the refresh token, before any call is made."""
+        generation = commit_first(harness)
+        grant = harness.store.acquire("a", generation, Slot.OWN)
+        assert (grant.status, grant.slot) == (GrantStatus.GRANTED, Slot.OWN)
+        assert grant.snapshot.record is not None
+        assert grant.snapshot.record.refresh_token == Secret("refresh-one")
+        assert harness.store.read(0).presented
+
+    def test_successor_of_a_dead_holder_authenticates(self, harness: Harness) -> None:
+        """The mark outlives the lease: the next holder gets no refresh token."""
+        generation = commit_first(harness)
+        harness.store.acquire("dead", generation, Slot.OWN)
+        harness.end_lease()
+        grant = harness.store.acquire("next", generation, Slot.OWN)
+        assert (grant.status, grant.slot) == (GrantStatus.GRANTED, Slot.NONE)
+
+    def test_twice_is_as_once(self, harness: Harness) -> None:
+        """An attempt that asks again, its answer lost, gets the same answer and the same token."""
+        generation = commit_first(harness)
+        first = harness.store.acquire("a", generation, Slot.OWN)
+        again = harness.store.acquire("a", generation, Slot.OWN)
+        assert (again.status, again.slot) == (first.status, first.slot)
+        assert harness.store.acquire("b", generation, Slot.OWN).status is GrantStatus.HELD
+
+    def test_late_duplicate_leaves_no_ghost(self, harness: Harness) -> None:
+        """An attempt that has ended gets no second lease, however late its request arrives."""
+        generation = commit_first(harness)
+        harness.store.acquire("a", generation, Slot.OWN)
+        harness.store.fail("a", generation, TIMEOUT, clear_mark=False)
+        harness.end_backoff()
+        assert harness.store.acquire("a", generation, Slot.OWN).status is GrantStatus.ENDED
+        assert harness.store.acquire("first", generation, Slot.OWN).status is GrantStatus.ENDED
+        assert harness.store.acquire("b", generation, Slot.OWN).status is GrantStatus.GRANTED
+
+    def test_late_duplicate_after_the_lease_ran_out(self, harness: Harness) -> None:
+        """The burn mark remembers the attempt when nothing else does."""
+        generation = commit_first(harness)
+        harness.store.acquire("a", generation, Slot.OWN)
+        harness.end_lease()
+        assert harness.store.acquire("a", generation, Slot.OWN).status is GrantStatus.ENDED
+
+    def test_moved(self, harness: Harness) -> None:
+        """Who expects an old generation gets the new record instead of the lease."""
+        commit_first(harness)
+        grant = harness.store.acquire("a", 0, Slot.NONE)
+        assert grant.status is GrantStatus.MOVED
+        assert grant.snapshot.record is not None
+
+    def test_lease_of_another_server_starts_anew(self, harness: Harness) -> None:
+        """After a failover the lease still holds, counted by the new server's clock."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.move()
+        held = harness.store.acquire("b", 0, Slot.NONE)
+        assert held.status is GrantStatus.HELD
+        assert 20 < held.snapshot.lease_remaining <= 25
+
+
+class TestCommit:
+    def test_generation_grows_with_redis_time(self, harness: Harness) -> None:
+        """A generation is the microsecond of its commit, and above the one before."""
+        first = commit_first(harness)
+        assert abs(first / 1e6 - harness.now()) < 5
+        harness.store.acquire("b", first, Slot.OWN)
+        assert harness.store.commit("b", first, record(harness), None).generation > first
+
+    def test_generation_is_at_least_the_provisional_one(self, harness: Harness) -> None:
+        """What was served before the commit landed does not count backwards."""
+        ahead = round((harness.now() + 3600) * 1e6)
+        harness.store.acquire("a", 0, Slot.NONE)
+        committed = harness.store.commit("a", 0, record(harness, provisional=ahead), None)
+        assert committed.generation == ahead
+
+    def test_generation_grows_when_the_clock_goes_back(self, harness: Harness) -> None:
+        """A server whose clock is behind still counts up."""
+        ahead = round((harness.now() + 3600) * 1e6)
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.commit("a", 0, record(harness, provisional=ahead), None)
+        harness.store.acquire("b", ahead, Slot.OWN)
+        assert harness.store.commit("b", ahead, record(harness), None).generation == ahead + 1
+
+    def test_twice_is_as_once(self, harness: Harness) -> None:
+        """A commit whose reply was lost is repeated and gives the same generation."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        first = harness.store.commit("a", 0, record(harness), None)
+        assert harness.store.commit("a", 0, record(harness, name="two"), None) == first
+        found = harness.store.read(0).record
+        assert found is not None
+        assert found.access_token == Secret("access-one")
+
+    def test_late_commit_is_taken_if_nobody_else_committed(self, harness: Harness) -> None:
+        """A holder that was paused past its lease still brings a fresh pair."""
+        generation = commit_first(harness)
+        harness.store.acquire("slow", generation, Slot.OWN)
+        harness.end_lease()
+        late = harness.store.commit("slow", generation, record(harness, name="late"), None)
+        assert not late.superseded
+        found = harness.store.read(0).record
+        assert found is not None
+        assert found.access_token == Secret("access-late")
+
+    def test_late_commit_is_refused_if_somebody_committed(self, harness: Harness) -> None:
+        """Compare-and-set: the newer record stands, its lease too."""
+        generation = commit_first(harness)
+        harness.store.acquire("slow", generation, Slot.OWN)
+        harness.end_lease()
+        harness.store.acquire("next", generation, Slot.OWN)
+        newer = harness.store.commit("next", generation, record(harness, name="next"), None)
+        harness.store.acquire("third", newer.generation, Slot.OWN)
+        late = harness.store.commit("slow", generation, record(harness, name="late"), None)
+        assert late.superseded
+        assert late.generation == newer.generation
+        snapshot = harness.store.read(0)
+        assert snapshot.record is not None
+        assert snapshot.record.access_token == Secret("access-next")
+        assert snapshot.lease_remaining > 0
+
+    def test_commit_after_the_store_lost_its_record(self, harness: Harness) -> None:
+        """A failover that lost the record does not refuse the fresh one."""
+        generation = commit_first(harness)
+        harness.store.acquire("a", generation, Slot.OWN)
+        harness.lose()
+        committed = harness.store.commit("a", generation, record(harness, name="two"), None)
+        assert not committed.superseded
+        assert committed.generation > 0
+
+    def test_ends_lease_mark_backoff_and_refusal(self, harness: Harness) -> None:
+        """After a commit the next attempt finds everything clean."""
+        generation = commit_first(harness)
+        harness.store.acquire("a", generation, Slot.OWN)
+        harness.store.fail("a", generation, TIMEOUT, clear_mark=False)
+        harness.end_backoff()
+        harness.store.acquire("b", generation, Slot.OWN)
+        harness.store.commit("b", generation, record(harness), None)
+        snapshot = harness.store.read(0)
+        assert (snapshot.backoff, snapshot.lease_remaining) == (None, 0)
+        assert not snapshot.presented
+        assert not snapshot.refused
+
+    def test_short_lived_record_leaves_a_backoff(self, harness: Harness) -> None:
+        """A token that is served although it is a failure does not start a loop."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        generation = harness.store.commit("a", 0, record(harness), TIMEOUT).generation
+        assert harness.store.acquire("b", generation, Slot.OWN).status is GrantStatus.PAUSED
+
+
+class TestFail:
+    def test_backoff_is_for_all(self, harness: Harness) -> None:
+        """One failure pauses everyone, and says why."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, TIMEOUT, clear_mark=False)
+        paused = harness.store.acquire("b", 0, Slot.NONE)
+        assert paused.status is GrantStatus.PAUSED
+        backoff = paused.snapshot.backoff
+        assert backoff is not None
+        assert (backoff.failures, backoff.failure, backoff.latched) == (1, "timeout", False)
+        assert 4 < backoff.remaining <= 5
+
+    def test_failures_are_counted(self, harness: Harness) -> None:
+        """Failures in a row add up until a commit."""
+        for number in (1, 2, 3):
+            attempt = f"attempt-{number}"
+            harness.store.acquire(attempt, 0, Slot.NONE)
+            harness.store.fail(attempt, 0, TIMEOUT, clear_mark=False)
+            backoff = harness.store.read(0).backoff
+            assert backoff is not None
+            assert backoff.failures == number
+            harness.end_backoff()
+
+    def test_latch(self, harness: Harness) -> None:
+        """Refused keys are told apart from a passing fault."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, LATCH, clear_mark=False)
+        backoff = harness.store.read(0).backoff
+        assert backoff is not None
+        assert backoff.latched
+        assert backoff.remaining > 890
+
+    def test_twice_is_as_once(self, harness: Harness) -> None:
+        """A failure told twice counts once."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, TIMEOUT, clear_mark=False)
+        harness.store.fail("a", 0, TIMEOUT, clear_mark=False)
+        backoff = harness.store.read(0).backoff
+        assert backoff is not None
+        assert backoff.failures == 1
+
+    def test_definite_failure_frees_the_refresh_token(self, harness: Harness) -> None:
+        """A request that never left may be made again with the same refresh token."""
+        generation = commit_first(harness)
+        harness.store.acquire("a", generation, Slot.OWN)
+        harness.store.fail("a", generation, TIMEOUT, clear_mark=True)
+        harness.end_backoff()
+        assert harness.store.acquire("b", generation, Slot.OWN).slot is Slot.OWN
+
+    def test_ambiguous_failure_keeps_the_mark(self, harness: Harness) -> None:
+        """A request that may have arrived spends its refresh token."""
+        generation = commit_first(harness)
+        harness.store.acquire("a", generation, Slot.OWN)
+        harness.store.fail("a", generation, TIMEOUT, clear_mark=False)
+        harness.end_backoff()
+        assert harness.store.acquire("b", generation, Slot.OWN).slot is Slot.NONE
+
+    def test_nobody_clears_anothers_mark(self, harness: Harness) -> None:
+        """A failed Authenticate of a successor does not free what the dead holder presented."""
+        generation = commit_first(harness)
+        harness.store.acquire("dead", generation, Slot.OWN)
+        harness.end_lease()
+        harness.store.acquire("next", generation, Slot.OWN)
+        harness.store.fail("next", generation, TIMEOUT, clear_mark=True)
+        harness.end_backoff()
+        assert harness.store.acquire("third", generation, Slot.OWN).slot is Slot.NONE
+
+    def test_late_failure_disturbs_nobody(self, harness: Harness) -> None:
+        """Who lost the lease neither ends the next holder's nor pauses the fleet."""
+        generation = commit_first(harness)
+        harness.store.acquire("slow", generation, Slot.OWN)
+        harness.end_lease()
+        harness.store.acquire("next", generation, Slot.OWN)
+        harness.store.fail("slow", generation, TIMEOUT, clear_mark=False)
+        snapshot = harness.store.read(0)
+        assert snapshot.backoff is None
+        assert snapshot.lease_remaining > 0
+
+    def test_failure_after_a_success_is_forgotten(self, harness: Harness) -> None:
+        """A token that is there is not displaced or paused by an old attempt's error."""
+        harness.store.acquire("slow", 0, Slot.NONE)
+        harness.end_lease()
+        commit_first(harness, "next")
+        harness.store.fail("slow", 0, TIMEOUT, clear_mark=False)
+        snapshot = harness.store.read(0)
+        assert snapshot.backoff is None
+        assert snapshot.record is not None
+
+    def test_backoff_of_another_server_is_over(self, harness: Harness) -> None:
+        """Its end was told by another clock, which may be far off."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, LATCH, clear_mark=False)
+        harness.move()
+        assert harness.store.acquire("b", 0, Slot.NONE).status is GrantStatus.GRANTED
+
+
+class TestSpare:
+    def test_spare_is_presented_next(self, harness: Harness) -> None:
+        """A good refresh token with a bad access token is kept beside the record and used."""
+        generation = commit_first(harness)
+        harness.store.acquire("a", generation, Slot.OWN)
+        harness.store.commit_spare("a", generation, spare(harness), TIMEOUT)
+        snapshot = harness.store.read(0)
+        assert snapshot.generation == generation
+        assert snapshot.record is not None
+        assert snapshot.record.access_token == Secret("access-one")
+        assert snapshot.spare is not None
+        assert snapshot.backoff is not None
+        harness.end_backoff()
+        grant = harness.store.acquire("b", generation, Slot.SPARE)
+        assert grant.slot is Slot.SPARE
+        assert grant.snapshot.spare is not None
+        assert grant.snapshot.spare.refresh_token == Secret("refresh-spare")
+
+    def test_spare_is_burned_too(self, harness: Harness) -> None:
+        """The spare is presented once, and the record's own was spent for it."""
+        generation = commit_first(harness)
+        harness.store.acquire("a", generation, Slot.NONE)
+        harness.store.commit_spare("a", generation, spare(harness), TIMEOUT)
+        harness.end_backoff()
+        harness.store.acquire("dead", generation, Slot.SPARE)
+        harness.end_lease()
+        snapshot = harness.store.read(0)
+        assert snapshot.spare is None
+        assert snapshot.presented
+        assert harness.store.acquire("b", generation, Slot.SPARE).slot is Slot.NONE
+
+    def test_spare_without_a_record(self, harness: Harness) -> None:
+        """It may come before any usable token; the generation stays 0."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        first = harness.store.commit_spare("a", 0, spare(harness), TIMEOUT)
+        assert harness.store.commit_spare("a", 0, spare(harness), TIMEOUT) == first
+        snapshot = harness.store.read(0)
+        assert (snapshot.generation, snapshot.record) == (0, None)
+        assert snapshot.spare is not None
+        assert snapshot.backoff is not None
+        assert snapshot.backoff.failures == 1
+
+    def test_superseded(self, harness: Harness) -> None:
+        """It is dropped when somebody has committed meanwhile."""
+        harness.store.acquire("slow", 0, Slot.NONE)
+        harness.end_lease()
+        commit_first(harness, "next")
+        assert harness.store.commit_spare("slow", 0, spare(harness), TIMEOUT).superseded
+        assert harness.store.read(0).spare is None
+
+
+class TestFailover:
+    def test_foreign_refresh_token_counts_as_spent(self, harness: Harness) -> None:
+        """A mark may be lost in a failover: a token from before it is not presented."""
+        generation = commit_first(harness)
+        harness.move()
+        assert harness.store.read(0).foreign
+        grant = harness.store.acquire("a", generation, Slot.OWN)
+        assert (grant.status, grant.slot) == (GrantStatus.GRANTED, Slot.NONE)
+
+    def test_foreign_spare_counts_as_spent(self, harness: Harness) -> None:
+        """The same holds for a spare."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.commit_spare("a", 0, spare(harness), TIMEOUT)
+        harness.move()
+        assert harness.store.read(0).spare is None
+        assert harness.store.acquire("b", 0, Slot.SPARE).slot is Slot.NONE
+
+    def test_republished_record_comes_back_spent(self, harness: Harness) -> None:
+        """A lost record is put back under its generation; its refresh token is not trusted."""
+        stored = record(harness, provisional=commit_first(harness))
+        harness.lose()
+        harness.store.republish(stored)
+        snapshot = harness.store.read(0)
+        assert snapshot.generation == stored.generation
+        assert snapshot.record is not None
+        assert snapshot.record.access_token == Secret("access-one")
+        assert snapshot.presented
+        assert not snapshot.foreign
+
+    def test_republished_foreign_record_is_at_home(self, harness: Harness) -> None:
+        """A record that survived a failover gets the new server's name."""
+        stored = record(harness, provisional=commit_first(harness))
+        harness.move()
+        harness.store.republish(stored)
+        snapshot = harness.store.read(0)
+        assert not snapshot.foreign
+        assert snapshot.presented
+
+    def test_republishing_changes_nothing_newer(self, harness: Harness) -> None:
+        """A newer record, or the same at home, stays as it is, its refresh token usable."""
+        generation = commit_first(harness)
+        harness.store.republish(record(harness, name="old", provisional=generation - 1))
+        harness.store.republish(record(harness, name="same", provisional=generation))
+        snapshot = harness.store.read(0)
+        assert snapshot.record is not None
+        assert snapshot.record.access_token == Secret("access-one")
+        assert not snapshot.presented
+
+
+class TestReport:
+    def test_once_per_generation(self, harness: Harness) -> None:
+        """However many report a generation, one report is acted on."""
+        commit_first(harness)
+        harness.age(11)
+        generation = harness.store.read(0).generation
+        assert harness.store.report(generation) is ReportStatus.ACCEPTED
+        assert harness.store.report(generation) is ReportStatus.KNOWN
+        assert harness.store.read(0).refused
+
+    def test_old_generation(self, harness: Harness) -> None:
+        """A report about a generation that is not current changes nothing."""
+        generation = commit_first(harness)
+        assert harness.store.report(generation - 1) is ReportStatus.MOVED
+        assert not harness.store.read(0).refused
+
+    def test_young_token_is_not_doubted(self, harness: Harness) -> None:
+        """A token younger than ten seconds is not replaced."""
+        assert harness.store.report(commit_first(harness)) is ReportStatus.YOUNG
+
+    def test_once_a_minute(self, harness: Harness) -> None:
+        """A second forced refresh waits, whatever the generation."""
+        commit_first(harness)
+        harness.age(11)
+        generation = harness.store.read(0).generation
+        assert harness.store.report(generation) is ReportStatus.ACCEPTED
+        harness.store.acquire("b", generation, Slot.NONE)
+        harness.store.commit("b", generation, record(harness), None)
+        harness.age(11)
+        assert harness.store.report(harness.store.read(0).generation) is ReportStatus.THROTTLED
