@@ -159,12 +159,8 @@ class RecordStore(Protocol):
         ...
 
 
-class OpenRecordStore(Protocol):
-    """Gives the record store of an organization under one version of its credentials."""
-
-    def __call__(self, organization: str, credentials: Credentials) -> RecordStore:
-        """Return the store; no input or output yet."""
-        ...
+OpenRecordStore = Callable[[str, Credentials], RecordStore]
+"""Gives the record store of an organization under one version of its credentials."""
 
 
 class Upstream(Protocol):

@@ -3,9 +3,16 @@
 import click
 
 from broker import __version__
+from broker.cli.demo import demo
+from broker.cli.emulator import emulator
+from broker.cli.serve import serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Serve the current Canvas access token to internal services."""
+
+
+for command in (serve, emulator, demo):
+    main.add_command(command)

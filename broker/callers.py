@@ -1,0 +1,89 @@
+"""Callers: which internal services may ask, by which key, for which organizations."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import combinations
+from typing import Literal, TypeAlias
+
+CALLER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+CALLER_NAME_RULE = "1 to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+KEY_PREFIX = "ctb_"
+_KEY_BYTES = 32
+
+
+class Everything(Enum):
+    """The type of :data:`EVERYTHING`."""
+
+    EVERYTHING = "*"
+
+
+EVERYTHING: Literal[Everything.EVERYTHING] = Everything.EVERYTHING
+"""In place of a set of organizations: all that are configured, now and later."""
+
+Organizations: TypeAlias = frozenset[str] | Literal[Everything.EVERYTHING]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An internal service; ``key_sha256`` holds the SHA-256 of each of its keys, in hexadecimal.
+
+    ``service_account`` is ``namespace:name`` of the Kubernetes service account that it runs as.
+    """
+
+    name: str
+    organizations: Organizations
+    key_sha256: frozenset[str] = field(default=frozenset(), repr=False)
+    service_account: str | None = None
+
+    def may_use(self, organization: str) -> bool:
+        """Tell whether this caller may ask for the organization's token."""
+        return self.organizations is EVERYTHING or organization in self.organizations
+
+    def only_organization(self, known: Collection[str]) -> str | None:
+        """Return the one organization of ``known`` that it may use; None if not exactly one."""
+        usable = [organization for organization in known if self.may_use(organization)]
+        return usable[0] if len(usable) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """All callers, found by their key."""
+
+    callers: tuple[Caller, ...] = ()
+    _by_digest: dict[str, tuple[str, Caller]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index = {
+            digest: (digest, caller) for caller in self.callers for digest in caller.key_sha256
+        }
+        object.__setattr__(self, "_by_digest", index)
+
+    def find(self, key: str) -> Caller | None:
+        """Return the caller that has ``key``, if any has."""
+        presented = key_digest(key)
+        digest, caller = self._by_digest.get(presented, ("", None))
+        return caller if hmac.compare_digest(digest, presented) else None
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for each two callers that could not be told apart."""
+        for one, other in combinations(self.callers, 2):
+            if one.key_sha256 & other.key_sha256:
+                yield f"callers.{one.name} and callers.{other.name} have a key in common"
+            if one.service_account and one.service_account == other.service_account:
+                yield f"callers.{one.name} and callers.{other.name} have the same service_account"
+
+
+def key_digest(key: str) -> str:
+    """Return the SHA-256 of a caller key as 64 hexadecimal digits, the form in which it is kept."""
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+def new_key() -> tuple[str, str]:
+    """Return a new caller key of 256 random bits, and its SHA-256 in hexadecimal."""
+    key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+    return key, key_digest(key)

@@ -1,0 +1,116 @@
+"""The credentials folder: one folder per organization with the files consumer and secret-key.
+
+It may be a mounted Kubernetes Secret or projected volume, whose files are symlinks through
+``..data``; Kubernetes swaps that one link, so a reader may see the old version of one file and the
+new one of the next. Each organization is therefore read until nothing moved meanwhile.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.credentials import ORGANIZATION, ORGANIZATION_RULE, Credentials
+from broker.files.reading import Signature, UnreadableError, read_text, shown, signature
+from broker.files.watch import Reading
+from broker.secret import Secret
+
+SETTING = "BROKER_CREDENTIALS_DIR"
+CONSUMER_FILE = "consumer"
+SECRET_KEY_FILE = "secret-key"  # noqa: S105 - the name of a file
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsFolder:
+    """What the folder holds: the good organizations, a sentence per problem, who has one.
+
+    ``lost`` says that the folder itself cannot be read or holds nobody: it then says nothing about
+    which organizations exist.
+    """
+
+    organizations: Mapping[str, Credentials]
+    problems: tuple[str, ...] = ()
+    broken: frozenset[str] = frozenset()
+    lost: bool = False
+
+    def over(self, current: Mapping[str, Credentials]) -> Mapping[str, Credentials]:
+        """Return what is in force when ``current`` was: who is broken keeps the old credentials."""
+        if self.lost:
+            return current
+        kept = {name: current[name] for name in self.broken if name in current}
+        return {**kept, **self.organizations}
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsSource:
+    """The credentials folder as something to watch."""
+
+    directory: Path
+
+    def signature(self) -> object:
+        """Return what changes when any organization's files do."""
+        try:
+            folders = _folders(self.directory)
+        except OSError:
+            return None
+        return tuple((folder.name, signature(folder), _signatures(folder)) for folder in folders)
+
+    def read(self, current: Mapping[str, Credentials]) -> Reading[Mapping[str, Credentials]]:
+        """Return the credentials in force after a look at the folder, and its problems."""
+        folder = read_credentials(self.directory)
+        return Reading(folder.over(current), folder.problems)
+
+
+def read_credentials(directory: Path) -> CredentialsFolder:
+    """Read all organizations of ``directory``; no problem names a value."""
+    try:
+        folders = _folders(directory)
+    except OSError as error:
+        reason = error.strerror or "unknown reason"
+        return CredentialsFolder({}, (f"{SETTING} cannot be read ({reason})",), lost=True)
+    if not folders:
+        return CredentialsFolder({}, (f"{SETTING} holds no organization's folder",), lost=True)
+    found = {folder.name: _read_folder(folder) for folder in folders}
+    good = {name: read for name, read in found.items() if isinstance(read, Credentials)}
+    bad = {name: read for name, read in found.items() if not isinstance(read, Credentials)}
+    problems = tuple(f"{SETTING}: {problem}" for read in bad.values() for problem in read)
+    return CredentialsFolder(good, problems, frozenset(bad))
+
+
+def _folders(directory: Path) -> list[Path]:
+    return sorted(entry for entry in directory.iterdir() if not entry.name.startswith("."))
+
+
+def _signatures(folder: Path) -> tuple[Signature | None, Signature | None]:
+    return signature(folder / CONSUMER_FILE), signature(folder / SECRET_KEY_FILE)
+
+
+def _read_folder(folder: Path) -> Credentials | list[str]:
+    name = shown(folder.name)
+    if not ORGANIZATION.fullmatch(folder.name):
+        return [f"{name} is no name for an organization: {ORGANIZATION_RULE}"]
+    try:
+        if not folder.is_dir():
+            return [f"{name} is not a folder; each organization has a folder of its own"]
+    except OSError as error:
+        return [f"{name} cannot be read ({error.strerror})"]
+    for _ in range(_ATTEMPTS):
+        before = _signatures(folder)
+        read = _read_pair(folder)
+        if before == _signatures(folder):
+            return read
+    return [f"{folder.name} changed each of the {_ATTEMPTS} times it was read"]
+
+
+def _read_pair(folder: Path) -> Credentials | list[str]:
+    texts, problems = [], []
+    names = [f"{folder.name}/{CONSUMER_FILE}", f"{folder.name}/{SECRET_KEY_FILE}"]
+    for name in names:
+        try:
+            texts.append(Secret(read_text(folder.parent / name).strip()))
+        except UnreadableError as error:
+            problems.append(f"{name} {error}")
+    if problems:
+        return problems
+    credentials = Credentials(*texts)
+    return credentials.problems(*names) or credentials

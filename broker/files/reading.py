@@ -1,0 +1,52 @@
+"""Reading a small text file, and a cheap way to see that it changed."""
+
+import stat
+from pathlib import Path
+
+LIMIT = 1 << 20
+"""Longest file that is read, in bytes."""
+
+Signature = tuple[str, int, int, int, int]
+_SHOWN_LENGTH = 80
+
+
+class UnreadableError(Exception):
+    """A file could not be read; the message says why and holds nothing of its content."""
+
+
+def read_text(path: Path) -> str:
+    """Return the text of ``path``; raise :class:`UnreadableError` if it has none to give."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableError("is not a file")
+        with path.open("rb") as file:
+            content = file.read(LIMIT + 1)
+    except FileNotFoundError:
+        raise UnreadableError("does not exist") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such name is possible"
+        raise UnreadableError(f"cannot be read ({reason})") from None
+    if len(content) > LIMIT:
+        raise UnreadableError(f"is longer than {LIMIT} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise UnreadableError("is not UTF-8 text") from None
+
+
+def signature(path: Path) -> Signature | None:
+    """Return what changes when the file or folder at ``path`` does; None if it cannot be seen.
+
+    The time of the last status change tells of mended permissions and of a rewrite that kept the
+    modification time.
+    """
+    try:
+        seen = path.stat()
+        return str(path.resolve()), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def shown(name: str) -> str:
+    """Return a name found in a file or folder so that it fits a log line."""
+    return repr(name if len(name) <= _SHOWN_LENGTH else f"{name[:_SHOWN_LENGTH]}…")

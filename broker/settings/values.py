@@ -1,0 +1,56 @@
+"""The settings as one immutable value."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from broker.limits import Limits
+from broker.secret import Secret
+
+
+class CallerAuth(StrEnum):
+    """How callers prove who they are."""
+
+    KEYS = "keys"
+    """By the credentials that the callers file names."""
+    NONE = "none"
+    """Not at all; for development on a loopback address."""
+
+
+class LogLevel(StrEnum):
+    """From which severity on log lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What ``BROKER_*`` says; ``docs/settings.md`` tells what each field means.
+
+    Each field has the name of its setting, without the prefix and in lower case. Durations are
+    seconds. Either ``credentials_dir`` or both ``consumer`` and ``secret_key`` are set;
+    ``callers_file`` is set unless ``caller_auth`` is ``NONE``.
+    """
+
+    canvas_url: str
+    canvas_allow_http: bool
+    canvas_proxy: Secret | None
+    canvas_ca_file: Path | None
+    credentials_dir: Path | None
+    consumer: Secret | None
+    secret_key: Secret | None
+    redis_url: Secret
+    redis_prefix: str
+    callers_file: Path | None
+    caller_auth: CallerAuth
+    bind: tuple[str, ...]
+    workers: int
+    threads: int
+    reload_interval: float
+    keep_warm: float
+    log_level: LogLevel
+    graceful_timeout: float
+    limits: Limits

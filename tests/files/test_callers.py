@@ -1,0 +1,143 @@
+"""The callers file: read whole or not at all, every problem told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from broker.callers import EVERYTHING, Callers, key_digest
+from broker.files.callers import CallersSource, parse_callers, read_callers
+from broker.files.watch import Polled, Watched
+
+ONE, TWO = key_digest("one"), key_digest("two")
+CANARY = "canary-7d1f"
+GOOD = f"""
+[callers.billing]
+key_sha256 = "{ONE}"
+organizations = ["acme", "globex"]
+
+[callers.reports]
+key_sha256 = ["{TWO.upper()}", "{key_digest("three")}"]
+service_account = "analytics:reports"
+organizations = ["*"]
+
+[callers.pod]
+service_account = "default:pod"
+organizations = ["acme"]
+"""
+
+
+def table(entries: str) -> str:
+    """Return a file with one caller of these entries."""
+    return f"[callers.billing]\n{entries}\n"
+
+
+def test_a_good_file_gives_its_callers() -> None:
+    """One key, several keys, a service account beside them or alone."""
+    callers, problems = parse_callers(GOOD)
+    assert problems == []
+    billing, reports = callers.find("one"), callers.find("three")
+    assert billing
+    assert (billing.name, billing.organizations) == ("billing", frozenset({"acme", "globex"}))
+    assert reports
+    assert (reports.organizations, reports.service_account) == (EVERYTHING, "analytics:reports")
+    assert callers.find("two") is reports
+    assert [caller.name for caller in callers.callers] == ["billing", "reports", "pod"]
+
+
+KEY = f'key_sha256 = "{ONE}"'
+ALL = 'organizations = ["*"]'
+DIGEST_RULE = "must be the SHA-256 of a key in 64 hexadecimal digits, or a list of such"
+NAMES_RULE = 'must be ["*"], or a list of organizations'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "names no caller"),
+        ("callers = 1", "names no caller"),
+        ("[callers]", "names no caller"),
+        (table(ALL), "callers.billing needs key_sha256, or service_account, or both"),
+        (table(KEY), "callers.billing.organizations is missing"),
+        (table(f'{ALL}\nkey_sha256 = "{CANARY}"'), f"callers.billing.key_sha256 {DIGEST_RULE}"),
+        (table(f"{ALL}\nkey_sha256 = []"), f"callers.billing.key_sha256 {DIGEST_RULE}"),
+        (table(f"{ALL}\nkey_sha256 = 5"), f"callers.billing.key_sha256 {DIGEST_RULE}"),
+        (table(f'{ALL}\nkey_sha256 = ["{ONE}", 5]'), f"callers.billing.key_sha256 {DIGEST_RULE}"),
+        (
+            table(f'{ALL}\nkey_sha256 = "{key_digest("")}"'),
+            "callers.billing.key_sha256 holds the SHA-256 of an empty key",
+        ),
+        (
+            table(f'{ALL}\nservice_account = "{CANARY}"'),
+            'callers.billing.service_account must be "namespace:name"',
+        ),
+        (table(f"{ALL}\nservice_account = 5"), "callers.billing.service_account must be"),
+        (table(f"{KEY}\norganizations = []"), f"callers.billing.organizations {NAMES_RULE}"),
+        (table(f'{KEY}\norganizations = "*"'), f"callers.billing.organizations {NAMES_RULE}"),
+        (table(f'{KEY}\norganizations = ["*", "acme"]'), "callers.billing.organizations must be"),
+        (table(f'{KEY}\norganizations = ["{CANARY.upper()}"]'), "callers.billing.organizations"),
+        (table(f"{KEY}\norganizations = [5]"), "callers.billing.organizations must be"),
+        (
+            table(f"{KEY}\n{ALL}\norganisations = 1"),
+            "callers.billing: 'organisations' is not known; did you mean organizations?",
+        ),
+        (table(f'{KEY}\n{ALL}\nzzz = "{CANARY}"'), "callers.billing: 'zzz' is not known"),
+        (f"caller = 1\n{GOOD}", "'caller' is not known; did you mean callers?"),
+        (f"[callers]\nbilling = '{CANARY}'", "callers.billing must be a table"),
+        ('[callers."bil ling"]', "'bil ling' is no name for a caller: 1 to 63 letters"),
+        (f"[callers.billing]\nkey = {CANARY}", "is not TOML (at line 2, column 7)"),
+        ("[callers", "is not TOML (at end of document)"),
+        (f"a = {'[' * 5000}", "is nested too deeply"),
+        (
+            f"{GOOD}\n[callers.copy]\n{KEY}\n{ALL}",
+            "callers.billing and callers.copy have a key in common",
+        ),
+        (
+            f'{GOOD}\n[callers.copy]\nservice_account = "default:pod"\n{ALL}',
+            "callers.pod and callers.copy have the same service_account",
+        ),
+    ],
+)
+def test_each_problem_has_a_sentence_that_repeats_no_value(text: str, problem: str) -> None:
+    """It names the caller and the entry, and says what is allowed."""
+    _, problems = parse_callers(text)
+    assert len(problems) == 1
+    assert problems[0].startswith(problem)
+    assert CANARY not in problems[0].lower()
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Those of several callers, several of one, and an unknown name beside them."""
+    text = 'extra = 1\n[callers.a]\nkey_sha256 = "x"\nzzz = 1\n[callers.b]\norganizations = []\n'
+    _, problems = parse_callers(text)
+    assert [problem.split()[0] for problem in problems] == [
+        "'extra'",
+        "callers.a.key_sha256",
+        "callers.a.organizations",
+        "callers.a:",
+        "callers.b",
+        "callers.b.organizations",
+    ]
+
+
+def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
+    """The setting is named, so that the operator knows where to look."""
+    callers, problems = read_callers(tmp_path / "nothing")
+    assert (callers, problems) == (Callers(), ("BROKER_CALLERS_FILE does not exist",))
+
+
+def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None:
+    """One bad caller refuses the whole version; the repaired one is taken."""
+    file = tmp_path / "callers.toml"
+    file.write_text(GOOD)
+    watched = Watched(CallersSource(file), Callers())
+    file.write_text(f'{GOOD}\n[callers.new]\norganizations = ["*"]')
+    assert watched.poll().problems == (
+        "BROKER_CALLERS_FILE: callers.new needs key_sha256, or service_account, or both",
+    )
+    assert len(watched.current.callers) == 3
+    file.write_text(f'{GOOD}\n[callers.new]\nkey_sha256 = "{key_digest("new")}"\n{ALL}')
+    assert watched.poll() == Polled(reloaded=True)
+    assert watched.current.find("new")
+    file.unlink()
+    assert watched.poll().problems == ("BROKER_CALLERS_FILE does not exist",)
+    assert watched.current.find("new")

@@ -1,0 +1,87 @@
+"""Callers are found by their key and may use their own organizations only."""
+
+import hashlib
+import re
+
+import pytest
+
+from broker.callers import EVERYTHING, Caller, Callers, key_digest, new_key
+
+BILLING = Caller("billing", frozenset({"acme", "globex"}), frozenset({key_digest("one")}))
+REPORTS = Caller("reports", EVERYTHING, frozenset({key_digest("two"), key_digest("three")}))
+CALLERS = Callers((BILLING, REPORTS))
+
+
+def test_a_caller_is_found_by_each_of_its_keys() -> None:
+    """Two keys live side by side while they are rotated."""
+    assert CALLERS.find("one") is BILLING
+    assert CALLERS.find("two") is REPORTS
+    assert CALLERS.find("three") is REPORTS
+
+
+@pytest.mark.parametrize("key", ["", "four", key_digest("one"), "one ", "ön€", "\udcff"])
+def test_any_other_text_finds_nobody(key: str) -> None:
+    """Not even the digest that is kept, nor text that is no Unicode."""
+    assert CALLERS.find(key) is None
+
+
+def test_nobody_is_found_among_no_callers() -> None:
+    """Also not by an empty key."""
+    assert Callers().find("") is None
+
+
+def test_a_caller_uses_its_own_organizations_only() -> None:
+    """Everything means everything."""
+    assert BILLING.may_use("acme")
+    assert not BILLING.may_use("initech")
+    assert REPORTS.may_use("initech")
+
+
+@pytest.mark.parametrize(
+    ("caller", "known", "only"),
+    [
+        (BILLING, {"acme", "initech"}, "acme"),
+        (BILLING, {"acme", "globex"}, None),
+        (BILLING, {"initech"}, None),
+        (BILLING, set(), None),
+        (REPORTS, {"initech"}, "initech"),
+        (REPORTS, {"initech", "acme"}, None),
+    ],
+)
+def test_the_organization_may_be_left_out_when_just_one_is_usable(
+    caller: Caller, known: set[str], only: str | None
+) -> None:
+    """Usable: the caller may use it and it is configured."""
+    assert caller.only_organization(known) == only
+
+
+def test_callers_that_cannot_be_told_apart_are_problems() -> None:
+    """Each pair is named."""
+    shared = frozenset({key_digest("one"), key_digest("five")})
+    copy = Caller("copy", EVERYTHING, shared, service_account="a:b")
+    other = Caller("other", EVERYTHING, service_account="a:b")
+    third = Caller("third", EVERYTHING)
+    assert list(Callers((BILLING, copy, other, third)).problems()) == [
+        "callers.billing and callers.copy have a key in common",
+        "callers.copy and callers.other have the same service_account",
+    ]
+    assert list(CALLERS.problems()) == []
+
+
+def test_callers_show_no_digest() -> None:
+    """A log line with a caller in it names it and no more."""
+    assert key_digest("one") not in repr(CALLERS)
+
+
+def test_callers_are_equal_by_what_the_file_says() -> None:
+    """So that a reload tells a change from a touched file."""
+    assert Callers((BILLING,)) == Callers((BILLING,))
+    assert Callers((BILLING,)) != CALLERS
+
+
+def test_a_new_key_is_long_random_and_kept_as_its_digest() -> None:
+    """256 bits in 43 characters that need no quoting anywhere."""
+    key, digest = new_key()
+    assert re.fullmatch(r"ctb_[A-Za-z0-9_-]{43}", key)
+    assert digest == hashlib.sha256(key.encode()).hexdigest()
+    assert new_key()[0] != key
