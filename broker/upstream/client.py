@@ -1,0 +1,80 @@
+"""The Canvas client: each call is one attempt, and ends in a token pair or one classified error."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from broker import __version__
+from broker.clock import Clock
+from broker.credentials import Credentials
+from broker.errors import UpstreamError
+from broker.limits import Limits
+from broker.secret import Secret
+from broker.tokens import Kind, TokenPair
+from broker.upstream.answer import refusal
+from broker.upstream.pair import read_pair
+from broker.upstream.quiet import silence_urllib3
+from broker.upstream.route import Route
+from broker.upstream.wire import Request, exchange
+
+
+class CanvasClient:
+    """Canvas at ``base_url``, reached directly or through ``proxy``.
+
+    ``proxy`` is an ``http://`` URL, with user and password where it wants them; the environment's
+    proxies are ignored. ``ca_file`` replaces the system's certificate authorities. From here on
+    urllib3 logs nothing in this process. Raises ValueError for a URL that cannot be used, OSError
+    for a ``ca_file`` that cannot be read.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        limits: Limits,
+        clock: Clock,
+        *,
+        proxy: str | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        silence_urllib3()
+        self._route = Route(base_url, proxy=proxy, ca_file=ca_file)
+        self._limits = limits
+        self._clock = clock
+
+    def authenticate(self, credentials: Credentials) -> TokenPair:
+        """Exchange the keys for a token pair, within ``limits.upstream_timeout`` seconds.
+
+        Raises one :class:`~broker.errors.UpstreamError`, without cause, URL or body.
+        """
+        return self._call(Kind.AUTHENTICATE, _request("/Authenticate", credentials))
+
+    def refresh(self, credentials: Credentials, refresh_token: Secret) -> TokenPair:
+        """Redeem a refresh token, within ``limits.upstream_timeout`` seconds.
+
+        Raises one :class:`~broker.errors.UpstreamError`, without cause, URL or body.
+        """
+        return self._call(Kind.REFRESH, _refresh_request(credentials, refresh_token))
+
+    def _call(self, kind: Kind, request: Request) -> TokenPair:
+        answer = exchange(self._route, request, self._limits, self._clock)
+        outcome = refusal(answer, kind, self._limits.retry_after_max) or read_pair(answer)
+        if isinstance(outcome, UpstreamError):
+            raise outcome
+        return outcome
+
+
+def _refresh_request(credentials: Credentials, refresh_token: Secret) -> Request:
+    path = f"/RefreshAccessToken?refreshToken={quote(refresh_token.reveal(), safe='')}"
+    return _request(path, credentials)
+
+
+def _request(path: str, credentials: Credentials) -> Request:
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "Consumer": credentials.consumer.reveal(),
+        "SecretKey": credentials.secret_key.reveal(),
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        "User-Agent": f"canvas-token-broker/{__version__}",
+    }
+    return Request(path, headers)

@@ -1,0 +1,85 @@
+"""The words that name an upstream failure in logs, metrics and health: a fixed, small list."""
+
+from enum import StrEnum, unique
+
+
+@unique
+class FailureKind(StrEnum):
+    """What went wrong in one call to Canvas; the error's type gives its class."""
+
+    # Definite: nothing was sent.
+    DNS = "dns"
+    """The host name could not be resolved."""
+    CONNECT = "connect"
+    """No connection: refused, unreachable, or closed before it stood."""
+    CONNECT_TIMEOUT = "connect_timeout"
+    """Name resolution, connection or TLS took too long."""
+    TLS = "tls"
+    """The TLS handshake failed, or the certificate did not verify."""
+    PROXY = "proxy"
+    """The proxy could not be used, or refused to connect to Canvas."""
+    NO_THREAD = "no_thread"
+    """This host would not start another thread."""
+
+    # Definite: Canvas did no work.
+    THROTTLED = "throttled"
+    """429, or 503 with ``Retry-After``."""
+
+    # Rejected.
+    KEYS_REJECTED = "keys_rejected"
+    """401."""
+    REFRESH_TOKEN_UNKNOWN = "refresh_token_unknown"  # noqa: S105 - a word, not a token
+    """404 to a refresh."""
+
+    # Ambiguous: sent, and no answer that can be read.
+    TIMEOUT = "timeout"
+    """The whole answer had not arrived by the deadline."""
+    RESET = "reset"
+    """The connection broke."""
+    CLOSED = "closed"
+    """The connection was closed without an answer."""
+    TRUNCATED = "truncated"
+    """The body ended before its announced length."""
+    OVERSIZE = "oversize"
+    """The body is longer than allowed."""
+    PROTOCOL = "protocol"
+    """What came back is not HTTP."""
+
+    # Ambiguous: answered, but not with a token pair.
+    UNREADABLE = "unreadable"
+    """The body is not JSON."""
+    BAD_ANSWER = "bad_answer"
+    """JSON without a usable refresh token, or with nothing usable at all."""
+    NO_CLOCK = "no_clock"
+    """Neither ``Date`` nor ``iat``: how long the tokens live cannot be known."""
+    STATUS_404 = "status_404"
+    """404 to an authenticate: not a rejection, Canvas documents none."""
+    STATUS_500 = "status_500"
+    STATUS_502 = "status_502"
+    STATUS_503 = "status_503"
+    """503 without a readable ``Retry-After``."""
+    STATUS_504 = "status_504"
+    STATUS_1XX = "status_1xx"
+    STATUS_2XX = "status_2xx"
+    STATUS_3XX = "status_3xx"
+    """A redirect; none is followed."""
+    STATUS_4XX = "status_4xx"
+    STATUS_5XX = "status_5xx"
+    STATUS_OTHER = "status_other"
+
+    # Ambiguous, with a refresh token that is good.
+    BAD_ACCESS_TOKEN = "bad_access_token"  # noqa: S105 - a word, not a token
+    """The access token or its expiry is missing or malformed."""
+    EXPIRED_ON_ARRIVAL = "expired_on_arrival"
+    """The access token's life was over when it came."""
+
+
+_WORDS = frozenset(FailureKind)
+
+
+def status_kind(status: int) -> FailureKind:
+    """Return the word for a status that is neither success nor a refusal Canvas documents."""
+    for word in (f"status_{status}", f"status_{status // 100}xx"):
+        if word in _WORDS:
+            return FailureKind(word)
+    return FailureKind.STATUS_OTHER
