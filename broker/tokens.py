@@ -6,6 +6,8 @@ from enum import StrEnum
 from broker.limits import Limits
 from broker.secret import Secret
 
+_FLOOR_SHARE = 0.75
+
 
 class State(StrEnum):
     """How good the current token is (``refresh-protocol.md``, "States")."""
@@ -89,11 +91,20 @@ def draw_margin(lifetime: float, spread: float, limits: Limits) -> float:
     return min(third * spread, lifetime / 2)
 
 
+def floor_of(margin: float, limits: Limits) -> float:
+    """Return the remaining life at which callers begin to wait for the refresh in flight.
+
+    ``limits.floor``, but below the margin also of tokens so short that the margin is half their
+    life: their refresh too begins before anybody waits for it.
+    """
+    return min(limits.floor, _FLOOR_SHARE * margin)
+
+
 def state_of(remaining: float, margin: float, limits: Limits) -> State:
     """Return the state of a token with ``remaining`` seconds to live."""
     if remaining <= limits.dead:
         return State.EMPTY
-    if remaining <= limits.floor:
+    if remaining <= floor_of(margin, limits):
         return State.CRITICAL
     if remaining <= margin:
         return State.STALE

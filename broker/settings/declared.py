@@ -82,7 +82,7 @@ DECLARED: dict[str, Setting[Any]] = {
         default="127.0.0.1:8080",
     ),
     "workers": Count("Worker processes", default="2"),
-    "threads": Count("Threads of each worker; at most half of them wait", default="16", least=2),
+    "threads": Count("Threads of each worker; at most half of them wait", default="256", least=2),
     "reload_interval": Duration(
         "Seconds between two looks at the credentials folder and the callers file", default="2"
     ),

@@ -61,7 +61,7 @@ class RedisRecordStore:
             expected,
             record.provisional,
             seal_record(self._seal, record),
-            _microseconds(record.refresh_expires_at),
+            _microseconds(_ends(record)),
             _milliseconds(failure.delay) if failure else 0,
             failure.kind if failure else "",
         )
@@ -111,7 +111,7 @@ class RedisRecordStore:
             self._keys,
             record.generation,
             seal_record(self._seal, record),
-            _microseconds(record.refresh_expires_at),
+            _microseconds(_ends(record)),
         )
 
     def _commitment(self, script: str, *arguments: str | int | bytes) -> Commitment:
@@ -129,6 +129,11 @@ def redis_stores(
         return RedisRecordStore(scripts, limits, seal, prefix, organization)
 
     return open_store
+
+
+def _ends(record: Record) -> float:
+    """Return when the last of its tokens expires: usually the refresh token."""
+    return max(record.expires_at, record.refresh_expires_at)
 
 
 def _microseconds(seconds: float) -> int:

@@ -36,7 +36,7 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         caller_auth=CallerAuth.KEYS,
         bind=("127.0.0.1:8080",),
         workers=2,
-        threads=16,
+        threads=256,
         reload_interval=2.0,
         keep_warm=3600.0,
         log_level=LogLevel.INFO,

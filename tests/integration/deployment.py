@@ -1,0 +1,234 @@
+"""Real brokers under gunicorn, a real Redis, the emulator over HTTP, and callers."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from broker.callers import new_key
+from broker.emulator.server import EmulatorServer
+from tests.servers import free_port
+
+START_LIMIT = 30.0
+REQUEST_LIMIT = 10.0
+ESTABLISHED = "01"
+CONSUMER = "c0" * 32
+SECRET_KEY = "00000000-0000-4000-8000-00000000c0de"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a caller got; ``began`` and ``ended`` are monotonic instants, status 0 is no answer."""
+
+    status: int
+    body: Any
+    began: float
+    ended: float
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it took."""
+        return self.ended - self.began
+
+
+class BrokerProcess:
+    """``broker serve`` in a session of its own."""
+
+    def __init__(self, environ: dict[str, str], log: Path) -> None:
+        self.port = free_port()
+        self._environ = {**environ, "BROKER_BIND": f"127.0.0.1:{self.port}"}
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it; returns at once."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("BROKER_")}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "broker", "serve"],
+                env=kept | self._environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    def log(self) -> str:
+        """Return all that it wrote."""
+        return self._log.read_text()
+
+    def workers(self) -> list[int]:
+        """Return the process ids of its workers."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def worker_connected_to(self, port: int) -> int | None:
+        """Return the worker that has a connection open to ``port`` of 127.0.0.1."""
+        for pid in self.workers():
+            if _sockets_of(pid) & _inodes_connected_to(port):
+                return pid
+        return None
+
+    def get(self, path: str, key: str = "", **query: object) -> Reply:
+        """Ask once."""
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_LIMIT)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        try:
+            connection.request("GET", f"{path}?{urlencode(query)}", headers=headers)
+            answer = connection.getresponse()
+            body = json.loads(answer.read() or b"null")
+            ended = time.monotonic()
+            return Reply(answer.status, body, began, ended, dict(answer.headers))
+        except OSError as error:
+            return Reply(0, type(error).__name__, began, time.monotonic())
+        finally:
+            connection.close()
+
+    def wait_for(self, path: str, enough: Callable[[Reply], bool], key: str = "") -> Reply:
+        """Ask again and again until the answer is enough."""
+        until = time.monotonic() + START_LIMIT
+        while not enough(reply := self.get(path, key)):
+            assert time.monotonic() < until, f"{path} answers {reply}\n{self.log()}"
+            time.sleep(0.1)
+        return reply
+
+    def terminate(self) -> int:
+        """Send SIGTERM and return the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        code = self._process.wait(40)
+        self._process = None
+        return code
+
+    def kill(self) -> None:
+        """End it with all its workers, whatever state they are in."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(10)
+            self._process = None
+
+
+class Deployment:
+    """Several brokers with one Redis and one Canvas, and a caller's key for the organization."""
+
+    def __init__(
+        self,
+        directory: Path,
+        emulator: EmulatorServer,
+        redis_url: str,
+        *,
+        brokers: int = 2,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.emulator = emulator
+        self.key, digest = new_key()
+        callers = directory / "callers.toml"
+        callers.write_text(f'[callers.app]\nkey_sha256 = "{digest}"\norganizations = ["*"]\n')
+        self.credentials = directory / "credentials"
+        self.write_credentials(CONSUMER, SECRET_KEY)
+        environ = {
+            "BROKER_REDIS_URL": redis_url,
+            "BROKER_CANVAS_URL": emulator.url,
+            "BROKER_CREDENTIALS_DIR": str(self.credentials),
+            "BROKER_CALLERS_FILE": str(callers),
+            **(settings or {}),
+        }
+        self.brokers = [BrokerProcess(environ, directory / f"{n}.log") for n in range(brokers)]
+
+    def write_credentials(self, consumer: str, secret_key: str) -> None:
+        """Write the keys of the one organization."""
+        folder = self.credentials / "acme"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "consumer").write_text(consumer)
+        (folder / "secret-key").write_text(secret_key)
+
+    def token(self, **query: object) -> Reply:
+        """Ask the first broker for the token."""
+        return self.brokers[0].get("/token", self.key, **query)
+
+    def wait_for_token(self) -> Reply:
+        """Wait until every broker gives a token; return the first one's."""
+        replies = [b.wait_for("/token", lambda r: r.status == 200, self.key) for b in self.brokers]
+        return replies[0]
+
+    def wait_for_newer(self, generation: int) -> Reply:
+        """Wait until the first broker gives a token newer than ``generation``."""
+        return self.brokers[0].wait_for(
+            "/token", lambda r: r.status == 200 and r.body["generation"] > generation, self.key
+        )
+
+    def is_alive(self, token: str) -> bool:
+        """Ask the emulator, playing Canvas's business API, whether a token works."""
+        return self.emulator.canvas.whoami(token)
+
+    def calls(self) -> dict[str, int]:
+        """Return how often Canvas was called, by kind."""
+        found: Any = self.emulator.stats()["calls"]
+        return {"authenticate": found["authenticate"], "refresh": found["refresh"]}
+
+    @contextmanager
+    def hammering(self, threads: int = 6, pause: float = 0.05) -> Iterator[list[Reply]]:
+        """Let callers ask all the time, spread over the brokers; collect what they get."""
+        replies: list[Reply] = []
+        stopped = threading.Event()
+
+        def ask(number: int) -> None:
+            broker = self.brokers[number % len(self.brokers)]
+            while not stopped.wait(pause):
+                replies.append(broker.get("/token", self.key))
+
+        callers = [threading.Thread(target=ask, args=(n,)) for n in range(threads)]
+        for caller in callers:
+            caller.start()
+        try:
+            yield replies
+        finally:
+            stopped.set()
+            for caller in callers:
+                caller.join()
+
+    def __enter__(self) -> Self:
+        for broker in self.brokers:
+            broker.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for broker in self.brokers:
+            broker.kill()
+
+
+def _sockets_of(pid: int) -> set[str]:
+    found = set()
+    try:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            target = str(descriptor.readlink())
+            if target.startswith("socket:["):
+                found.add(target[8:-1])
+    except OSError:
+        return found
+    return found
+
+
+def _inodes_connected_to(port: int) -> set[str]:
+    remote = f"0100007F:{port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[9] for row in rows if row[2] == remote and row[3] == ESTABLISHED}

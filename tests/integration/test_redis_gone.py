@@ -1,0 +1,57 @@
+"""Redis away for a while, and back with nothing in it."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from broker.emulator.server import EmulatorServer
+from tests.integration.deployment import Deployment
+from tests.servers import RedisServer
+
+pytestmark = pytest.mark.sockets
+
+AWAY = 20.0
+
+
+@pytest.mark.slow
+def test_stopped_and_started_empty(
+    tmp_path: Path, emulator: EmulatorServer, valkey_of_its_own: RedisServer
+) -> None:
+    """Callers keep getting the token, quickly; afterwards the same record is back."""
+    with Deployment(tmp_path, emulator, valkey_of_its_own.url) as deployment:
+        generation = deployment.wait_for_token().body["generation"]
+        with deployment.hammering() as replies:
+            time.sleep(1)
+            valkey_of_its_own.stop()
+            time.sleep(AWAY / 2)
+            health = deployment.brokers[0].get("/health")
+            assert (health.status, health.body["status"]) == (200, "warn")
+            assert deployment.brokers[0].get("/health/ready").status == 200
+            time.sleep(AWAY / 2)
+            valkey_of_its_own.start()
+            time.sleep(4)
+        assert {reply.status for reply in replies} == {200}
+        assert {reply.body["generation"] for reply in replies} == {generation}
+        assert max(reply.seconds for reply in replies) < 2
+        with valkey_of_its_own.client() as client:
+            records = list(client.scan_iter("*:record"))
+            assert [client.hget(key, "generation") for key in records] == [str(generation).encode()]
+        assert deployment.calls() == {"authenticate": 1, "refresh": 0}
+        health = deployment.brokers[0].get("/health")
+        assert health.body["status"] == "pass"
+
+
+def test_never_there(tmp_path: Path, emulator: EmulatorServer) -> None:
+    """With no Redis and nothing in memory callers get 503 and a time to come back, at once."""
+    nowhere = "redis://127.0.0.1:1/0"
+    with Deployment(tmp_path, emulator, nowhere, brokers=1) as deployment:
+        broker = deployment.brokers[0]
+        broker.wait_for("/health/live", lambda reply: reply.status == 200)
+        broker.wait_for("/health", lambda reply: reply.status == 503)
+        reply = deployment.token()
+        assert (reply.status, reply.body["error"]) == (503, "store_unavailable")
+        assert int(reply.headers["Retry-After"]) >= 1
+        assert reply.seconds < 4.5
+        assert broker.get("/health/ready").status == 503
+        assert deployment.calls() == {"authenticate": 0, "refresh": 0}
