@@ -143,7 +143,10 @@ class RecordStore(Protocol):
     def commit_spare(
         self, attempt: str, expected: int, spare: Spare, failure: Failure
     ) -> Commitment:
-        """Keep a refresh token whose access token was unusable; leave a backoff; end the lease."""
+        """Keep a refresh token whose access token was unusable; leave a backoff; end the lease.
+
+        Superseded, too, when the attempt does not hold the lease any more.
+        """
         ...
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:

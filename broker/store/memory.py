@@ -15,32 +15,12 @@ from broker.ports import (
     Slot,
     Snapshot,
 )
+from broker.store.shelf import Shelf
 from broker.tokens import Record, Spare
 
 _FOREIGN = "foreign"
-
-
-@dataclass(slots=True)
-class Shelf:
-    """All that one organization and credential version keeps in a server."""
-
-    generation: int = 0
-    attempt: str = ""
-    record: Record | None = None
-    server: str = ""
-    presented: str = ""
-    refused: bool = False
-    spare: Spare | None = None
-    spare_attempt: str = ""
-    spare_presented: str = ""
-    spare_server: str = ""
-    lease: tuple[str, str] | None = None
-    lease_until: float = 0.0
-    backoff: Backoff | None = None
-    backoff_attempt: str = ""
-    backoff_server: str = ""
-    backoff_until: float = 0.0
-    report_until: float = 0.0
+_BACKOFF_MEMORY = 600.0
+_SHORTEST_LIFE = 1.0
 
 
 @dataclass(slots=True)
@@ -66,8 +46,13 @@ class MemoryRecordStore:
 
     @property
     def shelf(self) -> Shelf:
-        """What the server holds; for tests to look at."""
-        return self._server.shelves.setdefault(self._key, Shelf())
+        """What the server holds now; for tests to look at."""
+        shelf, now = self._server.shelves.setdefault(self._key, Shelf()), self._server.now()
+        if shelf.ends and now >= shelf.ends:
+            shelf.forget_record()
+        if shelf.backoff and now >= shelf.backoff_ends:
+            shelf.backoff, shelf.backoff_attempt = None, ""
+        return shelf
 
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot."""
@@ -117,7 +102,7 @@ class MemoryRecordStore:
         if failure:
             self._back_off(attempt, failure)
         else:
-            shelf.backoff = None
+            shelf.backoff, shelf.backoff_attempt = None, ""
         self._end_lease(attempt)
         return Commitment(generation, superseded=False)
 
@@ -126,11 +111,14 @@ class MemoryRecordStore:
     ) -> Commitment:
         """Keep a refresh token without an access token."""
         shelf = self.shelf
-        superseded = shelf.generation > expected
-        if shelf.spare_attempt != attempt and not superseded:
+        if shelf.spare_attempt == attempt:
+            return Commitment(shelf.generation, superseded=False)
+        superseded = shelf.generation > expected or self._holder() != attempt
+        if not superseded:
             shelf.spare, shelf.spare_attempt, shelf.spare_presented = spare, attempt, ""
             shelf.spare_server = self._server.name
             shelf.presented = shelf.presented or attempt
+            self._keep_until(spare.expires_at)
             self._back_off(attempt, failure)
         self._end_lease(attempt)
         return Commitment(shelf.generation, superseded)
@@ -205,9 +193,14 @@ class MemoryRecordStore:
 
     def _place(self, record: Record, attempt: str) -> None:
         shelf = self.shelf
+        shelf.forget_record()
         shelf.generation, shelf.attempt, shelf.record = record.generation, attempt, record
-        shelf.server, shelf.presented, shelf.refused = self._server.name, "", False
-        shelf.spare, shelf.spare_attempt, shelf.spare_presented = None, "", ""
+        shelf.server = self._server.name
+        self._keep_until(max(record.expires_at, record.refresh_expires_at))
+
+    def _keep_until(self, expires_at: float) -> None:
+        shelf = self.shelf
+        shelf.ends = max(shelf.ends, expires_at, self._server.now() + _SHORTEST_LIFE)
 
     def _spare_is_good(self, attempt: str) -> bool:
         shelf = self.shelf
@@ -233,6 +226,7 @@ class MemoryRecordStore:
         shelf.backoff = Backoff(failure.delay, failures + 1, failure.kind, failure.latched)
         shelf.backoff_attempt, shelf.backoff_server = attempt, self._server.name
         shelf.backoff_until = self._server.now() + failure.delay
+        shelf.backoff_ends = shelf.backoff_until + _BACKOFF_MEMORY
 
     def _backoff_remaining(self) -> float:
         shelf = self.shelf

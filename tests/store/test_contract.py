@@ -351,6 +351,7 @@ class TestSpare:
         """It may come before any usable token; the generation stays 0."""
         harness.store.acquire("a", 0, Slot.NONE)
         first = harness.store.commit_spare("a", 0, spare(harness), TIMEOUT)
+        assert not first.superseded
         assert harness.store.commit_spare("a", 0, spare(harness), TIMEOUT) == first
         snapshot = harness.store.read(0)
         assert (snapshot.generation, snapshot.record) == (0, None)
@@ -365,6 +366,19 @@ class TestSpare:
         commit_first(harness, "next")
         assert harness.store.commit_spare("slow", 0, spare(harness), TIMEOUT).superseded
         assert harness.store.read(0).spare is None
+
+    def test_late_duplicate_does_not_bring_a_presented_spare_back(self, harness: Harness) -> None:
+        """A duplicate that arrives after the next attempt's spare finds its lease gone."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.commit_spare("a", 0, spare(harness), TIMEOUT)
+        harness.end_backoff()
+        harness.store.acquire("b", 0, Slot.SPARE)
+        newer = Spare(Secret("refresh-newer"), harness.now() + 86400.0)
+        harness.store.commit_spare("b", 0, newer, TIMEOUT)
+        assert harness.store.commit_spare("a", 0, spare(harness), TIMEOUT).superseded
+        found = harness.store.read(0).spare
+        assert found is not None
+        assert found.refresh_token == Secret("refresh-newer")
 
 
 class TestFailover:

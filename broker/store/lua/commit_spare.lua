@@ -1,4 +1,6 @@
 -- Keeps a refresh token beside the record, whose own refresh token then counts as presented.
+-- Only the holder of the lease may: the generation does not move, so nothing else tells a late
+-- duplicate from the first, and it would bring a spare back that has been presented since.
 -- ARGV  2 attempt  3 expected generation  4 sealed spare  5 its expiry in us
 --       6 backoff in ms  7 kind of failure
 -- Returns {superseded 0 or 1, generation}
@@ -8,7 +10,7 @@ local stored = stored_generation()
 if redis.call('HGET', RECORD, 'spare_attempt') == attempt then
   return {0, digits(stored)}
 end
-if stored > expected then
+if stored > expected or redis.call('HGET', LEASE, 'attempt') ~= attempt then
   end_lease(attempt)
   return {1, digits(stored)}
 end

@@ -79,7 +79,10 @@ local function back_off(attempt, delay_ms, failure, latched)
   redis.call('PEXPIRE', BACKOFF, digits(delay_ms + BACKOFF_MEMORY_MS))
 end
 
--- A record lives as long as its refresh token.
+-- A record lives as long as the last of its tokens; a spare never shortens that.
 local function keep_until(expires_us)
-  redis.call('PEXPIRE', RECORD, digits(math.max(1000, (expires_us - now) / 1000)))
+  local ms = math.max(1000, (expires_us - now) / 1000)
+  if redis.call('PTTL', RECORD) < ms then
+    redis.call('PEXPIRE', RECORD, digits(ms))
+  end
 end

@@ -1,0 +1,38 @@
+"""What a server holds of one organization and credential version, as plain fields."""
+
+from dataclasses import dataclass
+
+from broker.ports import Backoff
+from broker.tokens import Record, Spare
+
+
+@dataclass(slots=True)
+class Shelf:
+    """All that one organization and credential version keeps in a server."""
+
+    generation: int = 0
+    attempt: str = ""
+    record: Record | None = None
+    server: str = ""
+    presented: str = ""
+    refused: bool = False
+    spare: Spare | None = None
+    spare_attempt: str = ""
+    spare_presented: str = ""
+    spare_server: str = ""
+    lease: tuple[str, str] | None = None
+    lease_until: float = 0.0
+    backoff: Backoff | None = None
+    backoff_attempt: str = ""
+    backoff_server: str = ""
+    backoff_until: float = 0.0
+    backoff_ends: float = 0.0
+    report_until: float = 0.0
+    ends: float = 0.0
+
+    def forget_record(self) -> None:
+        """Lose the record with all its marks, as Redis does when its TTL is over."""
+        self.generation, self.attempt, self.record, self.server = 0, "", None, ""
+        self.presented, self.refused, self.ends = "", False, 0.0
+        self.spare, self.spare_attempt, self.spare_presented = None, "", ""
+        self.spare_server = ""

@@ -1,0 +1,163 @@
+"""Step by step, the store in memory does what the Lua scripts do.
+
+The simulation of the protocol runs on the store in memory; these random sequences, played on both
+under one virtual clock, are what makes that a proof about the scripts.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import fakeredis
+import pytest
+
+from broker.clock import SystemClock
+from broker.limits import Limits
+from broker.ports import Failure, RecordStore, Slot, Snapshot
+from broker.secret import Secret
+from broker.store.breaker import Breaker
+from broker.store.memory import MemoryServer
+from broker.store.redis_store import redis_stores
+from broker.store.scripts import Scripts
+from broker.tokens import Record, Spare
+from tests.fakes import FakeClock, credentials
+
+STEPS = 60
+SEEDS = range(60)
+ATTEMPTS = 6
+
+
+class Pair:
+    """Both stores under one clock, and the random steps to play on them."""
+
+    def __init__(self, seed: int, clock: FakeClock) -> None:
+        self.random = random.Random(seed)
+        self.clock = clock
+        self.server = MemoryServer(clock.redis, Limits(), name="server-1")
+        self.fake = fakeredis.FakeRedis()
+        self.scripts = Scripts(self.fake, Breaker(SystemClock(), 1.0), "server-1")
+        lua = redis_stores(self.scripts, Limits(), "test", "scope")("acme", credentials())
+        self.stores: tuple[RecordStore, RecordStore] = (
+            self.server.open("acme", credentials()),
+            lua,
+        )
+        self.names = 1
+        self.generations = [0]
+
+    def step(self) -> tuple[str, list[Any]]:
+        """Do one thing to both; return what it was and both results."""
+        what = self.random.choice(
+            ["acquire"] * 6
+            + ["commit"] * 4
+            + ["spare", "fail", "fail", "report"] * 2
+            + ["republish", "sleep", "sleep", "sleep", "rename", "flush"]
+        )
+        act: Callable[[], Callable[[RecordStore], Any] | None] = getattr(self, f"_{what}")
+        operation = act()
+        if operation is None:
+            return what, [None, None]
+        return what, [operation(store) for store in self.stores]
+
+    def snapshots(self) -> list[tuple[Any, ...]]:
+        """Return what both hold, in a form that can be compared."""
+        found = [_plain(store.read(0)) for store in self.stores]
+        self.generations.append(found[0][0])
+        return found
+
+    def _attempt(self) -> str:
+        return f"attempt-{self.random.randrange(ATTEMPTS)}-{len(self.generations) // 12}"
+
+    def _generation(self) -> int:
+        return self.random.choice([self.generations[-1]] * 6 + self.generations[-6:])
+
+    def _record(self, generation: int) -> Record:
+        now = self.clock.redis()
+        name = str(self.random.random())
+        lifetime = self.random.choice([20.0, 600.0])
+        return Record(
+            generation=generation,
+            provisional=generation,
+            access_token=Secret(f"access-{name}"),
+            lifetime=lifetime,
+            expires_at=now + lifetime,
+            margin=10.0,
+            refresh_token=Secret(f"refresh-{name}"),
+            refresh_expires_at=now + self.random.choice([0.0, 30.0, 5000.0]),
+        )
+
+    def _failure(self) -> Failure:
+        return Failure("timeout", self.random.choice([1.0, 30.0]), self.random.random() < 0.2)
+
+    def _acquire(self) -> Callable[[RecordStore], Any]:
+        attempt, expected, wish = self._attempt(), self._generation(), self.random.choice([*Slot])
+
+        def operation(store: RecordStore) -> Any:
+            grant = store.acquire(attempt, expected, wish)
+            return grant.status, grant.slot, _plain(grant.snapshot)
+
+        return operation
+
+    def _commit(self) -> Callable[[RecordStore], Any]:
+        attempt, expected = self._attempt(), self._generation()
+        record = self._record(self.random.choice([1, round(self.clock.redis() * 1e6) + 5]))
+        failure = self.random.choice([None, None, Failure("short_life", 2.0)])
+        return lambda store: store.commit(attempt, expected, record, failure)
+
+    def _spare(self) -> Callable[[RecordStore], Any]:
+        attempt, expected, failure = self._attempt(), self._generation(), self._failure()
+        ends = self.clock.redis() + self.random.choice([3.0, 5000.0])
+        spare, failure = Spare(Secret("spare"), ends), Failure(failure.kind, failure.delay)
+        return lambda store: store.commit_spare(attempt, expected, spare, failure)
+
+    def _fail(self) -> Callable[[RecordStore], Any]:
+        attempt, expected, failure = self._attempt(), self._generation(), self._failure()
+        clear = self.random.random() < 0.5
+        return lambda store: store.fail(attempt, expected, failure, clear_mark=clear)
+
+    def _report(self) -> Callable[[RecordStore], Any]:
+        generation = self._generation()
+        return lambda store: store.report(generation)
+
+    def _republish(self) -> Callable[[RecordStore], Any]:
+        record = self._record(max(1, self._generation()))
+        return lambda store: store.republish(record)
+
+    def _sleep(self) -> None:
+        self.clock.sleep(self.random.choice([0.43, 3.17, 12.29, 26.31, 70.07, 700.9]))
+
+    def _rename(self) -> None:
+        self.names += 1
+        self.server.name = self.scripts._server_name = f"server-{self.names}"
+
+    def _flush(self) -> None:
+        self.server.shelves.clear()
+        self.fake.flushall()
+
+
+def _plain(snapshot: Snapshot) -> tuple[Any, ...]:
+    backoff = snapshot.backoff
+    return (
+        snapshot.generation,
+        snapshot.record and snapshot.record.access_token.reveal(),
+        snapshot.foreign,
+        snapshot.refused,
+        snapshot.presented,
+        snapshot.spare is not None,
+        backoff
+        and (round(backoff.remaining, 2), backoff.failures, backoff.failure, backoff.latched),
+        round(snapshot.lease_remaining, 2),
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_step_by_step(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked in whatever order, both answer and hold the same."""
+    clock = FakeClock()
+    monkeypatch.setattr(time, "time", clock.redis)
+    pair = Pair(seed, clock)
+    for number in range(STEPS):
+        what, results = pair.step()
+        assert results[0] == results[1], f"step {number} of seed {seed}: {what}"
+        held = pair.snapshots()
+        assert held[0] == held[1], f"after step {number} of seed {seed}: {what}"
