@@ -28,6 +28,11 @@ class FakeClock:
     def __init__(self) -> None:
         self.elapsed = 1000.0
         self.host_error = 0.0
+        self._plans: list[tuple[float, Callable[[], object]]] = []
+
+    def later(self, seconds: float, action: Callable[[], object]) -> None:
+        """Run ``action`` once ``seconds`` have passed, in the middle of whoever sleeps then."""
+        self._plans.append((self.elapsed + seconds, action))
 
     def monotonic(self) -> float:
         """Return the seconds passed."""
@@ -43,13 +48,24 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass at once."""
-        self.elapsed += seconds
+        until = self.elapsed + seconds
+        while due := [plan for plan in self._plans if plan[0] <= until]:
+            plan = min(due, key=lambda plan: plan[0])
+            self._plans.remove(plan)
+            self.elapsed = max(self.elapsed, plan[0])
+            plan[1]()
+        self.elapsed = max(self.elapsed, until)
 
 
 class FakeRuntime:
-    """Runs spawned work at once on this thread, or later where ``hold`` says so."""
+    """Runs spawned work at once on this thread, or later where ``hold`` says so.
 
-    def __init__(self) -> None:
+    With a ``clock``, waiting for a signal lets time pass on it. ``name`` begins the attempt ids.
+    """
+
+    def __init__(self, clock: FakeClock | None = None, name: str = "attempt") -> None:
+        self.clock = clock
+        self.name = name
         self.hold = False
         self.held: list[Callable[[], None]] = []
         self.chance = 0.5
@@ -70,7 +86,7 @@ class FakeRuntime:
 
     def signal(self) -> threading.Event:
         """Return an event; waiting for one that is not set does not block."""
-        return _Impatient()
+        return _Impatient(self.clock)
 
     def random(self) -> float:
         """Return what the test chose."""
@@ -78,18 +94,26 @@ class FakeRuntime:
 
     def attempt_id(self) -> str:
         """Return attempt-1, attempt-2 and so on."""
-        return f"attempt-{next(self._ids)}"
+        return f"{self.name}-{next(self._ids)}"
 
 
 class _Impatient(threading.Event):
+    def __init__(self, clock: FakeClock | None) -> None:
+        super().__init__()
+        self._clock = clock
+
     def wait(self, timeout: float | None = None) -> bool:
-        """Tell whether it is set, without waiting."""
+        """Tell whether it is set, without waiting or after fake time."""
+        if self._clock is not None:
+            until = self._clock.monotonic() + (timeout or 0.0)
+            while not self.is_set() and (left := until - self._clock.monotonic()) > 0:
+                self._clock.sleep(min(left, 0.1))
         return self.is_set()
 
 
 @dataclass
 class FakeCanvas:
-    """Answers with growing tokens, or with the errors that a test queued."""
+    """Answers with tokens that count its good answers, or with the errors that a test queued."""
 
     clock: FakeClock
     lifetime: float = 600.0
@@ -99,7 +123,8 @@ class FakeCanvas:
     calls: list[Kind] = field(default_factory=list)
     presented: list[str] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
-    before_answer: Callable[[], None] = lambda: None
+    before_answer: Callable[[], object] = lambda: None
+    answers: int = 0
 
     def authenticate(self, credentials: Credentials) -> TokenPair:
         """Answer an Authenticate."""
@@ -120,9 +145,9 @@ class FakeCanvas:
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
-        number = len(self.calls)
-        refresh = RefreshToken(Secret(f"refresh-{number}"), self.refresh_lifetime)
-        return TokenPair(Secret(f"access-{number}"), self.lifetime, refresh, sent)
+        self.answers += 1
+        refresh = RefreshToken(Secret(f"refresh-{self.answers}"), self.refresh_lifetime)
+        return TokenPair(Secret(f"access-{self.answers}"), self.lifetime, refresh, sent)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from broker.errors import (
     UnavailableError,
 )
 from broker.limits import Limits
-from broker.policy.organization import Copy, Organization
+from broker.policy.organization import Copy, Organization, Pause
 from broker.secret import Secret
 from broker.tokens import State, state_of
 
@@ -71,19 +71,31 @@ def serve(organization: str, copy: Copy, now: float, chance: float, limits: Limi
 
 def refusal(organization: Organization, now: float) -> UnavailableError:
     """Return why there is no valid token, and when asking again may help."""
+    pause = organization.pause
+    if pause is not None and pause.latched:
+        return CredentialsRejectedError(
+            "Canvas refused this organization's credentials.", retry_after=_left(pause, now)
+        )
     if not organization.store_answers:
         return NoStoreError("The store is not available and no token is in memory.", retry_after=2)
-    pause = organization.pause
     if pause is None:
         return still_running()
-    retry_after = min(max(1.0, pause.until - now), LONGEST_RETRY_AFTER)
-    if pause.latched:
-        return CredentialsRejectedError(
-            "Canvas refused this organization's credentials.", retry_after=retry_after
-        )
     return TemporarilyUnavailableError(
-        "Canvas does not give a token at the moment.", retry_after=retry_after
+        "Canvas does not give a token at the moment.", retry_after=_left(pause, now)
     )
+
+
+def no_other(organization: Organization, now: float) -> TemporarilyUnavailableError:
+    """Return the answer to one whose token was refused while there is no other."""
+    pause = organization.pause
+    return TemporarilyUnavailableError(
+        "There is no other token yet than the one that was refused.",
+        retry_after=1.0 if pause is None else _left(pause, now),
+    )
+
+
+def _left(pause: Pause, now: float) -> float:
+    return min(max(1.0, pause.until - now), LONGEST_RETRY_AFTER)
 
 
 def still_running() -> TemporarilyUnavailableError:

@@ -10,7 +10,7 @@ EMPTY                 a token if one comes within that wait, else an error
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from broker.credentials import Credentials
 from broker.errors import (
@@ -23,21 +23,22 @@ from broker.policy.answers import (
     OrganizationHealth,
     Served,
     health_of,
+    no_other,
     refusal,
     serve,
 )
-from broker.policy.flight import Flight, land, look
+from broker.policy.flight import land, look
+from broker.policy.flights import Flights
 from broker.policy.lease import Tools
 from broker.policy.organization import Binding, Copy, Organization
 from broker.policy.schedule import Schedule
 from broker.ports import OpenRecordStore, ReportStatus
-from broker.tokens import State
+from broker.tokens import State, state_of
 
 MIN_TTL_RESERVE = 60
 """Whole seconds by which ``min_ttl`` must stay below a token's full lifetime."""
 LATE = 1.25
 """A copy is looked at by the request itself once it is this many revalidations old."""
-_TRIES = 3
 
 
 class Broker:
@@ -55,10 +56,9 @@ class Broker:
         self._clock = tools.clock
         self._open_store = open_store
         self._schedule = Schedule(tools.limits, keep_warm)
-        self._waiters = threading.BoundedSemaphore(waiters)
-        self._lock = threading.Lock()
         self._organizations: dict[str, Organization] = {}
-        self._flights: dict[Organization, Flight] = {}
+        self._waiters = threading.BoundedSemaphore(waiters)
+        self._flights = Flights(tools, self._waiters, self._replan)
 
     @property
     def organizations(self) -> frozenset[str]:
@@ -97,28 +97,38 @@ class Broker:
             raise ForbiddenError(name)
         now = self._clock.monotonic()
         organization.asked = now
-        if rejected is not None:
-            self._replace_rejected(organization, rejected)
-        copy = self._current(organization, now)
+        until, refused = now + self._limits.wait, rejected or 0
+        copy = self._current(organization, refused, until)
+        if organization.may_be(copy, refused):
+            copy = self._other(organization, copy, refused, until)
         self._check_min_ttl(copy, min_ttl)
-        if copy.remaining(self._clock.monotonic()) < min_ttl:
-            copy = self._longer_lived(organization, min_ttl)
+        if not self._lives(copy, min_ttl):
+            copy = self._longer_lived(organization, min_ttl, refused, until)
         chance = self._tools.runtime.random()
         return serve(name, copy, self._clock.monotonic(), chance, self._limits)
 
-    def _current(self, organization: Organization, now: float) -> Copy:
+    def _current(self, organization: Organization, refused: int, until: float) -> Copy:
         """Return the copy that the state table allows to be served."""
-        if now - organization.looked > self._limits.revalidate * LATE and organization.copy:
+        if self._is_old(organization, refused):
             self._look_now(organization)
         match organization.state(self._clock.monotonic()):
             case State.FRESH | State.STALE:
                 pass
             case State.CRITICAL | State.EMPTY:
-                self._wait(organization, lambda copy: self._lives(copy, self._limits.floor))
+                self._flights.wait(organization, self._is_good, until)
         copy = organization.copy
         if copy is None or not self._lives(copy, self._limits.dead):
             raise refusal(organization, self._clock.monotonic())
         return copy
+
+    def _is_old(self, organization: Organization, refused: int) -> bool:
+        """Tell whether the request itself must look: too long ago, or a newer one was refused."""
+        now, copy = self._clock.monotonic(), organization.copy
+        if copy is None and organization.may_attempt(now):
+            return False  # the flight to come looks
+        if copy is not None and copy.record.generation < refused:
+            return True
+        return now - organization.looked > self._limits.revalidate * LATE
 
     def _look_now(self, organization: Organization) -> None:
         """Bring an idle organization's copy up to date; its next looks are the refresher's."""
@@ -129,7 +139,17 @@ class Broker:
         except StoreUnavailableError:
             organization.note_silence(self._clock.monotonic())
             self._tools.observer.store_failed(organization.name)
+        except Exception as error:  # noqa: BLE001  # invariant 4: served whatever Redis answers
+            organization.note_silence(self._clock.monotonic())
+            self._tools.observer.crashed(organization.name, error)
         self._schedule.replan(organization, self._clock.monotonic())
+
+    def _is_good(self, copy: Copy | None) -> bool:
+        """Tell whether nobody needs to wait for a better one."""
+        if copy is None:
+            return False
+        left = copy.remaining(self._clock.monotonic())
+        return state_of(left, copy.record.margin, self._limits) in {State.FRESH, State.STALE}
 
     def _lives(self, copy: Copy | None, seconds: float) -> bool:
         return copy is not None and copy.remaining(self._clock.monotonic()) > seconds
@@ -142,32 +162,35 @@ class Broker:
                 f"{MIN_TTL_RESERVE} seconds)"
             )
 
-    def _longer_lived(self, organization: Organization, min_ttl: int) -> Copy:
-        self._wait(organization, lambda copy: self._lives(copy, min_ttl))
+    def _longer_lived(
+        self, organization: Organization, min_ttl: int, refused: int, until: float
+    ) -> Copy:
+        def enough(copy: Copy | None) -> bool:
+            return self._lives(copy, min_ttl) and not organization.may_be(copy, refused)
+
+        self._flights.wait(organization, enough, until, force=True)
         copy = organization.copy
-        if copy is None or not self._lives(copy, min_ttl):
+        if copy is None or not enough(copy):
             raise TemporarilyUnavailableError(
                 "No token with this min_ttl can be had at the moment.", retry_after=5
             )
         return copy
 
-    def _replace_rejected(self, organization: Organization, rejected: int) -> None:
-        """See to it that the copy is not the one that Canvas refused as ``rejected``."""
+    def _other(self, organization: Organization, given: Copy, refused: int, until: float) -> Copy:
+        """Return a copy that is not the one that Canvas refused, as ``given`` is."""
 
         def is_other(copy: Copy | None) -> bool:
-            return copy is not None and not copy.record.names(rejected)
+            return self._lives(copy, self._limits.dead) and not organization.may_be(copy, refused)
 
-        copy = organization.copy
-        if copy is None or is_other(copy):
-            return
-        retry_after = self._report(organization, copy.record.generation)
+        retry_after = self._report(organization, given.record.generation)
         if retry_after is None:
-            self._wait(organization, is_other)
-            if is_other(organization.copy):
-                return
-            retry_after = 1.0
+            self._flights.wait(organization, is_other, until)
+            copy = organization.copy
+            if copy is not None and is_other(copy):
+                return copy
+            raise no_other(organization, self._clock.monotonic())
         raise TemporarilyUnavailableError(
-            "There is no other token yet than the one that was refused.", retry_after=retry_after
+            "The token that was refused is not replaced yet.", retry_after=retry_after
         )
 
     def _report(self, organization: Organization, generation: int) -> float | None:
@@ -188,50 +211,14 @@ class Broker:
                 organization.refused_generation = generation
         return None
 
-    def _wait(self, organization: Organization, enough: Callable[[Copy | None], bool]) -> None:
-        """Wait for a flight that brings a copy that is ``enough``, for as long as may be.
-
-        All who wait share one flight and its outcome: nobody tries again behind a failed one.
-        """
-        if not self._waiters.acquire(blocking=False):
-            return
-        try:
-            deadline = self._clock.monotonic() + self._limits.wait
-            for _ in range(_TRIES):
-                now = self._clock.monotonic()
-                if enough(organization.copy) or not organization.may_attempt(now):
-                    return
-                flight = self._launch(organization, lambda copy: not enough(copy))
-                if not flight.done.wait(deadline - now) or flight.attempted:
-                    return
-        finally:
-            self._waiters.release()
-
-    def _launch(self, organization: Organization, wanted: Callable[[Copy | None], bool]) -> Flight:
-        """Return the flight under way, or a new one."""
-        with self._lock:
-            flight = self._flights.get(organization)
-            if flight is not None:
-                return flight
-            flight = Flight(organization, self._tools, wanted)
-            self._flights[organization] = flight
-        self._tools.runtime.spawn(lambda: self._fly(organization, flight))
-        return flight
-
-    def _fly(self, organization: Organization, flight: Flight) -> None:
-        try:
-            flight.run()
-        finally:
-            with self._lock:
-                self._flights.pop(organization, None)
-            flight.done.set()
-            if organization is self._organizations.get(organization.name):
-                self._schedule.replan(organization, self._clock.monotonic())
+    def _replan(self, organization: Organization) -> None:
+        if organization is self._organizations.get(organization.name):
+            self._schedule.replan(organization, self._clock.monotonic())
 
     def tick(self) -> None:
         """Start the flights whose time has come; called several times a second."""
         for organization in self._schedule.take_due(self._clock.monotonic()):
-            self._launch(organization, _nothing_more)
+            self._flights.launch(organization, _nothing_more)
 
     def finish(self, seconds: float) -> bool:
         """Let flights end and commits land, for at most ``seconds``; tell whether all did."""

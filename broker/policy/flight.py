@@ -112,7 +112,10 @@ def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot
     if lost is None:
         return snapshot
     binding.store.republish(lost)
-    return binding.store.read(known)
+    asked = tools.clock.monotonic()
+    snapshot = binding.store.read(known)
+    organization.adopt(binding, snapshot, asked)
+    return snapshot
 
 
 def land(organization: Organization) -> None:
@@ -124,7 +127,8 @@ def land(organization: Organization) -> None:
     if unlanded is None:
         return
     commitment = unlanded.commit()
-    organization.unlanded = None
+    if organization.unlanded is unlanded:
+        organization.unlanded = None
     if not commitment.superseded:
         record = replace(unlanded.copy.record, generation=commitment.generation)
         organization.install(replace(unlanded.copy, record=record))

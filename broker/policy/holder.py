@@ -110,7 +110,8 @@ class Holder:
             return
         record = replace(copy.record, generation=commitment.generation)
         if self.organization.install(replace(copy, record=record)):
-            self.organization.note_refresh(self.tools.clock.monotonic(), paused=short is not None)
+            now = self.tools.clock.monotonic()
+            self.organization.note_refresh(self.binding, now, paused=short is not None)
         self.tools.observer.committed(self.organization.name, record.generation)
 
     def _fail(self, error: UpstreamError) -> None:
@@ -136,7 +137,9 @@ class Holder:
 
     def _has_better(self, pair: TokenPair) -> bool:
         copy = self.organization.copy
-        return copy is not None and copy.expires >= pair.sent + pair.lifetime
+        if copy is None or copy.record.generation == self.organization.refused_generation:
+            return False
+        return copy.expires >= pair.sent + pair.lifetime
 
     def _failure(self, kind: str, retry_after: float | None, *, latched: bool) -> Failure:
         limits = self.tools.limits
@@ -157,7 +160,8 @@ class Holder:
         backoff = self.lease.grant.snapshot.backoff
         failures = (backoff.failures if backoff else 0) + 1
         until = self.tools.clock.monotonic() + failure.delay
-        self.organization.pause = Pause(until, failures, failure.kind, failure.latched)
+        pause = Pause(until, failures, failure.kind, failure.latched)
+        self.organization.note_failure(self.binding, pause)
 
     def _record(self, pair: TokenPair) -> Record:
         """Return the record of ``pair``; its provisional generation is above all served here."""

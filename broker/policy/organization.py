@@ -110,6 +110,16 @@ class Organization:
         pause = self.pause
         return pause is None or now >= pause.until
 
+    def may_be(self, copy: Copy | None, generation: int) -> bool:
+        """Tell whether ``copy`` may be the token that was served under ``generation``.
+
+        A commit whose answer was lost may have given it a higher generation, served elsewhere.
+        """
+        if copy is None:
+            return False
+        later = self.unlanded is not None and generation > copy.record.generation
+        return later or copy.record.names(generation)
+
     def rebind(self, binding: Binding) -> None:
         """Go over to new credentials: the old token is served until there is a new one."""
         with self._lock:
@@ -122,10 +132,9 @@ class Organization:
         with self._lock:
             present = self.copy
             if present is not None:
-                if present.version == copy.version:
-                    if copy.record.generation <= present.record.generation:
-                        return False
-                elif copy.version != self.binding.version:
+                if copy.record.generation <= present.record.generation:
+                    return False
+                if copy.version not in {present.version, self.binding.version}:
                     return False
             self.copy = copy
             return True
@@ -155,10 +164,16 @@ class Organization:
         until = now + backoff.remaining
         self.pause = Pause(until, backoff.failures, backoff.failure, backoff.latched)
 
-    def note_refresh(self, now: float, *, paused: bool) -> None:
+    def note_failure(self, binding: Binding, pause: Pause) -> None:
+        """Heed a backoff at once, unless the credentials were replaced since."""
+        with self._lock:
+            if binding is self.binding:
+                self.pause = pause
+
+    def note_refresh(self, binding: Binding, now: float, *, paused: bool) -> None:
         """Note that a token pair was committed here."""
         self.refreshed_at = now
-        if not paused:
+        if not paused and binding is self.binding:
             self.pause = None
 
     def note_silence(self, now: float) -> None:
@@ -175,11 +190,15 @@ class Organization:
         """Return the record that Redis should have back, timed by its present clock.
 
         That is this process's copy, where Redis holds a lower generation, or holds this one as
-        written by another server.
+        written by another server. Or, lifted above it, the record of new credentials, where a
+        process with the old ones has committed after it: a generation served must not go back, and
+        the old token must not be served on.
         """
         copy = self.copy
-        if copy is None or copy.version != binding.version or self.unlanded is not None:
+        if copy is None or self.unlanded is not None:
             return None
+        if copy.version != binding.version:
+            return self._outrun(binding, snapshot, copy)
         generation = copy.record.generation
         stands = snapshot.generation == generation and not snapshot.foreign
         if stands or snapshot.generation > generation:
@@ -190,3 +209,11 @@ class Organization:
         moved = expires_at - copy.record.expires_at
         refresh_expires_at = copy.record.refresh_expires_at + moved
         return replace(copy.record, expires_at=expires_at, refresh_expires_at=refresh_expires_at)
+
+    def _outrun(self, binding: Binding, snapshot: Snapshot, copy: Copy) -> Record | None:
+        record, generation = snapshot.record, copy.record.generation
+        if binding is not self.binding or record is None or snapshot.foreign:
+            return None
+        if record.generation > generation or record.expires_at <= snapshot.now:
+            return None
+        return replace(record, generation=generation + 1)

@@ -1,7 +1,9 @@
 """When each organization is looked at: work grows with the tokens due, not with those configured.
 
 An organization that was asked for a moment ago is looked at once a second; one that is kept warm,
-when its token turns stale; one that nobody has asked for in a long time, not at all.
+when its token turns stale; one that nobody has asked for in a long time, not at all, unless
+something hinders it: a pod that is not ready is asked nothing, and must find out by itself when
+all is well again.
 """
 
 import heapq
@@ -61,9 +63,9 @@ class Schedule:
         idle = now - organization.asked
         if idle < IN_USE or organization.unlanded is not None:
             return soon
-        if idle >= self._keep_warm:
-            return None
         copy, pause = organization.copy, organization.pause
+        if idle >= self._keep_warm and pause is None and organization.store_answers:
+            return None
         if pause is not None and pause.until > now:
             return max(soon, pause.until)
         if copy is None or organization.is_due(now):

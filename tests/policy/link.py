@@ -1,0 +1,100 @@
+"""A worker's connection to the store: counts what goes over it, and breaks as a test says."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
+
+from broker.credentials import Credentials
+from broker.errors import StoreUnavailableError
+from broker.ports import (
+    Commitment,
+    Failure,
+    Grant,
+    RecordStore,
+    ReportStatus,
+    Slot,
+    Snapshot,
+)
+from broker.store.memory import MemoryServer
+from broker.tokens import Record, Spare
+from tests.fakes import FakeClock
+
+_T = TypeVar("_T")
+
+
+class Link:
+    """Opens record stores of ``server`` for one worker.
+
+    While ``down``, nothing gets through, after ``seconds`` each. An operation named in ``deaf`` is
+    done, but its answer is lost; one in ``crashes`` fails in a way that nobody foresaw. ``before``
+    holds what happens just before an operation, once.
+    """
+
+    def __init__(self, server: MemoryServer, clock: FakeClock) -> None:
+        self.server = server
+        self.clock = clock
+        self.down = False
+        self.seconds = 0.0
+        self.deaf: set[str] = set()
+        self.crashes: set[str] = set()
+        self.before: dict[str, Callable[[], object]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def open(self, organization: str, credentials: Credentials) -> RecordStore:
+        """Return a record store at the end of this connection."""
+        return _LinkedStore(self, self.server.open(organization, credentials))
+
+    def carry(self, name: str, operation: Callable[[], _T]) -> _T:
+        """Carry one operation over the connection."""
+        self.counts[name] += 1
+        self.before.pop(name, _nothing)()
+        if name in self.crashes:
+            raise ZeroDivisionError(name)
+        self.clock.sleep(self.seconds)
+        if self.down:
+            raise StoreUnavailableError("down")
+        result = operation()
+        if name in self.deaf:
+            raise StoreUnavailableError("the answer was lost")
+        return result
+
+
+def _nothing() -> None:
+    pass
+
+
+class _LinkedStore:
+    def __init__(self, link: Link, store: RecordStore) -> None:
+        self._link = link
+        self._store = store
+
+    def read(self, known: int) -> Snapshot:
+        return self._link.carry("read", lambda: self._store.read(known))
+
+    def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
+        return self._link.carry("acquire", lambda: self._store.acquire(attempt, expected, wish))
+
+    def commit(
+        self, attempt: str, expected: int, record: Record, failure: Failure | None
+    ) -> Commitment:
+        return self._link.carry(
+            "commit", lambda: self._store.commit(attempt, expected, record, failure)
+        )
+
+    def commit_spare(
+        self, attempt: str, expected: int, spare: Spare, failure: Failure
+    ) -> Commitment:
+        return self._link.carry(
+            "commit_spare", lambda: self._store.commit_spare(attempt, expected, spare, failure)
+        )
+
+    def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
+        self._link.carry(
+            "fail", lambda: self._store.fail(attempt, expected, failure, clear_mark=clear_mark)
+        )
+
+    def report(self, generation: int) -> ReportStatus:
+        return self._link.carry("report", lambda: self._store.report(generation))
+
+    def republish(self, record: Record) -> None:
+        self._link.carry("republish", lambda: self._store.republish(record))

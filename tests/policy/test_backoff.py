@@ -1,0 +1,212 @@
+"""Backoff and latch: no attempt until …, for the whole fleet."""
+
+from itertools import pairwise
+
+import pytest
+
+from broker.errors import (
+    AmbiguousError,
+    CredentialsRejectedError,
+    KeysRejectedError,
+    TemporarilyUnavailableError,
+    ThrottledError,
+)
+from broker.policy.lease import backoff_delay
+from broker.tokens import Kind
+from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker
+from tests.policy.test_unusable import try_to_ask
+
+TIMEOUT = AmbiguousError("timeout")
+REJECTED = KeysRejectedError("keys_rejected")
+
+
+def call_times(fleet: Fleet, seconds: float) -> list[float]:
+    """Let callers ask for ``seconds``; return when Canvas was called, counted from now."""
+    start, times = fleet.clock.monotonic(), []
+    fleet.canvas.before_answer = lambda: times.append(fleet.clock.monotonic() - start)
+    while fleet.clock.monotonic() - start < seconds:
+        fleet.run(0.2)
+        for worker in fleet.workers:
+            try:
+                worker.ask()
+            except (TemporarilyUnavailableError, CredentialsRejectedError):
+                continue
+    return times
+
+
+def pauses(times: list[float]) -> list[float]:
+    """Return the seconds between each two calls."""
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
+class TestDelay:
+    @pytest.mark.parametrize(
+        ("failures", "most"), [(0, 2), (1, 4), (2, 8), (3, 16), (4, 30), (5, 30), (5000, 30)]
+    )
+    def test_doubles_up_to_the_cap(self, failures: int, most: float) -> None:
+        """Full jitter: anything from zero to a bound that doubles with each failure."""
+        assert backoff_delay(failures, 1.0, None, 30.0) == most
+        assert backoff_delay(failures, 0.5, None, 30.0) == most / 2
+        assert backoff_delay(failures, 0.0, None, 30.0) == 0
+
+    @pytest.mark.parametrize("failures", [2, 3, 100])
+    def test_without_a_valid_token(self, failures: int) -> None:
+        """The cap is five seconds then."""
+        assert backoff_delay(failures, 1.0, None, 5.0) == 5
+
+    def test_retry_after_goes_before(self) -> None:
+        """What Canvas asks for is neither shortened nor jittered."""
+        assert backoff_delay(0, 0.1, 120.0, 5.0) == 120
+
+
+class TestBackoff:
+    def test_with_a_valid_token(self, fleet: Fleet) -> None:
+        """Pauses grow to thirty seconds while a token is valid, counted over the fleet."""
+        fleet.run(399, asking=True)
+        for worker in fleet.workers:
+            worker.runtime.chance = 1.0
+        fleet.canvas.errors = [TIMEOUT] * 100
+        found = pauses(call_times(fleet, 140))
+        assert found[:6] == pytest.approx([2, 4, 8, 16, 30, 30], abs=1.2)
+
+    def test_without_a_valid_token(self, fleet: Fleet) -> None:
+        """With no token to serve, five seconds are the longest pause."""
+        for worker in fleet.workers:
+            worker.runtime.chance = 1.0
+        fleet.canvas.errors = [TIMEOUT] * 100
+        found = pauses(call_times(fleet, 60))
+        assert found[:2] == pytest.approx([2, 4], abs=1.2)
+        assert max(found) < 6.2
+
+    def test_at_least_a_second(self, fleet: Fleet) -> None:
+        """Jitter never makes an attempt follow another within a second."""
+        for worker in fleet.workers:
+            worker.runtime.chance = 0.0
+        fleet.canvas.errors = [TIMEOUT] * 1000
+        assert min(pauses(call_times(fleet, 30))) >= 1.0
+
+    def test_counted_over_the_fleet(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
+        """The second worker's failure is the fleet's second."""
+        fleet.canvas.errors = [TIMEOUT] * 2
+        worker.refused()
+        fleet.clock.sleep(5)
+        other.refused()
+        assert other.health().failures == 2
+        backoff = fleet.shelf().backoff
+        assert backoff is not None
+        assert backoff.failures == 2
+
+    def test_heeded_by_who_did_not_fail(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
+        """A worker that has just come finds the backoff and does not try."""
+        worker.runtime.chance = 1.0
+        fleet.canvas.errors = [TIMEOUT]
+        worker.refused()
+        assert other.refused().retry_after == pytest.approx(2.0, abs=0.2)
+        assert len(fleet.canvas.calls) == 1
+
+    def test_asks_for_no_lease_meanwhile(self, fleet: Fleet, worker: Worker) -> None:
+        """Looks go on during the backoff; attempts do not even ask Redis."""
+        fleet.canvas.errors = [ThrottledError("throttled", retry_after=60.0)]
+        worker.refused()
+        worker.link.counts.clear()
+        for _ in range(50):
+            fleet.run(1)
+            worker.refused()
+        assert worker.link.counts["read"] > 40
+        assert worker.link.counts["acquire"] == 0
+
+    def test_ends_with_a_success(self, fleet: Fleet, worker: Worker) -> None:
+        """After a success the next failure counts as the first."""
+        fleet.canvas.errors = [TIMEOUT]
+        worker.refused()
+        fleet.run(5)
+        worker.ask()
+        assert worker.health().failures == 0
+        assert worker.health().next_attempt_in is None
+        assert fleet.shelf().backoff is None
+
+    @pytest.mark.parametrize("asked", [120.0, 300.0])
+    def test_retry_after(self, fleet: Fleet, asked: float) -> None:
+        """Canvas's own Retry-After is honoured, longer than any backoff of ours."""
+        fleet.canvas.errors = [ThrottledError("throttled", retry_after=asked)]
+        found = pauses(call_times(fleet, asked + 2))
+        assert found == pytest.approx([asked], abs=1.2)
+        assert found[0] >= asked
+
+    def test_retry_after_zero(self, fleet: Fleet) -> None:
+        """A Retry-After of nothing still means a second."""
+        fleet.canvas.errors = [ThrottledError("throttled", retry_after=0.0)] * 10
+        assert min(pauses(call_times(fleet, 10))) >= 1.0
+
+    def test_heeded_here_though_redis_did_not_take_it(self, fleet: Fleet, worker: Worker) -> None:
+        """A failure that cannot be told to Redis still pauses the process that had it."""
+        worker.link.before["fail"] = lambda: setattr(worker.link, "down", True)
+        worker.runtime.chance = 1.0
+        fleet.canvas.errors = [TIMEOUT] * 10
+        worker.refused()
+        for _ in range(20):
+            worker.refused()
+        assert len(fleet.canvas.calls) == 1
+
+    def test_idle_worker_sees_what_others_got_during_it(
+        self, fleet: Fleet, worker: Worker, other: Worker
+    ) -> None:
+        """A long pause does not hide the token that another worker has since."""
+        fleet.canvas.errors = [REJECTED]
+        worker.refused()
+        fleet.run(60)
+        fleet.shelf().backoff = None
+        assert other.token() == "access-1"
+        assert worker.token() == "access-1"
+
+
+class TestLatch:
+    def test_one_probe_in_a_quarter_of_an_hour(self, fleet: Fleet) -> None:
+        """Refused keys are tried again once in fifteen minutes, by one worker."""
+        fleet.canvas.errors = [REJECTED] * 100
+        times = call_times(fleet, 2 * 900 + 30)
+        assert len(times) == 3
+        assert pauses(times) == pytest.approx([900, 900], abs=1.5)
+        assert min(pauses(times)) >= 900
+
+    def test_probe_may_succeed(self, fleet: Fleet, worker: Worker) -> None:
+        """Keys that are accepted again end the latch for everybody."""
+        fleet.canvas.errors = [REJECTED]
+        call_times(fleet, 902)
+        assert {each.token() for each in fleet.workers} == {"access-1"}
+        assert not worker.health().latched
+
+    def test_known_to_all(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
+        """A worker that comes later does not try the refused keys."""
+        fleet.canvas.errors = [REJECTED]
+        assert isinstance(worker.refused(), CredentialsRejectedError)
+        assert isinstance(other.refused(), CredentialsRejectedError)
+        assert other.health().latched
+        assert len(fleet.canvas.calls) == 1
+
+    def test_lifted_at_once_by_new_credentials(self, fleet: Fleet, worker: Worker) -> None:
+        """The latch belongs to a credential version; another one is tried at once."""
+        fleet.canvas.errors = [REJECTED]
+        worker.refused()
+        fleet.configure({"acme": NEW_KEYS})
+        assert not worker.health().latched
+        fleet.run(0.2)
+        assert fleet.canvas.versions == [KEYS.version, NEW_KEYS.version]
+        assert worker.token() == "access-1"
+        assert not worker.health().latched
+
+    def test_callers_do_not_probe(self, fleet: Fleet, worker: Worker) -> None:
+        """However often callers ask, the account is not locked out by attempts."""
+        fleet.canvas.errors = [REJECTED] * 100
+        for _ in range(200):
+            fleet.clock.sleep(1)
+            assert isinstance(worker.refused(), CredentialsRejectedError)
+        assert fleet.canvas.calls == [Kind.AUTHENTICATE]
+
+
+def test_shared_backoff_is_kept_per_organization(fleet: Fleet, worker: Worker) -> None:
+    """One organization's failures pause nobody else."""
+    fleet.configure({"acme": KEYS, "globex": NEW_KEYS})
+    fleet.canvas.errors = [TIMEOUT]
+    try_to_ask(worker)
+    assert worker.ask("globex").access_token.reveal() == "access-1"
