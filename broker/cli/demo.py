@@ -32,8 +32,10 @@ def demo(port: int, emulator_port: int, workers: int) -> None:
 
     Everything is made up for this run and gone afterwards. Needs the extra "demo".
     """
-    _claim("--port", "PORT", port)
-    _claim("--emulator-port", "EMULATOR_PORT", emulator_port)
+    if port == emulator_port:
+        raise click.UsageError("--port and --emulator-port must differ.")
+    _claim("--port", "PORT", port, emulator_port)
+    _claim("--emulator-port", "EMULATOR_PORT", emulator_port, port)
     stopped = threading.Event()
     with _stopping(stopped), ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="broker-demo-")))
@@ -49,9 +51,9 @@ def demo(port: int, emulator_port: int, workers: int) -> None:
     click.echo("Stopped; nothing is left running.")
 
 
-def _claim(option: str, variable: str, port: int) -> None:
+def _claim(option: str, variable: str, port: int, other: int) -> None:
     try:
-        claim(port)
+        claim(port, besides=other)
     except PortTakenError as error:
         click.echo(
             f"{error} Try:  make run {variable}={error.free}   (or broker demo {option} "

@@ -47,6 +47,7 @@ class Children:
                 child.terminate()
                 self._wait(child)
             _kill_session(child.pid)
+            child.wait()
 
     def _wait(self, child: "subprocess.Popen[bytes]") -> None:
         until = time.monotonic() + self._patience

@@ -7,24 +7,24 @@ HOST = "127.0.0.1"
 
 
 class PortTakenError(Exception):
-    """Something else listens on ``port``; ``free`` is one that is free."""
+    """Something else listens on ``port``; ``free`` is one that is free and not ``besides``."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, besides: int | None = None) -> None:
         self.port = port
-        self.free = free_port(port + 1)
+        self.free = free_port(port + 1, besides)
         super().__init__(f"Port {port} is taken; port {self.free} is free.")
 
 
-def claim(port: int) -> None:
-    """Check that ``port`` is free; raises :class:`PortTakenError`."""
+def claim(port: int, besides: int | None = None) -> None:
+    """Check that ``port`` is free; raises :class:`PortTakenError`, which offers not ``besides``."""
     if not _is_free(port):
-        raise PortTakenError(port)
+        raise PortTakenError(port, besides)
 
 
-def free_port(start: int) -> int:
-    """Return a free port at or soon after ``start``, else any free one."""
+def free_port(start: int, besides: int | None = None) -> int:
+    """Return a free port at or soon after ``start`` that is not ``besides``, else any free one."""
     for port in range(start, min(start + 100, 65536)):
-        if _is_free(port):
+        if port != besides and _is_free(port):
             return port
     with socket.socket() as probe:
         probe.bind((HOST, 0))

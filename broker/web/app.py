@@ -17,7 +17,7 @@ from broker.upstream.client import CanvasClient
 from broker.upstream.retry import LeaseRetry
 from broker.web import errors, request_id
 from broker.web.authentication import Authenticate, by_key, nobody_is_asked
-from broker.web.health import health_views
+from broker.web.health import Report, health_views
 from broker.web.observing import LogObserver
 from broker.web.service import Service
 from broker.web.tokens import token_views
@@ -29,13 +29,20 @@ SERVICE = "service"
 def create_app(settings: Settings, inputs: Inputs) -> Flask:
     """Return the application of one worker; nothing runs before its service is started."""
     service = _service(settings, inputs)
+    app = edge(service.broker, service.report, _authenticate(inputs))
+    app.extensions[SERVICE] = service
+    return app
+
+
+def edge(broker: Broker, report: Report, authenticate: Authenticate) -> Flask:
+    """Return the HTTP side alone: views, the table of errors and request ids."""
     app = Flask("broker", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined] # Flask's default provider has it
-    app.extensions[SERVICE] = service
+    app.url_map.merge_slashes = False  # a redirect is no part of the contract
     request_id.install(app)
     errors.install(app)
-    app.register_blueprint(token_views(service.broker, _authenticate(inputs)))
-    app.register_blueprint(health_views(service.report))
+    app.register_blueprint(token_views(broker, authenticate))
+    app.register_blueprint(health_views(report))
     return app
 
 

@@ -75,7 +75,7 @@ def _on_broker_error(error: BrokerError) -> Response:
         return _on_unforeseen(error)
     response = _answer(row, str(error))
     if isinstance(error, UnavailableError):
-        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return response
 
 

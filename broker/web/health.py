@@ -51,7 +51,7 @@ def health_views(report: Report) -> Blueprint:
 
 def is_ready(organizations: Iterable[OrganizationHealth]) -> bool:
     """Tell whether this worker can serve: it has a token, or nothing hinders getting one."""
-    return any(o.state is not State.EMPTY or judge(o)[0] is Status.PASS for o in organizations)
+    return any(o.state is not State.EMPTY or _hindrance(o) is None for o in organizations)
 
 
 def summary(organizations: list[OrganizationHealth], file_problems: list[str]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def summary(organizations: list[OrganizationHealth], file_problems: list[str]) -
     status = Status.PASS
     if {*words, store["status"], files["status"]} != {Status.PASS}:
         status = Status.WARN
-    if Status.FAIL in words and set(words) == {Status.FAIL}:
+    if all(word is Status.FAIL for word in words):
         status = Status.FAIL
     return {
         "status": status,

@@ -36,7 +36,6 @@ class Service:
 
     def start(self) -> None:
         """Load the organizations and start the threads; returns at once."""
-        self.broker.configure(self._inputs.credentials.current)
         self.reload()
         for name, work in (("refresher", self._refresher.run), ("reloader", self._keep_reloading)):
             thread = threading.Thread(target=work, name=name, daemon=True)
@@ -62,10 +61,9 @@ class Service:
 
     def reload(self) -> None:
         """Look at the files once; a refused version is told and leaves the old one in force."""
-        polled = self._inputs.credentials.poll()
-        if polled.reloaded:
-            self.broker.configure(self._inputs.credentials.current)
-        _tell("credentials", polled)
+        _tell("credentials", self._inputs.credentials.poll())
+        # At each look: a version that the broker could not take over last time is not lost.
+        self.broker.configure(self._inputs.credentials.current)
         if self._inputs.callers is not None:
             _tell("callers", self._inputs.callers.poll())
 

@@ -30,6 +30,11 @@ def token_views(broker: Broker, authenticate: Authenticate) -> Blueprint:
         )
         return _answer(served)
 
+    @views.after_request
+    def keep_nowhere(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     return views
 
 
@@ -89,6 +94,4 @@ def _answer(served: Served) -> Response:
             "organization": served.organization,
         }
     )
-    response = jsonify(body)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return jsonify(body)

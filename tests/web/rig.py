@@ -1,0 +1,87 @@
+"""The edge as the application factory makes it, around a real broker on fakes."""
+
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from broker.callers import EVERYTHING, Caller, Callers, key_digest
+from broker.errors import StoreUnavailableError
+from broker.limits import Limits
+from broker.policy.answers import OrganizationHealth
+from broker.policy.broker import Broker
+from broker.policy.lease import Tools
+from broker.store.memory import MemoryServer
+from broker.web.app import edge
+from broker.web.authentication import Authenticate, by_key
+from tests.fakes import FakeCanvas, FakeClock, FakeRuntime, Notes, credentials, retry_definite
+
+KEY = "ctb_billing"
+OTHER_KEY = "ctb_billing-next"
+AUDIT_KEY = "ctb_audit"
+STRANGER_KEY = "ctb_stranger"
+CALLERS = Callers(
+    (
+        Caller("billing", frozenset({"acme"}), frozenset(map(key_digest, (KEY, OTHER_KEY)))),
+        Caller("audit", EVERYTHING, frozenset({key_digest(AUDIT_KEY)})),
+        Caller("stranger", frozenset({"initech"}), frozenset({key_digest(STRANGER_KEY)})),
+    )
+)
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:'-_()?")
+
+
+class Rig:
+    """A broker whose Canvas, Redis, clock and callers the test holds, and a client of it."""
+
+    def __init__(self, *organizations: str, authenticate: Authenticate | None = None) -> None:
+        self.clock = FakeClock()
+        self.canvas = FakeCanvas(self.clock)
+        self.runtime = FakeRuntime(self.clock)
+        self.callers = CALLERS
+        self.file_problems: list[str] = []
+        self.redis_answers = True
+        limits, notes = Limits(), Notes()
+        tools = Tools(limits, self.clock, self.runtime, self.canvas, retry_definite, notes)
+        server = MemoryServer(self._redis_time, limits)
+        self.broker = Broker(tools, server.open, keep_warm=3600, waiters=8)
+        self.broker.configure({name: credentials() for name in organizations})
+        asking = authenticate or by_key(lambda: self.callers)
+        self.app = edge(self.broker, self._report, asking)
+        self.client = self.app.test_client()
+
+    def get(self, path: str = "/token", key: str | None = KEY, **headers: str) -> TestResponse:
+        """Send a GET with a caller key; an underscore in a header's name stands for a dash."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key is not None:
+            sent["Authorization"] = f"Bearer {key}"
+        return self.client.get(path, headers=sent)
+
+    def _redis_time(self) -> float:
+        """Every operation of the store needs the time, so none works without it."""
+        if not self.redis_answers:
+            raise StoreUnavailableError
+        return self.clock.redis()
+
+    def _report(self) -> tuple[list[OrganizationHealth], list[str]]:
+        return self.broker.health(), self.file_problems
+
+
+def error_of(response: TestResponse, status: int, code: str) -> str:
+    """Check all that the contract says of an error answer; return its description."""
+    body: Any = response.get_json()
+    headers = response.headers
+    assert (response.status_code, body["error"]) == (status, code)
+    assert list(body) == ["error", "error_description"]
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Request-ID"]
+    assert ("WWW-Authenticate" in headers) == (status in {401, 403})
+    assert ("Allow" in headers) == (status == 405)
+    assert ("Retry-After" in headers) == (status == 503)
+    if status == 503:
+        assert headers["Retry-After"].isdigit()
+        assert int(headers["Retry-After"]) >= 1
+    description = body["error_description"]
+    assert isinstance(description, str)
+    assert description
+    assert set(description) <= PLAIN
+    return description

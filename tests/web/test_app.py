@@ -1,0 +1,82 @@
+"""The application factory joins the real parts; nothing is sent before its service starts."""
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from broker.policy.broker import Broker
+from broker.policy.lease import Tools
+from broker.ports import OpenRecordStore
+from broker.settings import Inputs, load, load_inputs
+from broker.web import app as app_module
+from broker.web.app import SERVICE, create_app
+from broker.web.service import Service
+from tests.web.conftest import write_callers
+from tests.web.rig import KEY, error_of
+
+
+def _make(environ: dict[str, str]) -> tuple[Flask, Inputs]:
+    settings = load(environ)
+    inputs = load_inputs(settings)
+    return create_app(settings, inputs), inputs
+
+
+def _get(app: Flask, path: str, key: str = KEY) -> TestResponse:
+    return app.test_client().get(path, headers={"Authorization": f"Bearer {key}"})
+
+
+def test_before_its_service_starts_a_worker_lives_and_is_not_ready(
+    environ: dict[str, str],
+) -> None:
+    """No organization is loaded yet."""
+    app, _ = _make(environ)
+    assert isinstance(app.extensions[SERVICE], Service)
+    assert _get(app, "/health/live").status_code == 200
+    assert _get(app, "/health/ready").status_code == 503
+    error_of(_get(app, "/token"), 403, "insufficient_scope")
+
+
+def test_the_callers_in_force_are_asked_for_at_each_request(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A reload needs no new application."""
+    app, inputs = _make(environ)
+    assert inputs.callers is not None
+    error_of(_get(app, "/token", "another"), 401, "invalid_token")
+    write_callers(tmp_path / "callers.toml", "another")
+    inputs.callers.poll()
+    assert _get(app, "/token", "another").status_code == 403
+    error_of(_get(app, "/token"), 401, "invalid_token")
+
+
+def test_without_a_callers_file_nobody_is_asked(environ: dict[str, str]) -> None:
+    """The settings allow it on loopback only."""
+    del environ["BROKER_CALLERS_FILE"]
+    app, _ = _make({**environ, "BROKER_CALLER_AUTH": "none"})
+    assert app.test_client().get("/token").status_code == 403
+
+
+def test_there_are_these_paths_and_no_more(environ: dict[str, str]) -> None:
+    """Whoever adds one adds its tests."""
+    app, _ = _make(environ)
+    paths = {rule.rule for rule in app.url_map.iter_rules()}
+    assert paths == {"/token", "/health", "/health/live", "/health/ready"}
+
+
+def test_the_broker_has_the_settings(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half the threads may wait, and idle organizations are kept warm as long as set."""
+    made: list[tuple[Tools, dict[str, float]]] = []
+
+    def note(tools: Tools, open_store: OpenRecordStore, **given: float) -> Broker:
+        made.append((tools, given))
+        return Broker(tools, open_store, keep_warm=1, waiters=1)
+
+    monkeypatch.setattr(app_module, "Broker", note)
+    _make({**environ, "BROKER_THREADS": "5", "BROKER_KEEP_WARM": "77", "BROKER_WAIT": "2"})
+    ((tools, given),) = made
+    assert given == {"keep_warm": 77, "waiters": 2}
+    assert tools.limits.wait == 2

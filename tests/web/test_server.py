@@ -1,0 +1,127 @@
+"""gunicorn is set from the settings alone, and starts and stops the service in each worker."""
+
+import logging
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from gunicorn.config import Config
+
+from broker.settings import load, load_inputs
+from broker.web.app import SERVICE
+from broker.web.server import BrokerServer, QuietLogger, options
+
+
+@pytest.fixture
+def server(environ: dict[str, str]) -> BrokerServer:
+    """Make a server that is set and does not run."""
+    settings = load(
+        {
+            **environ,
+            "BROKER_BIND": "127.0.0.1:8123,[::1]:8123,unix:/run/broker.sock",
+            "BROKER_WORKERS": "3",
+            "BROKER_THREADS": "7",
+            "BROKER_GRACEFUL_TIMEOUT": "33.5",
+            "BROKER_LOG_LEVEL": "error",
+        }
+    )
+    return BrokerServer(settings, load_inputs(settings))
+
+
+def _cfg(server: BrokerServer) -> Config:
+    assert server.cfg is not None
+    return server.cfg
+
+
+def test_the_settings_reach_gunicorn(server: BrokerServer) -> None:
+    """Addresses, workers, threads, time to stop, log level."""
+    cfg = _cfg(server)
+    assert cfg.bind == ["127.0.0.1:8123", "[::1]:8123", "unix:/run/broker.sock"]
+    assert (cfg.workers, cfg.threads, cfg.graceful_timeout) == (3, 7, 33)
+    assert cfg.worker_class_str == "gthread"
+    assert cfg.logconfig_dict["loggers"]["gunicorn.error"]["level"] == "ERROR"
+
+
+def test_nothing_is_loaded_before_the_fork(server: BrokerServer) -> None:
+    """Threads and clients do not survive one."""
+    assert not _cfg(server).preload_app
+    assert server.callable is None
+
+
+def test_there_is_no_control_socket(server: BrokerServer) -> None:
+    """It needs a writable directory, which a container has not."""
+    assert _cfg(server).control_socket_disable
+
+
+def test_a_hung_worker_is_ended_and_requests_are_bounded(server: BrokerServer) -> None:
+    """In time and in size."""
+    cfg = _cfg(server)
+    assert 5 < cfg.timeout <= 60
+    assert 0 < cfg.limit_request_line <= 4094
+    assert 0 < cfg.limit_request_field_size <= 8190
+    assert 0 < cfg.limit_request_fields <= 100
+
+
+def test_a_caller_may_keep_its_connection_longer_than_a_proxy_does(server: BrokerServer) -> None:
+    """Else the proxy sends into a connection that is being closed."""
+    assert _cfg(server).keepalive > 60
+
+
+def test_heartbeats_go_to_memory(server: BrokerServer) -> None:
+    """A slow disk would look like a hung worker; without such memory gunicorn chooses."""
+    assert _cfg(server).worker_tmp_dir in {"/dev/shm", None}
+
+
+def test_no_file_or_variable_of_gunicorn_is_read(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything is said by BROKER_*."""
+    (tmp_path / "gunicorn.conf.py").write_text("workers = 9\npreload_app = True\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 8 --preload")
+    monkeypatch.setenv("WEB_CONCURRENCY", "7")
+    settings = load(environ)
+    cfg = _cfg(BrokerServer(settings, load_inputs(settings)))
+    assert (cfg.workers, cfg.preload_app) == (2, False)
+
+
+def test_no_option_holds_a_secret(environ: dict[str, str]) -> None:
+    """They are printed by gunicorn at level debug."""
+    assert "redis-password" not in repr(options(load(environ)))
+
+
+def test_each_worker_has_an_application_of_its_own(server: BrokerServer) -> None:
+    """With a service that does not run yet."""
+    assert server.load() is not server.load()
+    assert not {"refresher", "reloader"} & {thread.name for thread in threading.enumerate()}
+
+
+def test_the_service_starts_and_stops_with_the_worker(server: BrokerServer) -> None:
+    """By gunicorn's hooks."""
+    told: list[str] = []
+    service = SimpleNamespace(start=lambda: told.append("start"), stop=lambda: told.append("stop"))
+    worker = SimpleNamespace(wsgi=SimpleNamespace(extensions={SERVICE: service}))
+    _cfg(server).post_worker_init(worker)
+    assert told == ["start"]
+    _cfg(server).worker_exit(None, worker)
+    assert told == ["start", "stop"]
+
+
+def test_a_worker_that_died_before_it_had_an_application_stops_nothing(
+    server: BrokerServer,
+) -> None:
+    """Its own error is the one to see."""
+    _cfg(server).worker_exit(None, SimpleNamespace())
+    _cfg(server).worker_exit(None, SimpleNamespace(wsgi=None))
+
+
+def test_gunicorn_writes_no_line_per_request(
+    server: BrokerServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would repeat the query."""
+    caplog.set_level(logging.DEBUG)
+    assert _cfg(server).logger_class is QuietLogger
+    logger = QuietLogger.__new__(QuietLogger)
+    logger.access(SimpleNamespace(status="200 OK"), object(), {"QUERY_STRING": "canary"}, None)
+    assert caplog.records == []

@@ -1,0 +1,72 @@
+"""What runs beside the requests starts with its worker and ends with it, within bounds."""
+
+import pytest
+
+from tests.files.folders import keys, write
+from tests.web.house import House, threads, told, wait_for
+
+
+def test_a_started_service_has_its_organizations_and_two_threads(house: House) -> None:
+    """They end with it."""
+    assert house.rig.broker.organizations == frozenset()
+    with house.running():
+        assert house.rig.broker.organizations == {"acme"}
+        assert house.version() == keys("a").version
+        assert threads() == {"refresher", "reloader"}
+    assert threads() == set()
+
+
+def test_the_refresher_gets_the_first_token_unasked(house: House) -> None:
+    """A pod is warm before its first request."""
+    with house.running():
+        wait_for(lambda: bool(house.rig.broker.health()[0].generation))
+    assert house.rig.canvas.versions == [keys("a").version]
+
+
+def test_start_takes_over_what_changed_since_the_files_were_read(house: House) -> None:
+    """Time passes between the fork and the start of a worker."""
+    write(house.root / "credentials" / "acme", keys("b"))
+    with house.running():
+        assert house.version() == keys("b").version
+
+
+def test_a_stopping_service_lands_the_last_commit(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token that Canvas gave is not lost with the process."""
+    house.service.reload()
+
+    def redis_dies() -> None:
+        house.rig.redis_answers = False
+
+    house.rig.canvas.before_answer = redis_dies
+    assert house.rig.broker.token("acme").access_token.reveal() == "access-1"
+    assert not house.rig.broker.health()[0].landed
+    house.rig.redis_answers = True
+    house.service.stop()
+    assert house.rig.broker.health()[0].landed
+    assert told(caplog)[-1] == ("INFO", "service.stopped", {"finished": True})
+
+
+def test_a_stop_is_bounded_even_if_redis_stays_away(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It gives the upstream deadline and five seconds, then says that it did not finish."""
+    house.service.reload()
+
+    def redis_dies() -> None:
+        house.rig.redis_answers = False
+
+    house.rig.canvas.before_answer = redis_dies
+    house.rig.broker.token("acme")
+    before = house.rig.clock.monotonic()
+    house.service.stop()
+    assert house.rig.clock.monotonic() - before == pytest.approx(15, abs=0.2)
+    assert told(caplog)[-1] == ("INFO", "service.stopped", {"finished": False})
+
+
+def test_a_stopped_service_takes_no_more_work(house: House) -> None:
+    """Its pool of threads is closed."""
+    house.service.stop()
+    with pytest.raises(RuntimeError):
+        house.runtime.spawn(lambda: None)

@@ -1,0 +1,135 @@
+"""Changed files come into force without a restart; a broken one leaves the old in force."""
+
+from pathlib import Path
+
+import pytest
+
+from broker.files.watch import Polled
+from tests.files.folders import keys, write
+from tests.web.conftest import write_callers
+from tests.web.house import House, told, wait_for
+from tests.web.rig import KEY
+
+
+def test_new_credentials_come_into_force(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """And new organizations with them; the log says so once."""
+    with house.running():
+        write(house.root / "credentials" / "acme", keys("b"))
+        write(house.root / "credentials" / "globex", keys("c"))
+        wait_for(lambda: house.rig.broker.organizations == {"acme", "globex"})
+        wait_for(lambda: house.version() == keys("b").version)
+    assert ("INFO", "files.reloaded", {"what": "credentials"}) in told(caplog)
+    assert not [event for level, event, _ in told(caplog) if level == "ERROR"]
+
+
+def test_new_callers_come_into_force(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """The old key is out, the new one in."""
+    house.service.reload()
+    write_callers(house.root / "callers.toml", "another")
+    house.service.reload()
+    house.service.reload()
+    assert house.inputs.callers is not None
+    assert house.inputs.callers.current.find("another") is not None
+    assert house.inputs.callers.current.find(KEY) is None
+    assert told(caplog) == [("INFO", "files.reloaded", {"what": "callers"})]
+
+
+def test_unchanged_files_are_not_told(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """However often one looks."""
+    for _ in range(5):
+        house.service.reload()
+    assert told(caplog) == []
+
+
+def test_broken_credentials_are_told_once_and_leave_the_old_in_force(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line names the file and never what is in it."""
+    house.service.reload()
+    (house.root / "credentials" / "acme" / "consumer").write_text("canary")
+    for _ in range(5):
+        house.service.reload()
+    ((level, event, extra),) = told(caplog)
+    assert (level, event, extra["what"]) == ("ERROR", "files.refused", "credentials")
+    assert "acme/consumer must be 64 hexadecimal digits" in extra["problems"][0]
+    assert "canary" not in repr(extra)
+    assert house.version() == keys("a").version
+
+
+def test_broken_callers_are_told_once_and_leave_the_old_in_force(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Health tells it as long as it lasts, the repair is told again."""
+    (house.root / "callers.toml").write_text("canary = [")
+    for _ in range(5):
+        house.service.reload()
+    assert [line[:2] for line in told(caplog)] == [("ERROR", "files.refused")]
+    assert house.inputs.callers is not None
+    assert house.inputs.callers.current.find(KEY) is not None
+    assert house.service.report()[1] == list(house.inputs.callers.problems) != []
+    write_callers(house.root / "callers.toml", KEY)
+    for _ in range(5):
+        house.service.reload()
+    assert told(caplog)[1:] == [("INFO", "files.reloaded", {"what": "callers"})]
+    assert house.service.report()[1] == []
+
+
+def test_the_report_joins_the_problems_of_both(house: House) -> None:
+    """Beside the organizations."""
+    house.service.reload()
+    (house.root / "credentials" / "acme" / "consumer").unlink()
+    (house.root / "callers.toml").unlink()
+    house.service.reload()
+    organizations, problems = house.service.report()
+    assert [o.organization for o in organizations] == ["acme"]
+    assert [problem.split(":")[0].split()[0] for problem in problems] == [
+        "BROKER_CREDENTIALS_DIR",
+        "BROKER_CALLERS_FILE",
+    ]
+
+
+def test_without_callers_only_the_credentials_are_looked_at(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Nobody is asked who he is, so there is no file."""
+    del environ["BROKER_CALLERS_FILE"]
+    house = House({**environ, "BROKER_CALLER_AUTH": "none"}, tmp_path)
+    house.service.reload()
+    assert house.inputs.callers is None
+    assert house.service.report()[1] == []
+
+
+def test_an_exception_does_not_end_the_reloading(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its class is told and its message is not."""
+    poll = house.inputs.credentials.poll
+    crashes = iter(range(3))
+
+    def crash() -> Polled:
+        if next(crashes, None) is not None:
+            raise RuntimeError("canary")
+        return poll()
+
+    with house.running():
+        monkeypatch.setattr(house.inputs.credentials, "poll", crash)
+        write(house.root / "credentials" / "acme", keys("b"))
+        wait_for(lambda: house.version() == keys("b").version)
+    crashed = ("ERROR", "reload.crashed", {"error": "RuntimeError"})
+    assert told(caplog).count(crashed) == 3
+    assert "canary" not in caplog.text
+
+
+def test_credentials_that_could_not_be_taken_over_are_tried_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file does not change once more only because the broker failed."""
+    house.service.reload()
+    house.service.reload()
+    write(house.root / "credentials" / "acme", keys("b"))
+    with monkeypatch.context() as patched:
+        patched.setattr(house.rig.broker, "configure", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            house.service.reload()
+    house.service.reload()
+    assert house.version() == keys("b").version
