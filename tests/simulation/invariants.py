@@ -1,0 +1,153 @@
+"""Watches a run. Each rule is an invariant of ``refresh-protocol.md``, checked at every step."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from broker.store.shelf import Shelf
+from broker.tokens import Kind
+from tests.simulation.scheduler import Scheduler
+
+REQUEST_LIMIT = 4.5
+SETTLE = 2.5
+"""Seconds that news may take to every process: two ticks, and a slow Redis operation."""
+LINES = 60
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An invariant that did not hold."""
+
+    invariant: int
+    sentence: str
+    at: float
+
+
+@dataclass
+class Issued:
+    """What Canvas gave out: one answer."""
+
+    number: int
+    organization: str
+    consumer: str
+    expires: float
+    refresh_token: str
+
+
+class Life(Protocol):
+    """Tells whether Canvas would still take a token, revocations aside."""
+
+    def __call__(self, access_token: str) -> bool:
+        """Return whether its expiry lies ahead by Canvas's own clock."""
+        ...
+
+
+@dataclass
+class Watch:
+    """Collects violations, what was injected, and a readable timeline."""
+
+    scheduler: Scheduler
+    violations: list[Violation] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    calls: Counter[Kind] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    timeline: list[str] = field(default_factory=list)
+    issued: dict[str, Issued] = field(default_factory=dict)
+    allow_two_in_flight: bool = False
+    troubled: set[str] = field(default_factory=set)
+    _presented: set[str] = field(default_factory=set)
+    _in_flight: Counter[str] = field(default_factory=Counter)
+    _served: dict[tuple[str, str], int] = field(default_factory=dict)
+    _stored: dict[tuple[str, str], int] = field(default_factory=dict)
+    _attempts: dict[tuple[str, str], float] = field(default_factory=dict)
+    calls_of: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def note(self, line: str) -> None:
+        """Write a line of the timeline."""
+        self.timeline.append(f"{self.scheduler.now:10.3f}  {line}")
+
+    def broken(self, invariant: int, sentence: str) -> None:
+        """Write down a violation."""
+        self.note(f"VIOLATION of invariant {invariant}: {sentence}")
+        self.violations.append(Violation(invariant, sentence, self.scheduler.now))
+
+    def inject(self, fault: str) -> None:
+        """Count a fault."""
+        self.faults[fault.split(maxsplit=1)[0]] += 1
+        self.note(f"fault: {fault}")
+
+    def call_began(self, process: str, organization: str, kind: Kind, token: str | None) -> None:
+        """Check 2, 3 and 12 when an upstream call is sent."""
+        self.calls[kind] += 1
+        self.calls_of[organization].append(self.scheduler.now)
+        self.note(f"{process}: {organization} {kind} {(token or '')[:6]}")
+        if token is not None:
+            if token in self._presented:
+                self.broken(2, f"refresh token {token[:6]} was presented again by {process}")
+            self._presented.add(token)
+        self._in_flight[organization] += 1
+        if self._in_flight[organization] > 1 + self.allow_two_in_flight:
+            self.broken(3, f"{self._in_flight[organization]} calls in flight for {organization}")
+
+    def attempt_began(self, process: str, organization: str) -> None:
+        """Check 12: at most one attempt a second in one process."""
+        last = self._attempts.get((process, organization))
+        self._attempts[(process, organization)] = self.scheduler.now
+        if last is not None and self.scheduler.now - last < 1.0 - 1e-6:
+            self.broken(12, f"{process} tried {organization} twice within a second")
+
+    def call_ended(self, organization: str) -> None:
+        """Take a call out of those in flight."""
+        self._in_flight[organization] -= 1
+
+    def not_presented(self, token: str) -> None:
+        """Take back a presentation that definitely did not happen."""
+        self._presented.discard(token)
+
+    def gave(self, access_token: str, issued: Issued) -> None:
+        """Remember what Canvas gave out."""
+        self.issued[access_token] = issued
+
+    def served(self, process: str, organization: str, token: str, generation: int) -> None:
+        """Check 1 and 14 when a caller is given a token."""
+        issued = self.issued[token]
+        if issued.organization != organization:
+            self.broken(16, f"{process} served {issued.organization}'s token for {organization}")
+        if issued.expires <= self.scheduler.now:
+            late = self.scheduler.now - issued.expires
+            self.broken(1, f"{process} served a token that died {late:.1f} s ago")
+        key = (process, organization)
+        if generation < self._served.get(key, 0):
+            self.broken(14, f"{process} went back from {self._served[key]} to {generation}")
+        self._served[key] = generation
+
+    def stored(self, key: tuple[str, str], shelf: Shelf) -> None:
+        """Check 5, 7 and 16 when Redis has carried out a script."""
+        if shelf.backoff is not None and shelf.backoff.failures and key[0] not in self.troubled:
+            self.broken(16, f"{key[0]} backs off ({shelf.backoff.failure}) for another's fault")
+        before = self._stored.get(key, 0)
+        if shelf.generation < before:
+            self.broken(5, f"the stored generation of {key[0]} went back")
+        if shelf.generation != before:
+            self.note(f"redis: {key[0]} is at ...{shelf.generation % 10**9}")
+        self._stored[key] = shelf.generation
+        record = shelf.record
+        if record is not None:
+            issued = self.issued[record.access_token.reveal()]
+            if issued.refresh_token != record.refresh_token.reveal():
+                self.broken(7, f"the record of {key[0]} mixes two answers")
+
+    def lost_writes(self) -> None:
+        """Forget what Redis held: a failover or a flush may go back."""
+        self._stored.clear()
+
+    def took(self, process: str, seconds: float) -> None:
+        """Check 10 when a request ends."""
+        if seconds > REQUEST_LIMIT:
+            self.broken(10, f"a request to {process} took {seconds:.2f} s")
+
+    def story(self) -> str:
+        """Return the timeline up to the first violation, or its end."""
+        marks = [n for n, line in enumerate(self.timeline) if "VIOLATION" in line]
+        end = marks[0] + 1 if marks else len(self.timeline)
+        return "\n".join(self.timeline[max(0, end - LINES) : end])

@@ -1,0 +1,128 @@
+"""The seven ways to break the protocol that ``refresh-protocol.md`` names, each as a patch."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from broker.errors import FailureClass, KeysRejectedError, UpstreamError
+from broker.policy.holder import Holder
+from broker.policy.refresher import Refresher
+from broker.ports import Commitment, Failure, Slot
+from broker.store.memory import MemoryRecordStore
+from broker.tokens import Record
+from broker.upstream import pair
+from broker.upstream.lifetime import Claims
+from tests.simulation import canvas, world
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_burn_mark(patch: pytest.MonkeyPatch) -> None:
+    """Grant refresh tokens without marking them."""
+    wishes: dict[str, Slot] = {}
+
+    def burn(store: MemoryRecordStore, attempt: str, wish: Slot) -> None:
+        wishes[attempt] = wish
+
+    def burned(store: MemoryRecordStore, attempt: str) -> Slot:
+        wish, shelf = wishes.get(attempt, Slot.NONE), store.shelf
+        there = {Slot.OWN: bool(shelf.generation), Slot.SPARE: shelf.spare is not None}
+        return wish if there.get(wish) else Slot.NONE
+
+    patch.setattr(MemoryRecordStore, "_burn", burn)
+    patch.setattr(MemoryRecordStore, "_burned", burned)
+
+
+def no_compare_and_set(patch: pytest.MonkeyPatch) -> None:
+    """Commit over whatever is there, as it is."""
+
+    def commit(
+        store: MemoryRecordStore,
+        attempt: str,
+        expected: int,
+        record: Record,
+        failure: Failure | None,
+    ) -> Commitment:
+        store._place(record, attempt)
+        store.shelf.backoff = None
+        store._end_lease(attempt)
+        return Commitment(record.generation, superseded=False)
+
+    patch.setattr(MemoryRecordStore, "commit", commit)
+
+
+def lease_shorter_than_deadline(patch: pytest.MonkeyPatch) -> None:
+    """Let the lease end while the upstream call may still run."""
+    patch.setattr(world, "LIMITS", replace(world.LIMITS, lease=3.0, lease_reserve=0.1))
+
+
+def mark_cleared_by_authenticate(patch: pytest.MonkeyPatch) -> None:
+    """Let any definite failure free the refresh token, whoever presented it."""
+    fail = MemoryRecordStore.fail
+
+    def clear_all(
+        store: MemoryRecordStore,
+        attempt: str,
+        expected: int,
+        failure: Failure,
+        *,
+        clear_mark: bool,
+    ) -> None:
+        if clear_mark:
+            store.shelf.presented = store.shelf.spare_presented = ""
+        fail(store, attempt, expected, failure, clear_mark=clear_mark)
+
+    def on_failure(holder: Holder, error: UpstreamError) -> None:
+        latched = isinstance(error, KeysRejectedError)
+        failure = holder._failure(error.kind, error.retry_after, latched=latched)
+        holder._pause(failure)
+        definite = error.failure is FailureClass.DEFINITE
+        lease = holder.lease
+        holder.binding.store.fail(lease.attempt, lease.expected, failure, clear_mark=definite)
+
+    patch.setattr(MemoryRecordStore, "fail", clear_all)
+    patch.setattr(Holder, "_fail", on_failure)
+
+
+def local_wall_clock(patch: pytest.MonkeyPatch) -> None:
+    """Count a token's life from the host's own clock."""
+
+    def host_date(answer: Any) -> str:
+        return formatdate(answer.arrived, usegmt=True)
+
+    def read_pair(answer: Any) -> Any:
+        return pair.read_pair(replace(answer, date=host_date(answer)))
+
+    patch.setattr(canvas, "read_pair", read_pair)
+    patch.setattr("broker.upstream.pair.read_claims", lambda _: Claims())
+
+
+def shared_backoff(patch: pytest.MonkeyPatch) -> None:
+    """Keep one backoff for all organizations."""
+    back_off = MemoryRecordStore._back_off
+
+    def for_all(store: MemoryRecordStore, attempt: str, failure: Failure) -> None:
+        for key in list(store._server.shelves):
+            back_off(MemoryRecordStore(store._server, key), attempt, failure)
+
+    patch.setattr(MemoryRecordStore, "_back_off", for_all)
+
+
+def exception_ends_the_tick(patch: pytest.MonkeyPatch) -> None:
+    """Let what goes wrong in a tick end the refresher."""
+    patch.setattr(Refresher, "tick", lambda refresher: refresher._broker.tick())
+
+
+MUTATIONS: dict[Patch, int] = {
+    no_burn_mark: 2,
+    no_compare_and_set: 5,
+    lease_shorter_than_deadline: 3,
+    mark_cleared_by_authenticate: 2,
+    local_wall_clock: 1,
+    shared_backoff: 16,
+    exception_ends_the_tick: 12,
+}
+"""Each mutation and the invariant that must turn red."""

@@ -1,0 +1,196 @@
+"""Redis in virtual time: hung, down, flushed, failed over with its last writes lost."""
+
+import copy
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from broker.clock import Clock
+from broker.credentials import Credentials
+from broker.errors import StoreUnavailableError
+from broker.limits import Limits
+from broker.ports import Commitment, Failure, Grant, RecordStore, ReportStatus, Slot, Snapshot
+from broker.store.breaker import Breaker
+from broker.store.memory import MemoryServer
+from broker.store.shelf import Shelf
+from broker.tokens import Record, Spare
+from tests.simulation.invariants import Watch
+from tests.simulation.scheduler import Process, Scheduler
+
+T = TypeVar("T")
+EPOCH = 1_800_000_000.0
+HISTORY = 3.0
+"""Seconds of writes that a failover may lose at most."""
+
+
+class Reach(StrEnum):
+    """How Redis answers."""
+
+    UP = "up"
+    HUNG = "hung"
+    DOWN = "down"
+
+
+class SimRedis:
+    """The server that all processes share; the memory store holds its semantics.
+
+    What it holds is copied aside with every write, so that a failover can go back in time.
+    """
+
+    def __init__(self, scheduler: Scheduler, limits: Limits, watch: Watch) -> None:
+        self.scheduler = scheduler
+        self.watch = watch
+        self.reach = Reach.UP
+        self.clock_error = 0.0
+        self.network = Process("network")
+        self.lost_replies = 0.0
+        self.duplicates = 0.0
+        self.commands = 0
+        self.server = MemoryServer(self.now, limits)
+        self._names = 1
+        self._history: dict[tuple[str, str], deque[tuple[float, Shelf]]] = {}
+
+    def now(self) -> float:
+        """Return this server's idea of Unix time."""
+        return EPOCH + self.scheduler.now + self.clock_error
+
+    def apply(self, key: tuple[str, str], operation: Callable[[], T]) -> T:
+        """Run one script, at once and whole."""
+        self.commands += 1
+        result = operation()
+        shelf = self.server.shelves.get(key)
+        if shelf is not None:
+            history = self._history.setdefault(key, deque())
+            history.append((self.scheduler.now, copy.copy(shelf)))
+            while len(history) > 1 and history[1][0] < self.scheduler.now - HISTORY:
+                history.popleft()
+            self.watch.stored(key, shelf)
+        return result
+
+    def flush(self) -> None:
+        """Lose everything; the server stays the same."""
+        self.server.shelves.clear()
+        self._history.clear()
+        self.watch.lost_writes()
+
+    def restart_empty(self) -> None:
+        """Come back as a new server with nothing in it."""
+        self.flush()
+        self._rename(self.clock_error)
+
+    def fail_over(self, lag: float, clock_error: float) -> None:
+        """Let a replica take over that is ``lag`` seconds behind and has a clock of its own."""
+        then = self.scheduler.now - lag
+        for key in list(self.server.shelves):
+            older = [shelf for at, shelf in self._history.get(key, ()) if at <= then]
+            if older:
+                self.server.shelves[key] = copy.copy(older[-1])
+            else:
+                del self.server.shelves[key]
+        self._history = {
+            key: deque([(self.scheduler.now, copy.copy(shelf))])
+            for key, shelf in self.server.shelves.items()
+        }
+        self._rename(clock_error)
+        self.watch.lost_writes()
+
+    def _rename(self, clock_error: float) -> None:
+        # Deadlines inside the memory store are absolute: leases and backoffs move with the clock,
+        # as Redis's own expiry does.
+        self.clock_error = clock_error
+        self._names += 1
+        self.server.name = f"server-{self._names}"
+
+
+class SimStore:
+    """One process's way to the record store: latency, lost replies, duplicates, the breaker."""
+
+    def __init__(
+        self, redis: SimRedis, breaker: Breaker, organization: str, credentials: Credentials
+    ) -> None:
+        self._redis = redis
+        self._breaker = breaker
+        self._key = (organization, credentials.version)
+        self._store: RecordStore = redis.server.open(organization, credentials)
+
+    def read(self, known: int) -> Snapshot:
+        """Pass it on."""
+        return self._call(lambda: self._store.read(known))
+
+    def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
+        """Pass it on."""
+        return self._call(lambda: self._store.acquire(attempt, expected, wish))
+
+    def commit(
+        self, attempt: str, expected: int, record: Record, failure: Failure | None
+    ) -> Commitment:
+        """Pass it on."""
+        return self._call(lambda: self._store.commit(attempt, expected, record, failure))
+
+    def commit_spare(
+        self, attempt: str, expected: int, spare: Spare, failure: Failure
+    ) -> Commitment:
+        """Pass it on."""
+        return self._call(lambda: self._store.commit_spare(attempt, expected, spare, failure))
+
+    def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
+        """Pass it on."""
+        self._call(lambda: self._store.fail(attempt, expected, failure, clear_mark=clear_mark))
+
+    def report(self, generation: int) -> ReportStatus:
+        """Pass it on."""
+        return self._call(lambda: self._store.report(generation))
+
+    def republish(self, record: Record) -> None:
+        """Pass it on."""
+        self._call(lambda: self._store.republish(record))
+
+    def _call(self, operation: Callable[[], T]) -> T:
+        return self._breaker.call(lambda: self._with_retry(operation))
+
+    def _with_retry(self, operation: Callable[[], T]) -> T:
+        for _ in range(2):
+            done, result = self._once(operation)
+            if done:
+                return result
+        raise StoreUnavailableError("simulated")
+
+    def _once(self, operation: Callable[[], T]) -> tuple[bool, T]:
+        redis, scheduler = self._redis, self._redis.scheduler
+        chance = scheduler.random.random
+        nothing: T = None  # type: ignore[assignment] # told apart by the flag
+        scheduler.sleep(0.0002 + 0.002 * chance())
+        if redis.reach is Reach.DOWN:
+            return False, nothing
+        if redis.reach is Reach.HUNG:
+            # The command lies in the server's socket and is carried out when it wakes.
+            self._later(operation)
+            scheduler.sleep(0.75)
+            return False, nothing
+        result = redis.apply(self._key, operation)
+        if chance() < redis.duplicates:
+            self._later(operation)
+        if chance() < redis.lost_replies:
+            scheduler.sleep(0.5)
+            return False, nothing
+        scheduler.sleep(0.0002 + 0.002 * chance())
+        return True, result
+
+    def _later(self, operation: Callable[[], T]) -> None:
+        redis, scheduler = self._redis, self._redis.scheduler
+        delay = scheduler.random.choice([0.01, 0.3, 3.0, 20.0, 40.0])
+
+        def deliver() -> None:
+            scheduler.sleep(delay)
+            while redis.reach is Reach.HUNG:
+                scheduler.sleep(0.05)
+            if redis.reach is Reach.UP:
+                redis.apply(self._key, operation)
+
+        scheduler.spawn(redis.network, "late", deliver)
+
+
+def breaker(clock: Clock, limits: Limits) -> Breaker:
+    """Return one process's breaker."""
+    return Breaker(clock, limits.revalidate)

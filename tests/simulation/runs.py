@@ -1,0 +1,55 @@
+"""Whole runs by seed, and what came of them."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.simulation.director import Director, behaviour_of
+from tests.simulation.world import World
+
+EPISODES = 6
+DAY = 86400.0
+
+
+def run_seed(seed: int) -> World:
+    """Play the run that belongs to ``seed``: its Canvas, its fleet, its faults."""
+    workers = 2 + seed % 4
+    world = World(seed, workers=workers, behaviour=behaviour_of(seed), pause=2.0)
+    Director(world).play(EPISODES)
+    return world
+
+
+@dataclass
+class Tally:
+    """Sums over many runs."""
+
+    seeds: int = 0
+    seconds: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    calls: int = 0
+    lifetimes: float = 0.0
+    failed: dict[int, set[int]] = field(default_factory=dict)
+
+    def add(self, world: World) -> None:
+        """Count one run."""
+        watch = world.watch
+        self.seeds += 1
+        self.seconds += world.scheduler.now
+        self.faults += watch.faults
+        self.answers += watch.answers
+        self.calls += sum(watch.calls.values())
+        behaviour = world.behaviour
+        life = (behaviour.access_lifetime_authenticate + behaviour.access_lifetime_refresh) / 2
+        self.lifetimes += len(world.organizations) * world.scheduler.now / life
+        if watch.violations:
+            self.failed[world.seed] = {one.invariant for one in watch.violations}
+
+    def merge(self, other: "Tally") -> None:
+        """Count what another process ran."""
+        self.seeds += other.seeds
+        self.seconds += other.seconds
+        self.faults += other.faults
+        self.answers += other.answers
+        self.calls += other.calls
+        self.lifetimes += other.lifetimes
+        self.failed |= other.failed

@@ -1,0 +1,45 @@
+"""Every invariant at every step of many runs; the seed of a run that breaks one is printed."""
+
+import pytest
+
+from tests.simulation.mutations import MUTATIONS, Patch
+from tests.simulation.runs import Tally, run_seed
+
+SEEDS = 50
+BATCHES = 10
+MOST_SEEDS = 60
+"""Within so many seeds each mutation must be found."""
+LEAST_FAULTS = 15
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_no_invariant_is_broken(batch: int) -> None:
+    """Whatever the seed injects, all invariants hold."""
+    tally = Tally()
+    for seed in range(batch * SEEDS // BATCHES, (batch + 1) * SEEDS // BATCHES):
+        world = run_seed(seed)
+        assert not world.watch.violations, world.describe()
+        tally.add(world)
+    assert tally.faults.total() >= LEAST_FAULTS
+    assert tally.answers["200"] > 1000
+
+
+def test_a_seed_is_a_run() -> None:
+    """The same seed gives the same run, to the last line."""
+    first, again = run_seed(4), run_seed(4)
+    assert first.watch.timeline == again.watch.timeline
+    assert len(first.watch.timeline) > 20
+    assert run_seed(5).watch.timeline != first.watch.timeline
+
+
+@pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS.items())
+def test_mutation_is_found(
+    mutation: Patch, invariant: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each way to break the protocol turns the invariant red that it breaks."""
+    mutation(monkeypatch)
+    for seed in range(MOST_SEEDS):
+        found = {violation.invariant for violation in run_seed(seed).watch.violations}
+        if invariant in found:
+            return
+    pytest.fail(f"{MOST_SEEDS} seeds did not show that invariant {invariant} is broken")
