@@ -126,7 +126,8 @@ class RecordStore(Protocol):
 
         Granted only while the stored generation is ``expected``, no lease lives and no backoff
         runs. A token that is marked, or lies on another server than it was written to, is not
-        granted: the slot becomes ``NONE``.
+        granted: the slot becomes ``NONE``. A server that holds another one's record may have lost
+        a lease with its last writes: the first to ask there is told ``HELD``, for one lease time.
         """
         ...
 
@@ -158,7 +159,11 @@ class RecordStore(Protocol):
         ...
 
     def republish(self, record: Record) -> None:
-        """Put ``record`` back where Redis lost it or changed servers; its tokens count as spent."""
+        """Put ``record`` back where Redis lost it or changed servers.
+
+        Its refresh token counts as spent, and one lease time passes before anybody gets the lease:
+        both a mark and a lease may have been lost with it.
+        """
         ...
 
 

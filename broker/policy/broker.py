@@ -182,6 +182,7 @@ class Broker:
         def is_other(copy: Copy | None) -> bool:
             return self._lives(copy, self._limits.dead) and not organization.may_be(copy, refused)
 
+        organization.doubted = given.record.generation
         retry_after = self._report(organization, given.record.generation)
         if retry_after is None:
             self._flights.wait(organization, is_other, until)
@@ -189,9 +190,7 @@ class Broker:
             if copy is not None and is_other(copy):
                 return copy
             raise no_other(organization, self._clock.monotonic())
-        raise TemporarilyUnavailableError(
-            "The token that was refused is not replaced yet.", retry_after=retry_after
-        )
+        raise TemporarilyUnavailableError("It is not replaced yet.", retry_after=retry_after)
 
     def _report(self, organization: Organization, generation: int) -> float | None:
         """Report a refused generation; return None if another is on its way, else when to ask."""
@@ -209,6 +208,8 @@ class Broker:
                 return self._limits.report_interval
             case ReportStatus.ACCEPTED | ReportStatus.KNOWN:
                 organization.refused_generation = generation
+            case ReportStatus.MOVED:
+                self._look_now(organization)
         return None
 
     def _replan(self, organization: Organization) -> None:

@@ -69,7 +69,8 @@ class Organization:
     """The state of one organization in this process.
 
     ``copy`` is replaced as a whole and may be read without the lock. It never goes back to a lower
-    generation, nor from the credential version in force to another one.
+    generation, nor from the credential version in force to another one. ``doubted`` is a generation
+    that some caller reported, whether or not the report was accepted.
     """
 
     def __init__(self, name: str, binding: Binding, limits: Limits, now: float) -> None:
@@ -79,6 +80,7 @@ class Organization:
         self.unlanded: Unlanded | None = None
         self.pause: Pause | None = None
         self.refused_generation = 0
+        self.doubted = 0
         self.store_answers = True
         self.looked = float("-inf")
         self.asked = now
@@ -136,8 +138,21 @@ class Organization:
                     return False
                 if copy.version not in {present.version, self.binding.version}:
                     return False
+                if self._is_weaker(copy, present):
+                    return False
             self.copy = copy
             return True
+
+    def _is_weaker(self, copy: Copy, present: Copy) -> bool:
+        """Tell whether ``copy`` is dead or a failure's short-lived token, ``present`` a better one.
+
+        One that Canvas refused is no better than a short-lived one.
+        """
+        if present.version != copy.version or present.expires <= copy.expires:
+            return False
+        dead = copy.expires <= self.looked + self._limits.dead
+        refused = present.record.generation in {self.refused_generation, self.doubted}
+        return dead or (copy.record.lifetime < self._limits.short_life and not refused)
 
     def adopt(self, binding: Binding, snapshot: Snapshot, asked: float) -> None:
         """Take over what Redis holds; ``asked`` is the monotonic instant before it was asked.

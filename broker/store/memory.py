@@ -19,6 +19,7 @@ from broker.store.shelf import Shelf
 from broker.tokens import Record, Spare
 
 _FOREIGN = "foreign"
+_LOST = "lost"
 _BACKOFF_MEMORY = 600.0
 _SHORTEST_LIFE = 1.0
 
@@ -160,6 +161,7 @@ class MemoryRecordStore:
         ):
             self._place(record, "republished")
             shelf.presented = "republished"
+            self._wait_out_lost_lease()
 
     def _refusal(self, attempt: str, expected: int) -> GrantStatus | None:
         shelf, holder = self.shelf, self._holder()
@@ -170,6 +172,10 @@ class MemoryRecordStore:
             return GrantStatus.ENDED
         if holder is not None:
             self._adopt_lease()
+            return GrantStatus.HELD
+        if shelf.is_foreign_to(self._server.name) and shelf.seen != self._server.name:
+            shelf.seen = self._server.name
+            self._wait_out_lost_lease()
             return GrantStatus.HELD
         if shelf.generation != expected:
             return GrantStatus.MOVED
@@ -215,6 +221,11 @@ class MemoryRecordStore:
         if shelf.lease and shelf.lease[1] != name:
             shelf.lease = (shelf.lease[0], name)
             shelf.lease_until = self._server.now() + self._server.limits.lease
+
+    def _wait_out_lost_lease(self) -> None:
+        if self._holder() is None:
+            self.shelf.lease = (_LOST, self._server.name)
+            self.shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _end_lease(self, attempt: str) -> None:
         if self._holder() == attempt:

@@ -42,7 +42,7 @@ class RedisRecordStore:
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
-        lease_ms = round(self._limits.lease * 1000)
+        lease_ms = _milliseconds(self._limits.lease)
         reply = self._scripts.run("acquire", self._keys, attempt, expected, wish, lease_ms)
         status, slot, *snapshot = reply
         return Grant(
@@ -112,6 +112,7 @@ class RedisRecordStore:
             record.generation,
             seal_record(self._seal, record),
             _microseconds(_ends(record)),
+            _milliseconds(self._limits.lease),
         )
 
     def _commitment(self, script: str, *arguments: str | int | bytes) -> Commitment:

@@ -20,6 +20,7 @@ class Shelf:
     spare_attempt: str = ""
     spare_presented: str = ""
     spare_server: str = ""
+    seen: str = ""
     lease: tuple[str, str] | None = None
     lease_until: float = 0.0
     backoff: Backoff | None = None
@@ -35,4 +36,9 @@ class Shelf:
         self.generation, self.attempt, self.record, self.server = 0, "", None, ""
         self.presented, self.refused, self.ends = "", False, 0.0
         self.spare, self.spare_attempt, self.spare_presented = None, "", ""
-        self.spare_server = ""
+        self.spare_server = self.seen = ""
+
+    def is_foreign_to(self, server: str) -> bool:
+        """Tell whether the record or the spare was written to another server than ``server``."""
+        record = bool(self.generation) and self.server != server
+        return record or (self.spare is not None and self.spare_server != server)

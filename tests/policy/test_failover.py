@@ -1,7 +1,7 @@
 """Redis loses its records, or another server answers in its place."""
 
 from broker.tokens import Kind
-from tests.policy.fleet import Fleet, Worker, commit_elsewhere
+from tests.policy.fleet import LIMITS, Fleet, Worker, commit_elsewhere
 
 AUTHENTICATE, REFRESH = Kind.AUTHENTICATE, Kind.REFRESH
 
@@ -110,9 +110,11 @@ class TestLastWriteLost:
 
 class TestForeignRecord:
     def test_newcomer_does_not_serve_it(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
-        """Its expiry was told by another clock: who has no copy gets a new token."""
+        """Its expiry was told by another clock: who has no copy gets a new token, in time."""
         worker.ask()
         fleet.fail_over()
+        other.refused()
+        fleet.clock.sleep(LIMITS.lease)
         assert other.token() == "access-2"
 
     def test_newcomer_does_not_present_its_refresh_token(
@@ -121,6 +123,9 @@ class TestForeignRecord:
         """Its mark may be lost: the newcomer authenticates."""
         worker.ask()
         fleet.fail_over()
+        other.refused()
+        assert fleet.canvas.calls == [AUTHENTICATE]
+        fleet.clock.sleep(LIMITS.lease)
         other.ask()
         assert fleet.canvas.calls == [AUTHENTICATE, AUTHENTICATE]
 
@@ -158,6 +163,7 @@ class TestForeignRecord:
     ) -> None:
         """The next record's generation is above all that were served."""
         generation = worker.ask().generation
+        fleet.run(1, asking=True)
         fleet.server.now = lambda: fleet.clock.redis() - 86400
         fleet.fail_over()
         fleet.run(405, asking=True)

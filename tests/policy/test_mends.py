@@ -9,7 +9,7 @@ from broker.errors import (
     TemporarilyUnavailableError,
 )
 from broker.tokens import State
-from tests.policy.fleet import ACME, KEEP_WARM, KEYS, NEW_KEYS, Fleet, Worker
+from tests.policy.fleet import ACME, KEEP_WARM, KEYS, LIMITS, NEW_KEYS, Fleet, Worker
 
 
 def test_an_idle_pod_finds_out_that_canvas_is_back(fleet: Fleet, worker: Worker) -> None:
@@ -76,3 +76,28 @@ def test_no_other_token_says_when_to_come_back(
     first = worker.refused(rejected=old.generation)
     assert isinstance(first, TemporarilyUnavailableError)
     assert worker.refused(rejected=old.generation).retry_after >= least
+
+
+def test_a_short_lived_token_displaces_nobodys_better_one(fleet: Fleet) -> None:
+    """A worker that has none commits a token of 40 s; one that has a good one keeps serving it."""
+    rich, poor = fleet.workers
+    served = rich.ask()
+    fleet.fail_over()
+    poor.refused()
+    fleet.clock.sleep(LIMITS.lease)
+    fleet.canvas.lifetime = 40
+    poor.ask()
+    fleet.clock.sleep(60)
+    assert rich.ask().generation == served.generation
+
+
+def test_a_doubted_token_gives_way_to_a_short_lived_one(fleet: Fleet) -> None:
+    """Who was told that its better token is refused takes what there is."""
+    rich, poor = fleet.workers
+    served = rich.ask()
+    fleet.fail_over()
+    poor.refused()
+    fleet.clock.sleep(LIMITS.lease)
+    fleet.canvas.lifetime = 40
+    poor.ask()
+    assert rich.ask(rejected=served.generation).generation > served.generation

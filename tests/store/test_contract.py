@@ -34,6 +34,12 @@ def spare(harness: Harness) -> Spare:
     return Spare(Secret("refresh-spare"), harness.now() + 86400.0)
 
 
+def wait_out_lost_lease(harness: Harness, generation: int) -> None:
+    """Ask as the first one on a server that may have lost a lease, and let that one run out."""
+    assert harness.store.acquire("early", generation, Slot.NONE).status is GrantStatus.HELD
+    harness.end_lease()
+
+
 class TestRead:
     def test_empty(self, harness: Harness) -> None:
         """An organization that nobody has a token for has generation 0 and nothing else."""
@@ -387,6 +393,7 @@ class TestFailover:
         generation = commit_first(harness)
         harness.move()
         assert harness.store.read(0).foreign
+        wait_out_lost_lease(harness, generation)
         grant = harness.store.acquire("a", generation, Slot.OWN)
         assert (grant.status, grant.slot) == (GrantStatus.GRANTED, Slot.NONE)
 
@@ -396,7 +403,29 @@ class TestFailover:
         harness.store.commit_spare("a", 0, spare(harness), TIMEOUT)
         harness.move()
         assert harness.store.read(0).spare is None
+        wait_out_lost_lease(harness, 0)
         assert harness.store.acquire("b", 0, Slot.SPARE).slot is Slot.NONE
+
+    def test_lost_lease_is_waited_out(self, harness: Harness) -> None:
+        """The lease may be lost too, its holder talking to Canvas: nobody else does so."""
+        generation = commit_first(harness)
+        harness.move()
+        held = harness.store.acquire("a", generation, Slot.OWN)
+        assert held.status is GrantStatus.HELD
+        assert 20 < held.snapshot.lease_remaining <= 25
+        assert harness.store.acquire("b", generation, Slot.OWN).status is GrantStatus.HELD
+        harness.end_lease()
+        assert harness.store.acquire("c", generation, Slot.OWN).status is GrantStatus.GRANTED
+
+    def test_lost_lease_is_waited_out_after_republishing(self, harness: Harness) -> None:
+        """The same holds for a server that lost its record, and got it back."""
+        stored = record(harness, provisional=commit_first(harness))
+        harness.lose()
+        harness.store.republish(stored)
+        generation = stored.generation
+        assert harness.store.acquire("a", generation, Slot.OWN).status is GrantStatus.HELD
+        harness.end_lease()
+        assert harness.store.acquire("b", generation, Slot.OWN).status is GrantStatus.GRANTED
 
     def test_republished_record_comes_back_spent(self, harness: Harness) -> None:
         """A lost record is put back under its generation; its refresh token is not trusted."""

@@ -9,7 +9,7 @@ end
 
 local lease = redis.call('HMGET', LEASE, 'attempt', 'slot', 'server')
 local marks = redis.call('HMGET', RECORD, 'attempt', 'spare_attempt', 'presented',
-  'spare_presented', 'server', 'spare', 'spare_server')
+  'spare_presented', 'server', 'spare', 'spare_server', 'seen')
 if lease[1] == attempt then
   -- The answer to the first try was lost. The mark must still be its own: the record may be new.
   local mine = {own = marks[3] == attempt, spare = marks[4] == attempt}
@@ -26,6 +26,12 @@ if lease[1] then
     redis.call('HSET', LEASE, 'server', here)
     redis.call('PEXPIRE', LEASE, lease_ms)
   end
+  return answer('held', 'none')
+end
+local foreign = marks[5] and not is_here(marks[5]) or marks[6] and not is_here(marks[7])
+if foreign and here ~= '' and marks[8] ~= here then
+  redis.call('HSET', RECORD, 'seen', here)
+  wait_out_lost_lease(lease_ms)
   return answer('held', 'none')
 end
 if stored_generation() ~= expected then

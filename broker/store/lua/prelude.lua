@@ -1,6 +1,6 @@
 -- Stands before every script. All keys share one hash tag.
 -- KEYS  1 record  hash: generation attempt server sealed presented refused
---                       spare spare_attempt spare_server spare_presented
+--                       spare spare_attempt spare_server spare_presented seen
 --       2 lease   hash: attempt slot server; its TTL is the lease
 --       3 backoff hash: attempt until failures failure latched server
 --       4 report  string: there for a minute after an accepted report
@@ -64,6 +64,15 @@ local function snapshot(known, attempt)
     digits(backoff_remaining()), backoff[1] or '0', backoff[2] or '', backoff[3] or '0',
     math.max(0, redis.call('PTTL', LEASE)),
   }
+end
+
+-- A server that lost its last writes may have lost a lease with them, and its holder may be talking
+-- to Canvas: one lease time passes before anybody else does.
+local function wait_out_lost_lease(lease_ms)
+  if redis.call('EXISTS', LEASE) == 0 then
+    redis.call('HSET', LEASE, 'attempt', 'lost', 'slot', 'none', 'server', here)
+    redis.call('PEXPIRE', LEASE, lease_ms)
+  end
 end
 
 local function end_lease(attempt)

@@ -1,6 +1,6 @@
 -- Puts a record back that this server lost, or that it holds under another server's name.
 -- Nobody knows which marks were lost with it: its refresh token counts as presented.
--- ARGV  2 generation  3 sealed record  4 expiry of its refresh token in us
+-- ARGV  2 generation  3 sealed record  4 expiry of its refresh token in us  5 lease in ms
 -- Returns 1 when the record was written.
 local generation, stored = tonumber(ARGV[2]), stored_generation()
 
@@ -11,4 +11,5 @@ redis.call('DEL', RECORD)
 redis.call('HSET', RECORD, 'generation', ARGV[2], 'attempt', 'republished', 'server', here,
   'sealed', ARGV[3], 'presented', 'republished')
 keep_until(tonumber(ARGV[4]))
+wait_out_lost_lease(tonumber(ARGV[5]))
 return 1
