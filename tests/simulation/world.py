@@ -286,12 +286,21 @@ class World:
         fresh.start()
 
     def check_version(self, worker: Worker, organization: str, token: str) -> None:
-        """Check 6: once a record of new credentials is there, the old one's is not served."""
+        """Check 6: while a record of new credentials lives, the old one's is not served.
+
+        A dead one displaces nobody's valid token: that the new keys got only a token of some
+        seconds is a failure like another.
+        """
         version = worker.versions[organization]
         shelf = self.redis.server.shelves.get(
             (organization, keys_of(organization, version).version)
         )
-        if shelf is None or not shelf.generation:
+        if (
+            shelf is None
+            or shelf.record is None
+            or shelf.record.expires_at < self.redis.now() + SETTLE
+        ):
+            self._newest_since.pop((organization, version), None)
             return
         since = self._newest_since.setdefault((organization, version), self.scheduler.now)
         issued = self.watch.issued[token]
