@@ -109,11 +109,11 @@ class SimUpstream:
             canvas.scheduler.sleep(0.01 if fault == "refused" else 2.0)
             raise NotSentError(FailureKind.CONNECT)
         account = f"{organization} {credentials.version[:4]}"
-        canvas.watch.call_began(self._process.name, account, kind, token)
+        canvas.watch.call_began(self._process, account, kind, token)
         try:
             outcome = self._exchange(kind, credentials, token, fault)
         finally:
-            canvas.watch.call_ended(account)
+            canvas.watch.call_ended(self._process, account)
         if isinstance(outcome, UpstreamError):
             if outcome.failure == "definite" and token is not None:
                 canvas.watch.not_presented(token)

@@ -6,12 +6,13 @@ from typing import Protocol
 
 from broker.store.shelf import Shelf
 from broker.tokens import Kind
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import Process, Scheduler
 
 REQUEST_LIMIT = 4.5
 SETTLE = 2.5
 """Seconds that news may take to every process: two ticks, and a slow Redis operation."""
 LINES = 60
+CALLS_OF_AN_ATTEMPT = 2
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,9 @@ class Watch:
     allow_two_in_flight: bool = False
     troubled: set[str] = field(default_factory=set)
     _presented: set[str] = field(default_factory=set)
-    _in_flight: Counter[str] = field(default_factory=Counter)
+    _in_flight: defaultdict[str, list[Process]] = field(default_factory=lambda: defaultdict(list))
     _served: dict[tuple[str, str], int] = field(default_factory=dict)
     _stored: dict[tuple[str, str], int] = field(default_factory=dict)
-    _attempts: dict[tuple[str, str], float] = field(default_factory=dict)
     calls_of: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def note(self, line: str) -> None:
@@ -76,29 +76,28 @@ class Watch:
         self.faults[fault.split(maxsplit=1)[0]] += 1
         self.note(f"fault: {fault}")
 
-    def call_began(self, process: str, organization: str, kind: Kind, token: str | None) -> None:
-        """Check 2, 3 and 12 when an upstream call is sent."""
+    def call_began(
+        self, process: Process, organization: str, kind: Kind, token: str | None
+    ) -> None:
+        """Check 2, 3 and 12 when an upstream call is sent; a crash ends its process's calls."""
         self.calls[kind] += 1
-        self.calls_of[organization].append(self.scheduler.now)
-        self.note(f"{process}: {organization} {kind} {(token or '')[:6]}")
+        times = self.calls_of[organization]
+        times.append(self.scheduler.now)
+        if len(times) > CALLS_OF_AN_ATTEMPT and times[-1 - CALLS_OF_AN_ATTEMPT] > times[-1] - 1:
+            self.broken(12, f"{organization} was tried more than once within a second")
+        self.note(f"{process.name}: {organization} {kind} {(token or '')[:6]}")
         if token is not None:
             if token in self._presented:
-                self.broken(2, f"refresh token {token[:6]} was presented again by {process}")
+                self.broken(2, f"refresh token {token[:6]} was presented again by {process.name}")
             self._presented.add(token)
-        self._in_flight[organization] += 1
-        if self._in_flight[organization] > 1 + self.allow_two_in_flight:
-            self.broken(3, f"{self._in_flight[organization]} calls in flight for {organization}")
+        self._in_flight[organization].append(process)
+        flying = sum(one.alive for one in self._in_flight[organization])
+        if flying > 1 + self.allow_two_in_flight:
+            self.broken(3, f"{flying} calls in flight for {organization}")
 
-    def attempt_began(self, process: str, organization: str) -> None:
-        """Check 12: at most one attempt a second in one process."""
-        last = self._attempts.get((process, organization))
-        self._attempts[(process, organization)] = self.scheduler.now
-        if last is not None and self.scheduler.now - last < 1.0 - 1e-6:
-            self.broken(12, f"{process} tried {organization} twice within a second")
-
-    def call_ended(self, organization: str) -> None:
+    def call_ended(self, process: Process, organization: str) -> None:
         """Take a call out of those in flight."""
-        self._in_flight[organization] -= 1
+        self._in_flight[organization].remove(process)
 
     def not_presented(self, token: str) -> None:
         """Take back a presentation that definitely did not happen."""
