@@ -3,6 +3,8 @@
 import time
 from typing import Protocol
 
+_MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class Clock(Protocol):
     """The only way the policy and the adapters learn the time or let it pass."""
@@ -21,11 +23,15 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clocks of this host."""
+    """The clocks of this host.
+
+    The monotonic one goes on while the host is suspended, where the system offers such a clock: a
+    token dies in the meantime, too.
+    """
 
     def monotonic(self) -> float:
         """Return the host's monotonic seconds."""
-        return time.monotonic()
+        return time.clock_gettime(_MONOTONIC)
 
     def wall(self) -> float:
         """Return the host's Unix seconds."""
