@@ -10,6 +10,7 @@ from gunicorn.glogging import Logger
 from broker.settings import Inputs, Settings
 from broker.web.app import SERVICE, create_app
 from broker.web.logs import logging_config
+from broker.web.worker import BrokerWorker
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # heartbeats of workers, not data
 _KEEP_ALIVE = 75
@@ -57,7 +58,7 @@ def options(settings: Settings) -> dict[str, Any]:
     return {
         "bind": list(settings.bind),
         "workers": settings.workers,
-        "worker_class": "gthread",
+        "worker_class": BrokerWorker,
         "threads": settings.threads,
         "timeout": 30,
         "graceful_timeout": int(settings.graceful_timeout),

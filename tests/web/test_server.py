@@ -11,6 +11,7 @@ from gunicorn.config import Config
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
 from broker.web.server import BrokerServer, QuietLogger, options
+from broker.web.worker import BrokerWorker
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_settings_reach_gunicorn(server: BrokerServer) -> None:
     cfg = _cfg(server)
     assert cfg.bind == ["127.0.0.1:8123", "[::1]:8123", "unix:/run/broker.sock"]
     assert (cfg.workers, cfg.threads, cfg.graceful_timeout) == (3, 7, 33)
-    assert cfg.worker_class_str == "gthread"
+    assert cfg.worker_class is BrokerWorker
     assert cfg.logconfig_dict["loggers"]["gunicorn.error"]["level"] == "ERROR"
 
 

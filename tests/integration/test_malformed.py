@@ -1,0 +1,68 @@
+"""What does not reach the application is answered like everything else, by gunicorn itself."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.emulator.server import EmulatorServer
+from tests.integration.deployment import Deployment
+from tests.servers import RedisServer
+
+pytestmark = pytest.mark.sockets
+
+CANARY = "canary-in-the-request"
+
+
+@pytest.fixture
+def deployment(
+    tmp_path: Path, emulator: EmulatorServer, valkey: RedisServer
+) -> Iterator[Deployment]:
+    """Start one broker."""
+    settings = {"BROKER_REDIS_PREFIX": "malformed", "BROKER_LOG_LEVEL": "debug"}
+    with Deployment(tmp_path, emulator, valkey.url, brokers=1, settings=settings) as fleet:
+        fleet.brokers[0].wait_for("/health/live", lambda reply: reply.status == 200)
+        yield fleet
+
+
+def send(deployment: Deployment, request: bytes) -> tuple[str, dict[str, str], bytes]:
+    """Send bytes as they are; return status line, headers and body of the answer."""
+    with socket.create_connection(("127.0.0.1", deployment.brokers[0].port), timeout=5) as wire:
+        wire.sendall(request)
+        answer = b""
+        while piece := wire.recv(65536):
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    return status, dict(line.split(": ", 1) for line in lines), body
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (f"GET /token?{CANARY}={'x' * 4000} HTTP/1.1\r\nHost: b\r\n\r\n", 414),
+        (f"GET /token HTTP/1.1\r\nX-Long: {CANARY}{'x' * 9000}\r\n\r\n", 431),
+        ("GET /token HTTP/1.1\r\n" + f"X-{CANARY}: 1\r\n" * 80 + "\r\n", 431),
+        (f"GET /token HTTP/1.1\r\nAuthorization {CANARY}\r\n\r\n", 400),
+        (f"GET /token HTTP/1.1\r\nHost: b\r\nAuthoriz ation: {CANARY}\r\n\r\n", 400),
+        (f"GET /token?{CANARY} HTTP/9.9\r\nHost: b\r\n\r\n", 400),
+        (f"{CANARY}\r\n\r\n", 400),
+        (f"GET /token HTTP/1.1\r\nTransfer-Encoding: {CANARY}\r\n\r\n", 501),
+        (f"GET /token HTTP/1.1\r\nContent-Length: {CANARY}\r\n\r\n", 400),
+    ],
+    ids=["line", "header", "headers", "no-colon", "name", "version", "noise", "coding", "length"],
+)
+def test_json_and_no_echo(deployment: Deployment, request_bytes: str, status: int) -> None:
+    """A JSON error with a request id, and nothing of the request in answer or log."""
+    line, headers, body = send(deployment, request_bytes.encode())
+    assert line.split()[1] == str(status)
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Request-ID"]
+    assert json.loads(body)["error"] == "invalid_request"
+    assert CANARY not in body.decode()
+    log = deployment.brokers[0].log()
+    assert CANARY not in log
+    assert "request.malformed" in log
