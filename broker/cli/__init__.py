@@ -5,6 +5,7 @@ import click
 from broker import __version__
 from broker.cli.demo import demo
 from broker.cli.emulator import emulator
+from broker.cli.key import key
 from broker.cli.serve import serve
 
 
@@ -14,5 +15,5 @@ def main() -> None:
     """Serve the current Canvas access token to internal services."""
 
 
-for command in (serve, emulator, demo):
+for command in (serve, key, emulator, demo):
     main.add_command(command)
