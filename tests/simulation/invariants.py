@@ -1,5 +1,6 @@
 """Watches a run. Each rule is an invariant of ``refresh-protocol.md``, checked at every step."""
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +13,8 @@ REQUEST_LIMIT = 4.5
 SETTLE = 2.5
 """Seconds that news may take to every process: two ticks, and a slow Redis operation."""
 LINES = 60
+SECRETS = re.compile(r"eyJ|\b[0-9a-f]{32}\b|[0-9a-f]{64}")
+"""An access token, a refresh token, a Consumer."""
 CALLS_OF_AN_ATTEMPT = 2
 
 
@@ -139,6 +142,11 @@ class Watch:
     def lost_writes(self) -> None:
         """Forget what Redis held: a failover or a flush may go back."""
         self._stored.clear()
+
+    def told(self, text: str) -> None:
+        """Check 15: what is told to callers or operators holds no token and no key."""
+        if SECRETS.search(text):
+            self.broken(15, "a secret was told")
 
     def took(self, process: str, seconds: float) -> None:
         """Check 10 when a request ends."""

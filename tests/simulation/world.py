@@ -205,6 +205,7 @@ class Worker:
             watch.answers["200"] += 1
         except UnavailableError as error:
             watch.answers[type(error).__name__] += 1
+            watch.told(f"{error!r} {error.__context__!r}")
             if had and rejected is None and self.process.paused_until == paused:
                 watch.broken(4, f"{self.name} refused {organization}: {type(error).__name__}")
         if self.process.paused_until == paused:
@@ -312,6 +313,7 @@ class World:
     def check_fresh(self) -> None:
         """Check 9: everything is well again; every worker has a token that is not stale."""
         for worker in self.fleet:
+            self.watch.told(repr(worker.broker.health()))
             for name, organization in worker.broker._organizations.items():
                 state = organization.state(worker.clock.monotonic())
                 if state not in {State.FRESH, State.STALE}:
