@@ -1,12 +1,13 @@
 """Reading a small text file, and a cheap way to see that it changed."""
 
+import os
 import stat
 from pathlib import Path
 
 LIMIT = 1 << 20
 """Longest file that is read, in bytes."""
 
-Signature = tuple[str, int, int, int, int]
+Signature = tuple[int, int, int, int, int]
 _SHOWN_LENGTH = 80
 
 
@@ -34,17 +35,17 @@ def read_text(path: Path) -> str:
         raise UnreadableError("is not UTF-8 text") from None
 
 
-def signature(path: Path) -> Signature | None:
+def signature(path: str | Path) -> Signature | None:
     """Return what changes when the file or folder at ``path`` does; None if it cannot be seen.
 
-    The time of the last status change tells of mended permissions and of a rewrite that kept the
-    modification time.
+    Links are followed: one that leads elsewhere shows another inode. The time of the last status
+    change tells of mended permissions and of a rewrite that kept the modification time.
     """
     try:
-        seen = path.stat()
-        return str(path.resolve()), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
-    except (OSError, RuntimeError, ValueError):
+        seen = os.stat(path)  # noqa: PTH116  # a third of the time of Path.stat, and called often
+    except (OSError, ValueError):
         return None
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 def shown(name: str) -> str:

@@ -73,15 +73,24 @@ def test_the_signature_tells_of_mended_permissions(tmp_path: Path) -> None:
 
 
 def test_the_signature_tells_of_another_file_behind_the_same_link(tmp_path: Path) -> None:
-    """Two names of one file agree in everything but their place."""
+    """Two files may agree in size and times; they are not the same one."""
     (tmp_path / "one").write_text("a")
-    (tmp_path / "two").hardlink_to(tmp_path / "one")
+    (tmp_path / "two").write_text("b")
+    seen = (tmp_path / "one").stat()
+    os.utime(tmp_path / "two", ns=(seen.st_atime_ns, seen.st_mtime_ns))
     link = tmp_path / "link"
     link.symlink_to("one")
     before = signature(link)
     link.unlink()
     link.symlink_to("two")
     assert signature(link) != before
+
+
+def test_the_signature_of_a_link_that_leads_nowhere_is_none(tmp_path: Path) -> None:
+    """Also of one that leads to itself."""
+    (tmp_path / "lost").symlink_to("nothing")
+    (tmp_path / "loop").symlink_to("loop")
+    assert signature(tmp_path / "lost") is signature(tmp_path / "loop") is None
 
 
 def test_a_long_or_odd_name_fits_a_log_line() -> None:

@@ -1,0 +1,126 @@
+"""What a thousand organizations cost, by counting: only those in use, and only tokens due."""
+
+from collections import Counter
+
+import pytest
+
+from broker.credentials import Credentials
+from broker.secret import Secret
+from broker.tokens import Kind
+from tests.policy.fleet import KEEP_WARM, Fleet, Worker
+
+IN_USE = 20
+REFRESHED_EVERY = 400
+"""Seconds from one token to the next: a life of 600, a margin of 200."""
+
+
+def keys(number: int) -> Credentials:
+    """Return made-up credentials; another number gives another version."""
+    return Credentials(Secret(f"{number:064x}"), Secret(f"00000000-0000-4000-8000-{number:012x}"))
+
+
+def let_go(organizations: int) -> Fleet:
+    """Return one worker with so many organizations, whose tokens are not kept warm any more."""
+    fleet = Fleet(1)
+    fleet.canvas.latency = 0.0
+    fleet.configure({f"org-{number}": keys(number) for number in range(organizations)})
+    fleet.run(1)
+    fleet.clock.sleep(KEEP_WARM)
+    fleet.run(1)
+    only(fleet).link.counts.clear()
+    fleet.canvas.calls.clear()
+    fleet.canvas.versions.clear()
+    return fleet
+
+
+def only(fleet: Fleet) -> Worker:
+    """Return its one worker."""
+    return fleet.workers[0]
+
+
+def use(fleet: Fleet, seconds: int, names: list[str]) -> list[float]:
+    """Ask for each organization once a second; return how long each request took."""
+    took = []
+    for _ in range(seconds):
+        fleet.run(1)
+        for name in names:
+            began = fleet.clock.monotonic()
+            only(fleet).ask(name)
+            took.append(fleet.clock.monotonic() - began)
+    return took
+
+
+def first(count: int) -> list[str]:
+    """Return the names of the first organizations."""
+    return [f"org-{number}" for number in range(count)]
+
+
+def spent(organizations: int, in_use: int, seconds: int) -> tuple[Counter[str], list[Kind]]:
+    """Return the store operations and upstream calls of a worker with some in use."""
+    fleet = let_go(organizations)
+    use(fleet, seconds, first(in_use))
+    fleet.check()
+    return only(fleet).link.counts, fleet.canvas.calls
+
+
+def test_idle_ones_cost_nothing() -> None:
+    """A thousand that nobody asks for cause no store operation and no call in ten minutes."""
+    fleet = let_go(1000)
+    fleet.run(600)
+    assert not only(fleet).link.counts
+    assert not fleet.canvas.calls
+
+
+def test_twenty_among_a_thousand_cost_as_much_as_twenty_alone() -> None:
+    """Looks, leases, commits and upstream calls are the same to the last one."""
+    among, alone = spent(1000, IN_USE, 120), spent(IN_USE, IN_USE, 120)
+    assert among == alone
+    assert among[0]["read"] >= 120 * IN_USE
+
+
+def test_work_grows_with_those_in_use() -> None:
+    """Twice as many in use, twice the work: nothing else is in the sum."""
+    some, twice = spent(100, 10, 120), spent(100, 20, 120)
+    assert twice[0] == Counter({name: 2 * count for name, count in some[0].items()})
+    assert len(twice[1]) == 2 * len(some[1])
+
+
+def test_only_due_tokens_cause_attempts() -> None:
+    """In an hour of use each of the twenty is refreshed when it is due; nobody else is."""
+    fleet = let_go(1000)
+    use(fleet, 3600, first(IN_USE))
+    assert set(fleet.canvas.versions) == {keys(number).version for number in range(IN_USE)}
+    due = 1 + 3600 // REFRESHED_EVERY
+    assert IN_USE * (due - 1) <= len(fleet.canvas.calls) <= IN_USE * due
+    counts = only(fleet).link.counts
+    assert counts["acquire"] == counts["commit"] == len(fleet.canvas.calls)
+
+
+def test_kept_warm_ones_cost_what_is_due() -> None:
+    """A thousand that were asked for within the hour: one look, lease and commit per refresh."""
+    fleet = Fleet(1)
+    fleet.canvas.latency = 0.0
+    fleet.configure({f"org-{number}": keys(number) for number in range(1000)})
+    fleet.run(15)
+    only(fleet).link.counts.clear()
+    fleet.run(REFRESHED_EVERY)
+    assert only(fleet).link.counts == {"read": 1000, "acquire": 1000, "commit": 1000}
+
+
+@pytest.mark.parametrize("stuck", [0, 7])
+def test_one_whose_call_hangs_delays_no_other(stuck: int) -> None:
+    """Its flight does not come back for twenty minutes: the others neither wait nor pay."""
+    fleet, undisturbed = let_go(100), let_go(100)
+    others = [name for name in first(IN_USE) if name != f"org-{stuck}"]
+    for each in (fleet, undisturbed):
+        each.clock.sleep(700)  # every token dies
+        each.run(1)
+    runtime = only(fleet).runtime
+    runtime.hold = True
+    only(fleet).refused(f"org-{stuck}")
+    runtime.hold = False
+    only(fleet).link.counts.clear()
+    assert max(use(fleet, 1200, others)) == max(use(undisturbed, 1200, others)) == 0.0
+    assert only(fleet).link.counts == only(undisturbed).link.counts
+    assert len(fleet.canvas.calls) == len(undisturbed.canvas.calls) >= 3 * len(others)
+    assert len(runtime.held) == 1
