@@ -31,13 +31,14 @@ class Flight:
     """One flight for one organization; all in this process who wait, wait for the same one.
 
     ``wanted`` tells of the present copy whether a better one is wanted even if none is due.
-    ``attempted`` says afterwards that an attempt was made, here or elsewhere. ``done`` is set by
-    whoever started the flight, once nobody can join it any more.
+    ``attempted`` says afterwards that an attempt was made, here or elsewhere. ``looked`` is set
+    once Redis has answered, ``done`` by whoever started the flight, once nobody can join it.
     """
 
     def __init__(
         self, organization: Organization, tools: Tools, wanted: Callable[[Copy | None], bool]
     ) -> None:
+        self.looked = tools.runtime.signal()
         self.done = tools.runtime.signal()
         self.attempted = False
         self._organization = organization
@@ -58,6 +59,7 @@ class Flight:
 
     def _fly(self, binding: Binding) -> None:
         snapshot = look(self._organization, binding, self._tools)
+        self.looked.set()
         now = self._tools.clock.monotonic()
         wanted = self._organization.is_due(now) or self._wanted(self._organization.copy)
         if wanted and self._organization.may_attempt(now):

@@ -49,11 +49,13 @@ class Flights:
         may_wait = self._places.acquire(blocking=False)
         try:
             for _ in range(_TRIES):
-                now = self._tools.clock.monotonic()
+                now = self._now()
                 if enough(organization.copy) or now >= until or not organization.may_attempt(now):
                     return
                 flight = self.launch(organization, lambda copy: force and not enough(copy))
-                if not may_wait or not flight.done.wait(until - now):
+                if not may_wait or not flight.looked.wait(until - now):
+                    return
+                if enough(organization.copy) or not flight.done.wait(until - self._now()):
                     return
                 if flight.attempted or not organization.store_answers:
                     return
@@ -77,6 +79,9 @@ class Flights:
             self._end(organization, flight)
         return flight
 
+    def _now(self) -> float:
+        return self._tools.clock.monotonic()
+
     def _fly(self, organization: Organization, flight: Flight) -> None:
         try:
             flight.run()
@@ -86,5 +91,6 @@ class Flights:
     def _end(self, organization: Organization, flight: Flight) -> None:
         with self._lock:
             self._flights.pop(organization, None)
+        flight.looked.set()
         flight.done.set()
         self._ended(organization)

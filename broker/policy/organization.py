@@ -205,9 +205,10 @@ class Organization:
         """Return the record that Redis should have back, timed by its present clock.
 
         That is this process's copy, where Redis holds a lower generation, or holds this one as
-        written by another server. Or, lifted above it, the record of new credentials, where a
-        process with the old ones has committed after it: a generation served must not go back, and
-        the old token must not be served on.
+        written by another server. Or, lifted above it, the fresh record of new credentials, where
+        a process with the old ones has committed after it: a generation served must not go back,
+        and the old token must not be served on. (One that is not fresh is not worth it: the new
+        credentials are due anyway.)
         """
         copy = self.copy
         if copy is None or self.unlanded is not None:
@@ -229,6 +230,8 @@ class Organization:
         record, generation = snapshot.record, copy.record.generation
         if binding is not self.binding or record is None or snapshot.foreign:
             return None
-        if record.generation > generation or record.expires_at <= snapshot.now:
+        left = record.expires_at - snapshot.now
+        fresh = state_of(left, record.margin, self._limits) is State.FRESH
+        if record.generation > generation or snapshot.refused or not fresh:
             return None
         return replace(record, generation=generation + 1)

@@ -101,3 +101,18 @@ def test_a_doubted_token_gives_way_to_a_short_lived_one(fleet: Fleet) -> None:
     fleet.canvas.lifetime = 40
     poor.ask()
     assert rich.ask(rejected=served.generation).generation > served.generation
+
+
+def test_keys_rolled_back_leave_the_fresh_token_in_service(fleet: Fleet, worker: Worker) -> None:
+    """The old keys' own record has seconds left: it does not displace the token of the others."""
+    fleet.run(1)
+    fleet.clock.sleep(560)
+    fleet.configure({ACME: NEW_KEYS})
+    worker.tick()
+    assert worker.ask().expires_in > 500
+    fleet.configure({ACME: KEYS})
+    for _ in range(60):
+        fleet.clock.sleep(1)
+        worker.tick()
+        assert worker.ask().expires_in > 500
+    assert worker.health().record_version == KEYS.version

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 import pytest
 
 from broker.emulator.canvas import Behaviour
+from broker.ports import Slot
 from broker.tokens import State
 from tests.simulation.canvas import FAULTS
 from tests.simulation.redis import Reach
 from tests.simulation.scheduler import Process
-from tests.simulation.world import LIMITS, Worker, World
+from tests.simulation.world import LIMITS, Worker, World, keys_of
 
 OUTAGES = ("internal", "refused", "lost_request", "slow", "throttled")
 STRICT = Behaviour(access_lifetime_authenticate=600.0, reuse_revokes_family=True)
@@ -324,3 +325,28 @@ def stored(made: World) -> int:
     """Return the generation that Redis holds."""
     (shelf,) = made.redis.server.shelves.values()
     return shelf.generation
+
+
+def test_a_newcomer_waits_for_the_first_look_only() -> None:
+    """A valid token in Redis is served at once, while a dead holder's lease is being watched."""
+    with world(workers=1, callers=0) as made:
+        made.start()
+        made.run(5)
+        old = made.fleet[0]
+        old.process.alive = False
+        made.run(450)
+        store = made.redis.server.open("acme", keys_of("acme", 1))
+        store.acquire("dead", store.read(0).generation, Slot.OWN)
+        newcomer = Worker(made, "newcomer")
+        newcomer.load()
+        took: list[float] = []
+
+        def ask() -> None:
+            before = made.scheduler.now
+            assert newcomer.ask("acme") is not None
+            took.append(made.scheduler.now - before)
+
+        made.scheduler.spawn(newcomer.process, "caller", ask)
+        made.run(10)
+        assert took
+        assert took[0] < 0.1

@@ -287,20 +287,15 @@ class World:
         fresh.start()
 
     def check_version(self, worker: Worker, organization: str, token: str) -> None:
-        """Check 6: while a record of new credentials lives, the old one's is not served.
+        """Check 6: while a record of new credentials is fresh, the old one's is not served.
 
-        A dead one displaces nobody's valid token: that the new keys got only a token of some
-        seconds is a failure like another.
+        A dead or dying one displaces nobody's valid token: the new keys are due for another.
         """
         version = worker.versions[organization]
-        shelf = self.redis.server.shelves.get(
-            (organization, keys_of(organization, version).version)
-        )
-        if (
-            shelf is None
-            or shelf.record is None
-            or shelf.record.expires_at < self.redis.now() + SETTLE
-        ):
+        key = (organization, keys_of(organization, version).version)
+        shelf = self.redis.server.shelves.get(key)
+        record = shelf.record if shelf else None
+        if record is None or self.redis.now() + SETTLE > record.expires_at - record.margin:
             self._newest_since.pop((organization, version), None)
             return
         since = self._newest_since.setdefault((organization, version), self.scheduler.now)
