@@ -219,7 +219,7 @@ class TestTwoOrganizations:
 
     @pytest.mark.parametrize("fault", ["", *FAULTS])
     def test_other_one(self, fault: str) -> None:
-        """It is refreshed as often, each request is served, and none waits after the first."""
+        """It is refreshed as often, each request is served, and none waits for Canvas after the first."""
         made = World(1, workers=2, behaviour=STRICT, callers=1, pause=5.0)
         made.watch.troubled.add("acme")
         made.canvas.draw = lambda organization: fault if organization == "acme" else ""
@@ -240,7 +240,7 @@ class TestTwoOrganizations:
         assert not made.watch.violations, made.describe()
         assert calls(made, "bolt") == 2
         assert 649 <= len(waits) <= 651
-        assert max(waits[1:]) == 0.0
+        assert max(waits[1:]) < A_BIT
 
 
 class Ambush:
