@@ -113,9 +113,21 @@ def redis_url(text: str) -> str:
         raise ValidationError(f"must begin with one of {schemes}")
     if not (shape.fits_hosts(url) and shape.path.fullmatch(url.path)):
         raise ValidationError(f"must have the form {shape.form}")
-    if url.query is not None and not (shape.query and _PAIRS.fullmatch(url.query)):
-        raise ValidationError(f"must have the form {shape.form}, {shape.query_rule}")
+    if url.query is not None:
+        _check_options(url.query, shape)
     return text
+
+
+def _check_options(query: str, shape: "_Shape") -> None:
+    """Refuse an option that the store would choke on later, or that would lift a limit."""
+    if not _PAIRS.fullmatch(query):
+        raise ValidationError(
+            f"must have the form {shape.form}, then at most ?name=value&name=value"
+        )
+    names = [pair.partition("=")[0] for pair in query.split("&")]
+    if len(set(names)) < len(names) or not shape.options.issuperset(names):
+        allowed = ", ".join(sorted(shape.options))
+        raise ValidationError(f"may have after the ? each once: {allowed}")
 
 
 def location(text: str) -> str:
@@ -131,37 +143,49 @@ class _Shape:
     form: str
     path: re.Pattern[str]
     networked: bool = True
-    sentinel: bool = False
-    query: bool = True
-
-    @property
-    def query_rule(self) -> str:
-        """What may follow the path."""
-        return "then at most ?name=value&name=value" if self.query else "without a query"
+    several: bool = False
+    ports: bool = False
+    options: frozenset[str] = frozenset()
 
     def fits_hosts(self, url: Url) -> bool:
         """Tell whether the URL names as many hosts, and ports, as the scheme wants."""
         if not self.networked:
             return not url.hosts
         addresses = url.addresses
-        if self.sentinel:
-            return all(address.port for address in addresses)
-        return len(addresses) == 1
+        if self.ports and not all(address.port for address in addresses):
+            return False
+        return self.several or len(addresses) == 1
 
 
 _PAIRS = re.compile(r"[^=&]+=[^=&]*(?:&[^=&]+=[^=&]*)*")
 _DATABASE = re.compile(r"(?:/[0-9]{0,5})?")
+_LOGIN = frozenset({"username", "password"})
+_TLS = frozenset(
+    {"ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname"}
+    | {"ssl_keyfile", "ssl_password"}
+)
+_SENTINELS = _LOGIN | {"sentinel_username", "sentinel_password"}
+_DB = _LOGIN | {"db"}
+
+
+def _sentinel(scheme: str, options: frozenset[str]) -> _Shape:
+    form, path = f"{scheme}://host:port,host:port/service", r"/[A-Za-z0-9._-]+(?:/[0-9]{1,5})?"
+    return _Shape(form, re.compile(path), several=True, ports=True, options=options)
+
+
+def _cluster(scheme: str, options: frozenset[str]) -> _Shape:
+    form = f"{scheme}://host:port,host:port"
+    return _Shape(form, re.compile("/?0?"), several=True, options=options)
+
+
 _REDIS = {
-    "redis": _Shape("redis://host:port/database", _DATABASE),
-    "rediss": _Shape("rediss://host:port/database", _DATABASE),
-    "unix": _Shape("unix:///path", re.compile(r"/.+"), networked=False),
-    "redis+sentinel": _Shape(
-        "redis+sentinel://host:port,host:port/service",
-        re.compile(r"/[A-Za-z0-9._-]+(?:/[0-9]{1,5})?"),
-        sentinel=True,
-        query=False,
-    ),
-    "redis+cluster": _Shape("redis+cluster://host:port", re.compile(r"/?0?")),
+    "redis": _Shape("redis://host:port/database", _DATABASE, options=_DB),
+    "rediss": _Shape("rediss://host:port/database", _DATABASE, options=_DB | _TLS),
+    "unix": _Shape("unix:///path", re.compile(r"/.+"), networked=False, options=_DB),
+    "redis+sentinel": _sentinel("redis+sentinel", _SENTINELS),
+    "rediss+sentinel": _sentinel("rediss+sentinel", _SENTINELS | _TLS),
+    "redis+cluster": _cluster("redis+cluster", _LOGIN),
+    "rediss+cluster": _cluster("rediss+cluster", _LOGIN | _TLS),
 }
 
 

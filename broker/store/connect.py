@@ -1,50 +1,47 @@
 """From ``BROKER_REDIS_URL`` to a client whose every operation is bounded."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis import ConnectionPool, Redis, Sentinel
 from redis.backoff import NoBackoff
-from redis.cluster import RedisCluster
-from redis.connection import parse_url
+from redis.cluster import PRIMARY, ClusterNode, RedisCluster
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
 
 from broker.limits import Limits
+from broker.store.bounded import (
+    BoundedClient,
+    PlainConnection,
+    PrimaryConnection,
+    PrimaryTlsConnection,
+    TlsConnection,
+    UnixConnection,
+    left,
+)
 from broker.store.scripts import RedisClient
 
+_PORT = 6379
 _SENTINEL_PORT = 26379
+_BOUNDED: dict[type, type] = {
+    Connection: PlainConnection,
+    SSLConnection: TlsConnection,
+    UnixDomainSocketConnection: UnixConnection,
+}
+Options = dict[str, Any]
+Address = tuple[str, int]
 
 
-class LazyClient:
-    """Makes the client on its first use, and again until that works.
-
-    A cluster client asks the cluster for its layout when it is made: with this, a process can
-    start while the cluster is away.
-    """
-
-    def __init__(self, make: Callable[[], RedisClient]) -> None:
-        self._make = make
-        self._client: RedisClient | None = None
-
-    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
-        """Run a script by its SHA-1."""
-        return self._get().evalsha(sha, numkeys, *keys_and_args)
-
-    def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
-        """Run a script by its text."""
-        return self._get().eval(script, numkeys, *keys_and_args)
-
-    def _get(self) -> RedisClient:
-        if self._client is None:
-            self._client = self._make()
-        return self._client
-
-
-def connect(url: str, limits: Limits) -> RedisClient:
+def connect(url: str, limits: Limits) -> BoundedClient:
     """Return a client for ``url``; nothing is sent yet. Retries are the caller's, not redis-py's.
 
-    RESP2 saves a round trip at each connection, and the broker needs nothing of RESP3.
+    An operation gets the time of one connect and one command, whatever it takes: with the caller's
+    one retry that is ``limits.redis_worst``. RESP2 saves a round trip at each connection, and the
+    broker needs nothing of RESP3.
     """
     bounded = {
         "socket_connect_timeout": limits.redis_connect_timeout,
@@ -53,40 +50,121 @@ def connect(url: str, limits: Limits) -> RedisClient:
         "protocol": 2,
         "driver_info": None,
     }
-    scheme = urlsplit(url).scheme
-    if scheme == "redis+sentinel":
-        return _by_sentinel(url, bounded)
-    if scheme == "redis+cluster":
-        options = _read(url.replace("redis+cluster", "redis", 1)) | bounded
-        return LazyClient(lambda: RedisCluster(**options))
-    return Redis(connection_pool=ConnectionPool(**(_read(url) | bounded)))
+
+    def make() -> RedisClient:
+        parts = _split(url)
+        if parts.scheme.endswith("+sentinel"):
+            return _by_sentinel(parts, bounded)
+        if parts.scheme.endswith("+cluster"):
+            return _cluster(parts, bounded)
+        return Redis(connection_pool=ConnectionPool(**(_read(url) | bounded)))
+
+    return BoundedClient(make, limits.redis_worst / 2)
 
 
-def _read(url: str) -> dict[str, Any]:
-    options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call] # redis-py leaves it so
-    return options
+def _split(url: str) -> SplitResult:
+    """Split by hand what the settings let through: urllib knows no URL with several hosts."""
+    scheme, _, rest = url.partition("://")
+    rest, _, query = rest.partition("?")
+    hosts, slash, path = rest.partition("/")
+    return SplitResult(scheme, hosts, slash + path, query, "")
 
 
-def _by_sentinel(url: str, bounded: dict[str, Any]) -> RedisClient:
+def _read(url: str) -> Options:
+    options: Options = parse_url(url)  # type: ignore[no-untyped-call] # redis-py leaves it so
+    theirs = options.get("connection_class", Connection)
+    return options | {"connection_class": _BOUNDED[theirs]}
+
+
+def _read_many(parts: SplitResult, default_port: int) -> tuple[list[Address], Options]:
+    """Return the hosts of a URL that names several, and what it says of all of them."""
+    login, at, hosts = parts.netloc.rpartition("@")
+    scheme = parts.scheme.partition("+")[0]
+    options = _read(f"{scheme}://{login}{at}host?{parts.query}")
+    del options["host"]
+    found = [urlsplit(f"//{host}") for host in hosts.split(",")]
+    return [(host.hostname or "", host.port or default_port) for host in found], options
+
+
+def _by_sentinel(parts: SplitResult, bounded: Options) -> RedisClient:
     """Read ``redis+sentinel://user:password@host:port,host:port/service/db``.
 
-    User and password are those of Redis; the sentinels are asked without.
+    User and password are those of Redis; the sentinels' own are in the query.
     """
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    username, _, password = login.partition(":")
+    addresses, options = _read_many(parts, _SENTINEL_PORT)
     service, _, database = parts.path.strip("/").partition("/")
-    options = bounded | {
-        "username": unquote(username) or None,
-        "password": unquote(password) or None,
-        "db": int(database or 0),
-    }
-    sentinels = [_address(host) for host in hosts.split(",")]
-    sentinel = Sentinel(sentinels, sentinel_kwargs=bounded, **options)  # type: ignore[no-untyped-call] # as above
-    master: RedisClient = sentinel.master_for(service)  # type: ignore[no-untyped-call] # as above
-    return master
+    own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
+    tls = options["connection_class"] is TlsConnection
+    primary = PrimaryTlsConnection if tls else PrimaryConnection
+    sentinels = _Sentinels(addresses, options | own | bounded)
+    pool = SentinelConnectionPool(  # type: ignore[no-untyped-call] # as above
+        unquote(service),
+        sentinels,
+        **options | bounded | {"connection_class": primary, "db": int(database or 0)},
+    )
+    return Redis(connection_pool=pool)
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.partition(":")
-    return host, int(port or _SENTINEL_PORT)
+class _Sentinels(Sentinel):
+    """Asks the sentinel first that knew the primary last, and one that did not answer last."""
+
+    def __init__(self, addresses: Sequence[Address], options: Options) -> None:
+        super().__init__([])  # type: ignore[no-untyped-call] # as above
+        self.sentinels = [
+            Redis(connection_pool=ConnectionPool(host=host, port=port, **options))
+            for host, port in addresses
+        ]
+
+    def discover_master(self, service_name: str) -> Address:
+        """Return host and port of the primary; raise ``MasterNotFoundError`` when nobody knows."""
+        problem: Exception | None = None
+        for sentinel in list(self.sentinels):
+            left(0)  # Whom there was no time to ask keeps his place.
+            try:
+                found: Any = sentinel.sentinel_masters()
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                problem = error
+                self._ask_last(sentinel)
+                continue
+            state = found.get(service_name)
+            if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call] # as above
+                return state["ip"], state["port"]
+        raise MasterNotFoundError("no sentinel knows a living primary") from problem
+
+    def _ask_last(self, sentinel: "Redis") -> None:
+        """Replace the list in one step: other threads may be walking it."""
+        self.sentinels = [*(one for one in self.sentinels if one is not sentinel), sentinel]
+
+
+def _cluster(parts: SplitResult, bounded: Options) -> RedisClient:
+    """Read ``redis+cluster://user:password@host:port,host:port``; any living node is enough."""
+    (first, *others), options = _read_many(parts, _PORT)
+    options = {**options, **bounded}
+    retry = options.pop("retry")
+    nodes = [_node(host, port) for host, port in others]
+    # Only a cluster made from a URL takes a class of connections.
+    host = f"[{first[0]}]" if ":" in first[0] else first[0]
+    return _Cluster(url=f"redis://{host}:{first[1]}", startup_nodes=nodes, retry=retry, **options)
+
+
+def _node(host: str, port: int) -> ClusterNode:
+    return ClusterNode(host, port, PRIMARY)  # type: ignore[no-untyped-call] # as above
+
+
+class _Cluster(RedisCluster):
+    """Runs scripts only: their keys are told apart without the server's list of commands."""
+
+    def command(self, **_: Any) -> dict[str, Any]:
+        """Return no commands, where redis-py would ask for all of them when it is made."""
+        return {}
+
+    def get_node(
+        self, host: str | None = None, port: int | None = None, node_name: str | None = None
+    ) -> ClusterNode | None:
+        """Return the node; an ASK may name one that holds no slot yet, so that no layout has it."""
+        node: ClusterNode | None = super().get_node(host, port, node_name)  # type: ignore[no-untyped-call] # as above
+        if node is None and node_name is not None:
+            host, _, number = node_name.rpartition(":")
+            node = _node(host, int(number))
+            self.nodes_manager.nodes_cache[node_name] = node
+        return node

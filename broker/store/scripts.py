@@ -1,6 +1,7 @@
 """Runs the Lua scripts on Redis: one round trip each, one retry, every failure one error."""
 
 import hashlib
+import ssl
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Protocol
@@ -62,8 +63,7 @@ class Scripts:
         try:
             return retrying(self._once, name, numkeys, values)
         except (RedisError, RedisClusterException) as error:
-            # The class says enough; the message may hold the address or a value.
-            problem = type(error).__name__
+            problem = _class_of(error)
         raise StoreUnavailableError(f"Redis failed: {problem}")
 
     def _once(self, name: str, numkeys: int, values: Sequence[str | int | bytes]) -> Any:
@@ -71,6 +71,14 @@ class Scripts:
             return self._client.evalsha(self._hashes[name], numkeys, *values)
         except NoScriptError:
             return self._client.eval(self._texts[name], numkeys, *values)
+
+
+def _class_of(error: BaseException) -> str:
+    """Return the class, of TLS the one beneath: the message may hold an address or a value."""
+    beneath: BaseException | None = error
+    while beneath and not isinstance(beneath, ssl.SSLError):
+        beneath = beneath.__cause__ or beneath.__context__
+    return type(beneath or error).__name__
 
 
 def _source(name: str) -> str:

@@ -49,7 +49,11 @@ def test_plain_http_elsewhere_must_be_allowed(environ: dict[str, str]) -> None:
         "unix://me:pass@/run/redis.sock?db=1",
         "redis+sentinel://a:26379,b:26379/service",
         "redis+sentinel://me:pass@a:26379/service/2",
+        "redis+sentinel://a:26379,[::1]:26379/service?sentinel_password=p%40ss",
+        "rediss+sentinel://a:26379/service?ssl_ca_certs=/ca.pem&sentinel_username=me",
         "redis+cluster://me:pass@a:6379",
+        "redis+cluster://a:6379,[::1]:6379,c",
+        "rediss+cluster://a:6379,b:6379?ssl_ca_certs=/ca.pem",
         "redis+cluster://[::1]:6379/0",
     ],
 )

@@ -1,6 +1,7 @@
 """From URL to client, and what a Redis that does not answer costs."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -71,34 +72,55 @@ def test_restarted_redis_is_found_again(valkey_of_its_own: RedisServer) -> None:
     assert run("read", KEYS, 0)[1] == b"0"
 
 
+def made(url: str) -> Any:
+    """Return the client of redis-py that is made for ``url``."""
+    return connect(url, LIMITS).client()
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("redis://user:p%40ss@host:7000/3", {"username": "user", "password": "p@ss", "db": 3}),
         ("rediss://host", {"host": "host"}),
+        ("rediss://host?ssl_ca_certs=/ca.pem", {"ssl_ca_certs": "/ca.pem"}),
+        ("redis://[::1]:7000", {"host": "::1", "port": 7000}),
         ("unix:///run/redis.sock", {"path": "/run/redis.sock"}),
         ("redis://host?socket_timeout=60", {"socket_timeout": 0.5}),
     ],
 )
 def test_standalone_urls(url: str, expected: dict[str, object]) -> None:
     """Each form of address is understood, and none can lift a limit."""
-    pool = connect(url, LIMITS).connection_pool  # type: ignore[attr-defined] # a real client
+    pool = made(url).connection_pool
     assert expected.items() <= pool.connection_kwargs.items()
     assert pool.connection_kwargs["socket_connect_timeout"] == 0.25
 
 
+def sentinels(pool: Any) -> list[dict[str, Any]]:
+    """Return what each sentinel is connected with."""
+    return [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
+
+
 def test_sentinel_url() -> None:
     """Sentinels, service, login and database come out of one URL."""
-    url = "redis+sentinel://user:p%40ss@one:26379,two,three:5/primary/2"
-    pool = connect(url, LIMITS).connection_pool  # type: ignore[attr-defined] # a real client
-    addresses = [
-        (s.connection_pool.connection_kwargs["host"], s.connection_pool.connection_kwargs["port"])
-        for s in pool.sentinel_manager.sentinels
-    ]
-    assert addresses == [("one", 26379), ("two", 26379), ("three", 5)]
+    pool = made("redis+sentinel://user:p%40ss@one:26379,[::1],three:5/primary/2").connection_pool
+    addresses = [(one["host"], one["port"]) for one in sentinels(pool)]
+    assert addresses == [("one", 26379), ("::1", 26379), ("three", 5)]
     assert pool.service_name == "primary"
     assert pool.connection_kwargs["password"] == "p@ss"
     assert pool.connection_kwargs["db"] == 2
+    assert {one["password"] for one in sentinels(pool)} == {None}
+
+
+def test_sentinels_have_their_own_login_and_the_same_tls() -> None:
+    """The password of Redis does not go to the sentinels, nor theirs to Redis."""
+    query = "ssl_ca_certs=/ca.pem&sentinel_username=watch&sentinel_password=other%21"
+    pool = made(f"rediss+sentinel://me:pass@one:1/primary?{query}").connection_pool
+    (sentinel,) = sentinels(pool)
+    assert (sentinel["username"], sentinel["password"]) == ("watch", "other!")
+    assert pool.connection_kwargs["password"] == "pass"
+    for each in (sentinel, pool.connection_kwargs):
+        assert each["ssl_ca_certs"] == "/ca.pem"
+        assert each["socket_timeout"] == 0.5
 
 
 def test_absent_cluster_does_not_stop_the_start() -> None:

