@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 PROMISED = ("run", "test", "check", "install", "bench", "chaos", "image", "chart", "help")
-NOT_YET = ("bench", "chaos", "image", "chart")
+NOT_YET = ("bench", "image", "chart")
 EXPLAINED = dict(re.findall(r"^([a-z]+):.*?## (.+)$", MAKEFILE, re.MULTILINE))
 
 
@@ -68,6 +68,14 @@ def test_run_passes_its_ports_on() -> None:
     """Both ports can be chosen, as the message about a taken port advises."""
     shown = make("--dry-run", "run", "PORT=18480", "EMULATOR_PORT=18481").stdout
     assert ".venv/bin/broker demo --port 18480 --emulator-port 18481" in shown
+
+
+@pytest.mark.sockets
+def test_chaos_passes_its_length_and_seed_on() -> None:
+    """Ten minutes unless told otherwise, and a seed only to repeat a run."""
+    command = ".venv/bin/python -m tests.chaos --seconds"
+    assert re.search(rf"^{command} 600 *$", make("--dry-run", "chaos").stdout, re.MULTILINE)
+    assert f"{command} 5 --seed 7" in make("--dry-run", "chaos", "SECONDS=5", "SEED=7").stdout
 
 
 @pytest.mark.sockets

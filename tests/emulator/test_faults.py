@@ -77,7 +77,7 @@ def test_holds_can_be_taken_out_alone() -> None:
         (Fault(latency=1), True),
     ],
 )
-def test_a_fault_says_whether_the_work_is_done(fault: Fault, works: bool) -> None:  # noqa: FBT001 - a table
+def test_a_fault_says_whether_the_work_is_done(fault: Fault, works: bool) -> None:
     """An error status means no, unless it is told otherwise."""
     assert fault.does_work is works
 
@@ -93,6 +93,6 @@ def test_a_fault_says_whether_the_work_is_done(fault: Fault, works: bool) -> Non
         (NO_FAULT, False),
     ],
 )
-def test_only_throttling_is_definite(fault: Fault, definite: bool) -> None:  # noqa: FBT001 - a table
+def test_only_throttling_is_definite(fault: Fault, definite: bool) -> None:
     """A 503 counts only with ``Retry-After``, as in the refresh protocol."""
     assert fault.definite is definite

@@ -25,6 +25,7 @@ REQUEST_LIMIT = 10.0
 ESTABLISHED = "01"
 CONSUMER = "c0" * 32
 SECRET_KEY = "00000000-0000-4000-8000-00000000c0de"
+SERVE = (sys.executable, "-m", "broker", "serve")
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ class Reply:
 
 
 class BrokerProcess:
-    """``broker serve`` in a session of its own."""
+    """``broker serve`` in a session of its own; ``command`` may be replaced before a start."""
 
     def __init__(self, environ: dict[str, str], log: Path) -> None:
         self.port = free_port()
+        self.command: tuple[str, ...] = SERVE
         self._environ = {**environ, "BROKER_BIND": f"127.0.0.1:{self.port}"}
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,7 +59,7 @@ class BrokerProcess:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("BROKER_")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "broker", "serve"],
+                self.command,
                 env=kept | self._environ,
                 stdout=log,
                 stderr=subprocess.STDOUT,

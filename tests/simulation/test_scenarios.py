@@ -219,7 +219,7 @@ class TestTwoOrganizations:
 
     @pytest.mark.parametrize("fault", ["", *FAULTS])
     def test_other_one(self, fault: str) -> None:
-        """It is refreshed as often, each request is served, and none waits for Canvas after the first."""
+        """It is refreshed as often, each request is served, none but the first waits for Canvas."""
         made = World(1, workers=2, behaviour=STRICT, callers=1, pause=5.0)
         made.watch.troubled.add("acme")
         made.canvas.draw = lambda organization: fault if organization == "acme" else ""

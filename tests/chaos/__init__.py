@@ -1,0 +1,1 @@
+"""Real processes, a real Redis and the emulator, broken on purpose while callers keep asking."""
