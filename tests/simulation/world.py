@@ -301,8 +301,9 @@ class World:
         since = self._newest_since.setdefault((organization, version), self.scheduler.now)
         issued = self.watch.issued[token]
         old = issued.consumer != keys_of(organization, version).consumer.reveal()
-        looked = worker.broker._organizations[organization].looked - worker.clock.origin
-        if old and looked > max(since, worker.loaded) + SETTLE:
+        known = worker.broker._organizations[organization]
+        looked = known.looked - worker.clock.origin
+        if old and known.store_answers and looked > max(since, worker.loaded) + SETTLE:
             self.watch.broken(6, f"{worker.name} served a token of old keys for {organization}")
 
     def check_fresh(self) -> None:
