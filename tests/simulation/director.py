@@ -166,6 +166,19 @@ class Director:
             self._world.watch.allow_two_in_flight = True
         worker.process.paused_until = self._world.scheduler.now + seconds
 
+    def pause_next_holder(self) -> None:
+        """Stop the next process that talks to Canvas, for longer than its lease."""
+        watch = self._world.watch
+        watch.allow_two_in_flight = True
+
+        def lie_in_wait() -> None:
+            while not (talking := watch.talking()):
+                self._world.scheduler.sleep(0.01)
+            watch.inject(f"paused {talking[0].name} while it talks to Canvas")
+            talking[0].paused_until = self._world.scheduler.now + LIMITS.lease * 2
+
+        self._world.scheduler.spawn(self._stage, "act", lie_in_wait)
+
     def _worker_crashed(self) -> None:
         worker = self._chance.choice(self._world.fleet)
         self._world.watch.inject(f"crashed {worker.name}")

@@ -98,6 +98,10 @@ class Watch:
         if flying > 1 + self.allow_two_in_flight:
             self.broken(3, f"{flying} calls in flight for {organization}")
 
+    def talking(self) -> list[Process]:
+        """Return the living processes that have a call in flight."""
+        return [one for flying in self._in_flight.values() for one in flying if one.alive]
+
     def call_ended(self, process: Process, organization: str) -> None:
         """Take a call out of those in flight."""
         self._in_flight[organization].remove(process)

@@ -10,11 +10,17 @@ EPISODES = 6
 DAY = 86400.0
 
 
-def run_seed(seed: int) -> World:
-    """Play the run that belongs to ``seed``: its Canvas, its fleet, its faults."""
+def run_seed(seed: int, *, pause_holder: bool = False) -> World:
+    """Play the run that belongs to ``seed``: its Canvas, its fleet, its faults.
+
+    ``pause_holder`` lets it begin with a process that is stopped while it talks to Canvas.
+    """
     workers = 2 + seed % 4
     world = World(seed, workers=workers, behaviour=behaviour_of(seed), pause=2.0)
-    Director(world).play(EPISODES)
+    director = Director(world)
+    if pause_holder:
+        director.pause_next_holder()
+    director.play(EPISODES)
     return world
 
 

@@ -32,6 +32,14 @@ def test_a_seed_is_a_run() -> None:
     assert run_seed(5).watch.timeline != first.watch.timeline
 
 
+@pytest.mark.parametrize("seed", range(0, 20, 2))
+def test_no_invariant_is_broken_by_a_paused_holder(seed: int) -> None:
+    """What the runs with a mutation begin with breaks nothing without one."""
+    world = run_seed(seed, pause_holder=True)
+    assert not world.watch.violations, world.describe()
+    assert world.watch.faults["paused"]
+
+
 @pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS.items())
 def test_mutation_is_found(
     mutation: Patch, invariant: int, monkeypatch: pytest.MonkeyPatch
@@ -39,7 +47,8 @@ def test_mutation_is_found(
     """Each way to break the protocol turns the invariant red that it breaks."""
     mutation(monkeypatch)
     for seed in range(MOST_SEEDS):
-        found = {violation.invariant for violation in run_seed(seed).watch.violations}
+        watch = run_seed(seed, pause_holder=seed % 2 == 0).watch
+        found = {violation.invariant for violation in watch.violations}
         if invariant in found:
             return
     pytest.fail(f"{MOST_SEEDS} seeds did not show that invariant {invariant} is broken")
