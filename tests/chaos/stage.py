@@ -30,6 +30,8 @@ SETTINGS = {
     "BROKER_RELOAD_INTERVAL": "0.5",
     "BROKER_LATCH": "10",
 }
+OLD_ENOUGH = 0.2
+"""Seconds after which a report on a new token is taken."""
 """As short as the limits allow, so that a fault can outlast them."""
 SETTLE = 1.2
 """Seconds after which every worker has looked at Redis again."""
@@ -58,6 +60,8 @@ class Stage:
         self.before = generation = reply.body["generation"]
 
         def report() -> None:
+            # A token younger than BROKER_REPORT_MIN_AGE is not doubted.
+            time.sleep(OLD_ENOUGH)
             chosen.get("/token", key, rejected=generation)
 
         threading.Thread(target=report, daemon=True).start()
