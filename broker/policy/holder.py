@@ -12,7 +12,7 @@ from broker.errors import (
 )
 from broker.policy.lease import Lease, Tools, backoff_delay
 from broker.policy.organization import Binding, Copy, Organization, Pause, Unlanded
-from broker.ports import Failure
+from broker.ports import Failure, GrantStatus, Slot
 from broker.tokens import Kind, Record, RefreshToken, Spare, State, TokenPair, draw_margin
 
 _MARGIN_SPREAD = 0.1
@@ -60,7 +60,7 @@ class Holder:
                 if error.failure is not FailureClass.REJECTED or not self.lease.calls_left:
                     raise
                 self.tools.observer.failed(self.organization.name, Kind.REFRESH, error)
-            if self._has_moved():
+            if self._was_overtaken():
                 return None
         return self._call(Kind.AUTHENTICATE, lambda: upstream.authenticate(credentials))
 
@@ -73,19 +73,24 @@ class Holder:
 
         return self.tools.retry(counted, self.lease.calls_left)
 
-    def _has_moved(self) -> bool:
-        """Tell whether a newer record made the refused refresh token old; then end the lease."""
+    def _was_overtaken(self) -> bool:
+        """Ask for the lease again before a second call: Redis may have lost it.
+
+        A newer record tells why the refresh token was unknown; then the lease ends.
+        """
         lease, store = self.lease, self.binding.store
         asked = self.tools.clock.monotonic()
         try:
-            snapshot = store.read(lease.expected)
+            grant = store.acquire(lease.attempt, lease.expected, Slot.NONE)
         except StoreUnavailableError:
             return False
-        if snapshot.generation == lease.expected:
+        moved = grant.snapshot.generation != lease.expected
+        if grant.status is GrantStatus.GRANTED and not moved:
             return False
-        self.organization.adopt(self.binding, snapshot, asked)
-        failure = Failure("superseded", self.tools.limits.backoff_min)
-        store.fail(lease.attempt, lease.expected, failure, clear_mark=False)
+        self.organization.adopt(self.binding, grant.snapshot, asked)
+        if moved:
+            failure = Failure("superseded", self.tools.limits.backoff_min)
+            store.fail(lease.attempt, lease.expected, failure, clear_mark=False)
         return True
 
     def _commit(self, pair: TokenPair) -> None:

@@ -223,9 +223,8 @@ class MemoryRecordStore:
             shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _wait_out_lost_lease(self) -> None:
-        if self._holder() is None:
-            self.shelf.lease = (_LOST, self._server.name)
-            self.shelf.lease_until = self._server.now() + self._server.limits.lease
+        self.shelf.lease = (_LOST, self._server.name)
+        self.shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _end_lease(self, attempt: str) -> None:
         if self._holder() == attempt:

@@ -104,8 +104,29 @@ class TestRefreshTokenUnknown:
         fleet.workers[1].runtime.hold = True
         fleet.run(20)
         assert fleet.canvas.calls == [REFRESH, AUTHENTICATE]
-        assert worker.link.counts["acquire"] == 1
+        assert worker.link.counts["acquire"] == 2, "the second asks for the same lease again"
+        assert next(worker.runtime._ids) == 3, "one attempt beside the first token's"
         assert worker.token() == "access-2"
+
+    def test_lease_was_lost_meanwhile(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
+        """If Redis lost the lease and a record was put back, the second call is not made."""
+        make_stale(fleet, UNKNOWN)
+        other.runtime.hold = True
+        fleet.clock.sleep(20)
+
+        def flush_and_republish() -> None:
+            fleet.flush()
+            other.runtime.hold = False
+            other.tick()
+            other.runtime.hold = True
+
+        fleet.canvas.before_answer = flush_and_republish
+        worker.tick()
+        assert fleet.canvas.calls == [REFRESH]
+        assert worker.token() == "access-1"
+        lease = fleet.shelf().lease
+        assert lease is not None
+        assert lease[0] == "lost"
 
     def test_no_second_call_left(self, fleet: Fleet) -> None:
         """If the lease has used up its two calls, the Authenticate waits for the next one."""

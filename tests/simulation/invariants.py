@@ -16,6 +16,8 @@ LINES = 60
 SECRETS = re.compile(r"eyJ|\b[0-9a-f]{32}\b|[0-9a-f]{64}")
 """An access token, a refresh token, a Consumer."""
 CALLS_OF_AN_ATTEMPT = 2
+FIRST_LOOK = 0.05
+"""Seconds after which a new process has read what Redis holds."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Watch:
     _in_flight: defaultdict[str, list[Process]] = field(default_factory=lambda: defaultdict(list))
     _served: dict[tuple[str, str], int] = field(default_factory=dict)
     _stored: dict[tuple[str, str], int] = field(default_factory=dict)
+    _wiped: float | None = None
     calls_of: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def note(self, line: str) -> None:
@@ -95,8 +98,18 @@ class Watch:
             self._presented.add(token)
         self._in_flight[organization].append(process)
         flying = sum(one.alive for one in self._in_flight[organization])
-        if flying > 1 + self.allow_two_in_flight:
+        if flying > 1 + (self.allow_two_in_flight or self._knows_nothing(process)):
             self.broken(3, f"{flying} calls in flight for {organization}")
+
+    def _knows_nothing(self, process: Process) -> bool:
+        """Tell whether a process was born into a Redis that had just lost everything.
+
+        Two faults at once: neither it nor Redis can know of a call that is in flight.
+        """
+        loss = self._wiped
+        if loss is None or self.scheduler.now - loss > SETTLE or not process.born:
+            return False
+        return process.born >= loss - FIRST_LOOK
 
     def talking(self) -> list[Process]:
         """Return the living processes that have a call in flight."""
@@ -143,9 +156,11 @@ class Watch:
             if issued.refresh_token != record.refresh_token.reveal():
                 self.broken(7, f"the record of {key[0]} mixes two answers")
 
-    def lost_writes(self) -> None:
+    def lost_writes(self, *, all_of_them: bool = False) -> None:
         """Forget what Redis held: a failover or a flush may go back."""
         self._stored.clear()
+        if all_of_them:
+            self._wiped = self.scheduler.now
 
     def told(self, text: str) -> None:
         """Check 15: what is told to callers or operators holds no token and no key."""

@@ -72,7 +72,7 @@ class SimRedis:
         """Lose everything; the server stays the same."""
         self.server.shelves.clear()
         self._history.clear()
-        self.watch.lost_writes()
+        self.watch.lost_writes(all_of_them=True)
 
     def restart_empty(self) -> None:
         """Come back as a new server with nothing in it."""

@@ -19,6 +19,7 @@ class Process:
     name: str
     alive: bool = True
     paused_until: float = 0.0
+    born: float = 0.0
 
 
 @dataclass(eq=False)

@@ -283,6 +283,7 @@ class World:
         """End a process without warning, and start a new one in its place."""
         worker.process.alive = False
         fresh = Worker(self, f"{worker.name}'")
+        fresh.process.born = self.scheduler.now
         self.fleet[self.fleet.index(worker)] = fresh
         fresh.start()
 

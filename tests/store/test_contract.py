@@ -417,6 +417,14 @@ class TestFailover:
         harness.end_lease()
         assert harness.store.acquire("c", generation, Slot.OWN).status is GrantStatus.GRANTED
 
+    def test_lease_taken_before_republishing_does_not_end_the_wait(self, harness: Harness) -> None:
+        """Who knew nothing of the record goes on; when it ends, the lost lease still stands."""
+        harness.store.acquire("newborn", 0, Slot.NONE)
+        harness.store.republish(record(harness, provisional=7))
+        harness.store.fail("newborn", 0, Failure("superseded", 0.001), clear_mark=False)
+        harness.end_backoff()
+        assert harness.store.acquire("b", 7, Slot.NONE).status is GrantStatus.HELD
+
     def test_lost_lease_is_waited_out_after_republishing(self, harness: Harness) -> None:
         """The same holds for a server that lost its record, and got it back."""
         stored = record(harness, provisional=commit_first(harness))

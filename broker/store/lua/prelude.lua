@@ -67,12 +67,11 @@ local function snapshot(known, attempt)
 end
 
 -- A server that lost its last writes may have lost a lease with them, and its holder may be talking
--- to Canvas: one lease time passes before anybody else does.
+-- to Canvas: one lease time passes before anybody else does. Whoever got a lease here meanwhile
+-- goes on without it, for its commit needs none, and must not end this one.
 local function wait_out_lost_lease(lease_ms)
-  if redis.call('EXISTS', LEASE) == 0 then
-    redis.call('HSET', LEASE, 'attempt', 'lost', 'slot', 'none', 'server', here)
-    redis.call('PEXPIRE', LEASE, lease_ms)
-  end
+  redis.call('HSET', LEASE, 'attempt', 'lost', 'slot', 'none', 'server', here)
+  redis.call('PEXPIRE', LEASE, lease_ms)
 end
 
 local function end_lease(attempt)
