@@ -9,7 +9,7 @@ import click
 
 from broker.errors import SettingsError
 from broker.settings import load, load_inputs, redacted
-from broker.web.logs import logging_config
+from broker.web.logs import install_hooks, logging_config
 from broker.web.server import BrokerServer
 
 _log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ def serve(bind: str | None, workers: str | None, threads: str | None) -> None:
     except SettingsError as error:
         click.echo(f"The settings are not usable:\n{error}", err=True)
         sys.exit(1)
-    logging.config.dictConfig(logging_config(settings.log_level))
+    logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
+    install_hooks()
     _log.info("service.settings", extra={"settings": redacted(settings)})
     BrokerServer(settings, inputs).run()

@@ -17,22 +17,30 @@ class UnreadableError(Exception):
 
 def read_text(path: Path) -> str:
     """Return the text of ``path``; raise :class:`UnreadableError` if it has none to give."""
+    found = _read(path)
+    if isinstance(found, UnreadableError):
+        raise found
+    return found
+
+
+def _read(path: Path) -> str | UnreadableError:
+    """Return the error instead of raising it: its traceback would hold the content."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableError("is not a file")
+            return UnreadableError("is not a file")
         with path.open("rb") as file:
             content = file.read(LIMIT + 1)
     except FileNotFoundError:
-        raise UnreadableError("does not exist") from None
+        return UnreadableError("does not exist")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such name is possible"
-        raise UnreadableError(f"cannot be read ({reason})") from None
+        return UnreadableError(f"cannot be read ({reason})")
     if len(content) > LIMIT:
-        raise UnreadableError(f"is longer than {LIMIT} bytes")
+        return UnreadableError(f"is longer than {LIMIT} bytes")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise UnreadableError("is not UTF-8 text") from None
+        return UnreadableError("is not UTF-8 text")
 
 
 def signature(path: str | Path) -> Signature | None:

@@ -1,5 +1,7 @@
 """Records to sealed values and back."""
 
+from typing import Any
+
 from broker.ports import Backoff, Snapshot
 from broker.secret import Secret
 from broker.store.seal import Seal, UnsealError
@@ -12,22 +14,22 @@ _TIMES = ("lifetime", "expires_at", "margin", "refresh_expires_at")
 
 def seal_record(seal: Seal, record: Record) -> bytes:
     """Return the record sealed; its generation stays outside, Redis gives it."""
-    content: dict[str, str | float] = {name: getattr(record, name) for name in _TIMES}
+    content: dict[str, Secret | float] = {name: getattr(record, name) for name in _TIMES}
     content["provisional"] = record.provisional
-    content["access_token"] = record.access_token.reveal()
-    content["refresh_token"] = record.refresh_token.reveal()
+    content["access_token"] = record.access_token
+    content["refresh_token"] = record.refresh_token
     return seal.close(_RECORD, content)
 
 
 def open_record(seal: Seal, generation: int, sealed: bytes) -> Record | None:
     """Return the record, or None where it was sealed by something else."""
     try:
-        content = seal.open(_RECORD, sealed)
+        content = seal.open(_RECORD, sealed, _hide)
         return Record(
             generation=generation,
             provisional=int(content["provisional"]),
-            access_token=Secret(content["access_token"]),
-            refresh_token=Secret(content["refresh_token"]),
+            access_token=content["access_token"],
+            refresh_token=content["refresh_token"],
             **{name: float(content[name]) for name in _TIMES},
         )
     except (UnsealError, KeyError, TypeError, ValueError):
@@ -36,17 +38,24 @@ def open_record(seal: Seal, generation: int, sealed: bytes) -> Record | None:
 
 def seal_spare(seal: Seal, spare: Spare) -> bytes:
     """Return the spare sealed."""
-    content = {"refresh_token": spare.refresh_token.reveal(), "expires_at": spare.expires_at}
+    content = {"refresh_token": spare.refresh_token, "expires_at": spare.expires_at}
     return seal.close(_SPARE, content)
 
 
 def open_spare(seal: Seal, sealed: bytes) -> Spare | None:
     """Return the spare, or None where it was sealed by something else."""
     try:
-        content = seal.open(_SPARE, sealed)
-        return Spare(Secret(content["refresh_token"]), float(content["expires_at"]))
+        content = seal.open(_SPARE, sealed, _hide)
+        return Spare(content["refresh_token"], float(content["expires_at"]))
     except (UnsealError, KeyError, TypeError, ValueError):
         return None
+
+
+def _hide(content: dict[str, Any]) -> dict[str, Any]:
+    """Wrap all text in what was sealed: the tokens are the only text in it."""
+    return {
+        name: Secret(value) if isinstance(value, str) else value for name, value in content.items()
+    }
 
 
 def open_snapshot(seal: Seal, reply: list[bytes | int], known: int) -> Snapshot:

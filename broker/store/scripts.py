@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any, Protocol
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -62,7 +62,7 @@ class Scripts:
         problem = ""
         try:
             return retrying(self._once, name, numkeys, values)
-        except (RedisError, RedisClusterException) as error:
+        except Exception as error:  # noqa: BLE001  # a traceback of redis-py holds the password
             problem = _class_of(error)
         raise StoreUnavailableError(f"Redis failed: {problem}")
 

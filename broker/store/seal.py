@@ -7,6 +7,7 @@ data. Without the credentials a dump of Redis shows generations and times, nothi
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from broker.credentials import Credentials
+from broker.secret import Secret
 
 _NONCE_BYTES = 12
 _NAME_BYTES = 16
@@ -32,22 +34,28 @@ class Seal:
     """
 
     def __init__(self, organization: str, credentials: Credentials, scope: str) -> None:
-        material = f"{credentials.consumer.reveal()}\0{credentials.secret_key.reveal()}".encode()
+        material = Secret(f"{credentials.consumer.reveal()}\0{credentials.secret_key.reveal()}")
         context = f"{organization}\0{scope}"
         self._organization = organization
         self._aead = AESGCM(_derive(material, f"record key\0{context}", _KEY_BYTES))
         self.name = _derive(material, f"record name\0{context}", _NAME_BYTES).hex()
 
-    def close(self, slot: str, content: dict[str, Any]) -> bytes:
-        """Return ``content`` sealed for ``slot``: a nonce and the ciphertext."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, json.dumps(content).encode(), self._about(slot))
+    def close(self, slot: str, content: Mapping[str, Any]) -> bytes:
+        """Return ``content`` sealed for ``slot``: a nonce and the ciphertext.
 
-    def open(self, slot: str, sealed: bytes) -> Any:
-        """Return the content of ``sealed``; raises :class:`UnsealError`."""
+        Secrets in it are revealed here and nowhere else, so that no variable holds one.
+        """
+        nonce, about = os.urandom(_NONCE_BYTES), self._about(slot)
+        return nonce + self._aead.encrypt(
+            nonce, json.dumps(content, default=Secret.reveal).encode(), about
+        )
+
+    def open(self, slot: str, sealed: bytes, hide: Callable[[Any], Any] | None = None) -> Any:
+        """Return the content of ``sealed``, passed through ``hide``; raises ``UnsealError``."""
         nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        about = self._about(slot)
         try:
-            return json.loads(self._aead.decrypt(nonce, ciphertext, self._about(slot)))
+            return json.loads(self._aead.decrypt(nonce, ciphertext, about), object_hook=hide)
         except (InvalidTag, ValueError):
             pass
         raise UnsealError
@@ -56,6 +64,7 @@ class Seal:
         return f"{self._organization}\0{slot}".encode()
 
 
-def _derive(material: bytes, purpose: str, length: int) -> bytes:
+def _derive(material: Secret, purpose: str, length: int) -> bytes:
     info = f"canvas-token-broker v1\0{purpose}".encode()
-    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(material)
+    kdf = HKDF(algorithm=SHA256(), length=length, salt=None, info=info)
+    return kdf.derive(material.reveal().encode())

@@ -6,11 +6,12 @@ from urllib.parse import quote
 from broker import __version__
 from broker.clock import Clock
 from broker.credentials import Credentials
-from broker.errors import UpstreamError
+from broker.errors import AmbiguousError, UpstreamError
 from broker.limits import Limits
 from broker.secret import Secret
 from broker.tokens import Kind, TokenPair
-from broker.upstream.answer import refusal
+from broker.upstream.answer import Answer, refusal
+from broker.upstream.kinds import FailureKind
 from broker.upstream.pair import read_pair
 from broker.upstream.quiet import silence_urllib3
 from broker.upstream.route import Route
@@ -56,10 +57,16 @@ class CanvasClient:
 
     def _call(self, kind: Kind, request: Request) -> TokenPair:
         answer = exchange(self._route, request, self._limits, self._clock)
-        outcome = refusal(answer, kind, self._limits.retry_after_max) or read_pair(answer)
+        outcome = self._outcome(answer, kind)
         if isinstance(outcome, UpstreamError):
             raise outcome
         return outcome
+
+    def _outcome(self, answer: Answer, kind: Kind) -> TokenPair | UpstreamError:
+        try:
+            return refusal(answer, kind, self._limits.retry_after_max) or read_pair(answer)
+        except Exception:  # noqa: BLE001  # a defect; its traceback would hold the body
+            return AmbiguousError(FailureKind.UNREADABLE)
 
 
 def _refresh_request(credentials: Credentials, refresh_token: Secret) -> Request:
