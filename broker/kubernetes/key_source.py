@@ -1,0 +1,130 @@
+"""Where the cluster's keys come from: the API server's JWKS document."""
+
+import logging
+import ssl
+from contextlib import closing
+from http import HTTPStatus
+from pathlib import Path
+from threading import Thread
+from urllib.parse import SplitResult, urlsplit
+
+from urllib3.response import HTTPResponse
+
+from broker import __version__
+from broker.kubernetes.failure import KeysError, KeysFailure
+from broker.kubernetes.fetching import Connection, Fetch, TlsConnection, kind_of
+from broker.kubernetes.own_token import OwnTokenError, read_own_token
+
+FETCH_TIMEOUT = 1.0
+"""Longest whole fetch in seconds, name resolution to the last byte."""
+CONNECT_TIMEOUT = 0.5
+"""Longest wait for a connection in seconds."""
+BODY_LIMIT = 65536
+"""Longest document in bytes."""
+_PIECE = 8192
+
+
+class KeySource:
+    """The JWKS at ``jwks_url``, read with the token in ``token_file`` as Bearer.
+
+    ``ca_file`` replaces the system's certificate authorities. Both files are read anew for each
+    fetch: the kubelet renews them. Raises ValueError for a URL that cannot be used, OSError for a
+    ``ca_file`` that cannot be read now.
+    """
+
+    def __init__(self, jwks_url: str, *, token_file: Path, ca_file: Path | None) -> None:
+        self._url = _split(jwks_url)
+        self._token_file = token_file
+        self._ca_file = ca_file
+        self._tls_context()
+        # What it warns of shows what the server sent, which may be our own header.
+        logging.getLogger("urllib3.connection").addFilter(_drop)
+
+    def fetch(self) -> bytes:
+        """Return the document, within ``FETCH_TIMEOUT`` seconds; raises KeysError."""
+        fetch = Fetch()
+        try:
+            Thread(target=self._carry, args=(fetch,), name="jwks-fetch", daemon=True).start()
+        except RuntimeError:
+            raise KeysError(KeysFailure.CRASHED) from None
+        outcome = fetch.wait(FETCH_TIMEOUT)
+        if isinstance(outcome, KeysError):
+            raise outcome
+        return outcome
+
+    def _carry(self, fetch: Fetch) -> None:
+        outcome: bytes | KeysError
+        try:
+            outcome = self._converse(fetch)
+        except Exception as error:  # noqa: BLE001  # whatever it is becomes a word, no more
+            outcome = KeysError(kind_of(error))
+        fetch.finish(outcome)
+
+    def _converse(self, fetch: Fetch) -> bytes:
+        headers = self._headers()
+        with closing(self._connection(fetch)) as connection:
+            connection.connect()
+            connection.timeout = FETCH_TIMEOUT
+            connection.request(
+                "GET", self._target(), headers=headers, preload_content=False, decode_content=False
+            )
+            with closing(connection.getresponse()) as response:
+                return _body(response)
+
+    def _headers(self) -> dict[str, str]:
+        try:
+            token = read_own_token(self._token_file)
+        except OwnTokenError:
+            raise KeysError(KeysFailure.OWN_TOKEN) from None
+        return {
+            "Authorization": f"Bearer {token.reveal()}",
+            "Accept": "application/jwk-set+json, application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "User-Agent": f"canvas-token-broker/{__version__}",
+        }
+
+    def _connection(self, fetch: Fetch) -> Connection:
+        host, port = self._url.hostname or "", self._url.port
+        if self._url.scheme == "http":
+            return Connection(fetch, host, port or 80, timeout=CONNECT_TIMEOUT)
+        try:
+            context = self._tls_context()
+        except OSError:
+            raise KeysError(KeysFailure.CA_FILE) from None
+        return TlsConnection(fetch, host, port or 443, timeout=CONNECT_TIMEOUT, ssl_context=context)
+
+    def _tls_context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._ca_file)
+
+    def _target(self) -> str:
+        return (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    else:
+        if usable and parts.username is None:
+            return parts
+    raise ValueError("the JWKS URL must be an absolute http or https URL without a user")
+
+
+def _body(response: HTTPResponse) -> bytes:
+    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise KeysError(KeysFailure.FORBIDDEN)
+    if response.status != HTTPStatus.OK:
+        raise KeysError(KeysFailure.STATUS)
+    body = bytearray()
+    while piece := response.read(_PIECE):
+        body += piece
+        if len(body) > BODY_LIMIT:
+            raise KeysError(KeysFailure.OVERSIZE)
+    return bytes(body)
+
+
+def _drop(_record: logging.LogRecord) -> bool:
+    return False

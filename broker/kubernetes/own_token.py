@@ -1,0 +1,55 @@
+"""The broker's own projected service-account token: a file that the kubelet renews."""
+
+import re
+import stat
+from pathlib import Path
+
+from broker.kubernetes.compact import LONGEST_TOKEN, read_unverified
+from broker.secret import Secret
+
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+class OwnTokenError(Exception):
+    """The own token cannot be used; the message says why and holds nothing of its content."""
+
+
+def read_own_token(path: Path) -> Secret:
+    """Return the token in the file at ``path``, without the white space around it.
+
+    Raises OwnTokenError for anything but a file of visible ASCII, ``LONGEST_TOKEN`` bytes at most.
+    """
+    content = _read(path)
+    if len(content) > LONGEST_TOKEN:
+        raise OwnTokenError(f"the token file is longer than {LONGEST_TOKEN} bytes")
+    token = content.decode("ascii", errors="replace").strip()
+    if not _VISIBLE.fullmatch(token):
+        raise OwnTokenError("the token file does not hold a token")
+    return Secret(token)
+
+
+def own_issuer(path: Path) -> str:
+    """Return the ``iss`` claim of the token in the file at ``path``.
+
+    It is not verified: whoever can write this file can do as the broker does anyway. Raises
+    OwnTokenError.
+    """
+    token = read_unverified(read_own_token(path).reveal())
+    if token is None:
+        raise OwnTokenError("the token file does not hold a service-account token")
+    issuer = token.claims.get("iss")
+    if not isinstance(issuer, str) or not issuer:
+        raise OwnTokenError("the token in the token file names no issuer")
+    return issuer
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OwnTokenError("the token file is not a file")
+        with path.open("rb") as file:
+            return file.read(LONGEST_TOKEN + 1)
+    except FileNotFoundError:
+        raise OwnTokenError("the token file does not exist") from None
+    except (OSError, ValueError):
+        raise OwnTokenError("the token file cannot be read") from None
