@@ -1,0 +1,1 @@
+"""The audit: one JSON line for each token served or refused, written beside the requests."""

@@ -1,0 +1,54 @@
+"""What the audit says of one request for a token."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+SERVED = "served"
+
+
+@dataclass(slots=True)
+class AuditEntry:
+    """One request for a token: who asked, from where, for what, and what became of it.
+
+    Filled in while the request is worked on: ``caller`` and ``organization`` are None as long as
+    they are not known to the broker, so that nothing a guesser sent is repeated. ``outcome`` is
+    ``served`` or an error code. It has no field that could hold a key or a token.
+    """
+
+    request_id: str
+    remote: str
+    caller: str | None = None
+    organization: str | None = None
+    generation: int | None = None
+    state: str | None = None
+    outcome: str = SERVED
+    time: float = 0.0
+    """Unix time by this host's clock; set when the entry is handed over."""
+
+    def line(self) -> bytes:
+        """Return the entry as one line of JSON."""
+        return line(
+            {
+                "time": timestamp(self.time),
+                "event": "token.served" if self.outcome == SERVED else "token.refused",
+                "request_id": self.request_id,
+                "caller": self.caller,
+                "organization": self.organization,
+                "generation": self.generation,
+                "outcome": self.outcome,
+                "remote": self.remote,
+                "state": self.state,
+            }
+        )
+
+
+def line(fields: dict[str, object]) -> bytes:
+    """Return ``fields`` as one line of JSON, in ASCII, marked as the audit's."""
+    return json.dumps({"log": "audit", **fields}, separators=(",", ":")).encode() + b"\n"
+
+
+def timestamp(unix_time: float) -> str:
+    """Return an instant in UTC to the millisecond (RFC 3339)."""
+    shown = datetime.fromtimestamp(unix_time, UTC).isoformat(timespec="milliseconds")
+    return shown.replace("+00:00", "Z")

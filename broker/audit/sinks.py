@@ -1,0 +1,90 @@
+"""Where audit lines go: a descriptor that is open already, a file, or nowhere."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+ATOMIC = 4096
+"""Bytes that a pipe takes in one piece (PIPE_BUF), so that workers do not mix their lines."""
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_MODE = 0o640
+
+
+class Sink(Protocol):
+    """Takes whole lines. May block; raises ``OSError`` where it cannot take them now."""
+
+    def write(self, lines: bytes) -> None:
+        """Write the lines."""
+        ...
+
+
+class DescriptorSink:
+    """Writes to an open file descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._torn = False
+
+    def write(self, lines: bytes) -> None:
+        """Write the lines; after a line that was torn by an error, begin on a new one."""
+        left = b"\n" + lines if self._torn else lines
+        while left:
+            written = os.write(self._descriptor, left)
+            left = left[written:]
+            self._torn = bool(left)
+
+
+class FileSink:
+    """Appends to a file, which is opened anew when it was moved away or removed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: tuple[int, tuple[int, int]] | None = None
+        self._sink: DescriptorSink | None = None
+
+    def write(self, lines: bytes) -> None:
+        """Append the lines."""
+        if self._sink is None or self._moved():
+            self._reopen()
+        assert self._sink is not None  # noqa: S101  # for the type checker: opened just above
+        self._sink.write(lines)
+
+    def _moved(self) -> bool:
+        try:
+            seen = self._path.stat()
+        except OSError:
+            return True
+        return self._open is None or self._open[1] != (seen.st_dev, seen.st_ino)
+
+    def _reopen(self) -> None:
+        descriptor = os.open(self._path, _FLAGS, _MODE)
+        if self._open is not None:
+            with suppress(OSError):
+                os.close(self._open[0])
+        seen = os.fstat(descriptor)
+        self._open = descriptor, (seen.st_dev, seen.st_ino)
+        self._sink = DescriptorSink(descriptor)
+
+
+def sink(where: str) -> Sink | None:
+    """Return the sink of a word (``stdout``, ``stderr``) or path; None for ``none``."""
+    if where == "none":
+        return None
+    if where in {"stdout", "stderr"}:
+        return DescriptorSink(getattr(sys, f"__{where}__").fileno())
+    return FileSink(Path(where))
+
+
+def pieces(lines: Iterable[bytes], limit: int = ATOMIC) -> Iterator[bytes]:
+    """Yield the lines joined to pieces of at most ``limit`` bytes; a longer line stands alone."""
+    piece = b""
+    for line in lines:
+        if piece and len(piece) + len(line) > limit:
+            yield piece
+            piece = b""
+        piece += line
+    if piece:
+        yield piece
