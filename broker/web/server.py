@@ -1,6 +1,7 @@
 """The service under gunicorn, from the settings alone."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from gunicorn.glogging import Logger
 from broker.settings import Inputs, Settings
 from broker.web.app import SERVICE, create_app
 from broker.web.logs import logging_config
+from broker.web.tls import tls_options
 from broker.web.worker import BrokerWorker
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # heartbeats of workers, not data
@@ -20,10 +22,27 @@ _HEADERS = 64
 
 
 class QuietLogger(Logger):
-    """gunicorn's logger without its line per request, which would repeat the query."""
+    """gunicorn's logger without anything that a caller sent, which may be a key."""
 
     def access(self, *arguments: Any, **named: Any) -> None:
-        """Write nothing."""
+        """Write nothing: a line per request would repeat the query."""
+
+    def debug(self, *arguments: Any, **named: Any) -> None:
+        """Write nothing: these lines show the beginning of requests that were broken off."""
+
+    def exception(self, msg: object, *args: object, **named: Any) -> None:
+        """Write which error it was and where, without its message and traceback."""
+        error = sys.exc_info()[1]
+        extra = {"error": type(error).__name__, "at": place_of(error)}
+        self.error(msg, *args, **{**named, "extra": extra})
+
+
+def place_of(error: BaseException | None) -> str:
+    """Return the module and line that raised ``error``."""
+    step = error.__traceback__ if error else None
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return f"{step.tb_frame.f_globals.get('__name__')}:{step.tb_lineno}" if step else ""
 
 
 class BrokerServer(BaseApplication):
@@ -40,7 +59,7 @@ class BrokerServer(BaseApplication):
 
     def load_config(self) -> None:
         """Set what gunicorn calls its settings; its own files and environment are not read."""
-        for name, value in options(self._settings).items():
+        for name, value in options(self._settings, self._inputs).items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
@@ -48,12 +67,12 @@ class BrokerServer(BaseApplication):
         return create_app(self._settings, self._inputs)
 
 
-def options(settings: Settings) -> dict[str, Any]:
+def options(settings: Settings, inputs: Inputs) -> dict[str, Any]:
     """Return gunicorn's settings.
 
     No control socket: it needs a writable directory. No preloading: threads and clients do not
     survive a fork. ``timeout`` watches a worker's main loop; every Redis and upstream call carries
-    its own limit.
+    its own limit. Nobody is a trusted proxy: what forwards a request changes nothing about it.
     """
     return {
         "bind": list(settings.bind),
@@ -66,13 +85,19 @@ def options(settings: Settings) -> dict[str, Any]:
         "limit_request_line": _REQUEST_LINE,
         "limit_request_field_size": _HEADER_BYTES,
         "limit_request_fields": _HEADERS,
+        "http_protocols": "h1",
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
+        "raw_env": ["SCRIPT_NAME="],
         "control_socket_disable": True,
         "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
         "proc_name": "canvas-token-broker",
         "logger_class": QuietLogger,
-        "logconfig_dict": logging_config(settings.log_level),
+        "logconfig_dict": logging_config(settings.log_level, settings.log_format),
         "post_worker_init": _start_service,
         "worker_exit": _stop_service,
+        **tls_options(settings, inputs.certificates),
     }
 
 

@@ -1,75 +1,176 @@
-"""gunicorn's threaded worker, whose own errors are answered like all others: JSON, no echo."""
+"""gunicorn's threaded worker, in which no client holds a thread for long.
 
-import json
+A connection waits in the main loop for its first byte, and for the client to close it. What reads
+or writes on a thread for too long is cut by the main loop, which looks each second. While the
+application works on a request nothing is cut: it has limits of its own.
+"""
+
 import logging
+import math
 import socket
-import uuid
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from http import HTTPStatus
+from functools import partial
+from io import BytesIO
+from selectors import EVENT_READ
+from time import monotonic
 from typing import Any
 
-from gunicorn.http import errors
-from gunicorn.http.errors import (
-    LimitRequestHeaders,
-    LimitRequestLine,
-    ParseException,
-    UnsupportedTransferCoding,
-)
 from gunicorn.workers.gthread import ThreadWorker
 
-from broker.web.errors import UNFORESEEN
+from broker.web.malformed import about, read_body, refuse
 
+READ_LIMIT = 10.0
+"""Seconds from a connection's first byte, or its next request's, to the end of that request."""
+WRITE_LIMIT = 10.0
+"""Seconds for a client to take the answer."""
+GRACE = 0.1
+"""Seconds to read for a connection that had to wait for a thread longer than ``READ_LIMIT``."""
+LOOK = 1.0
+"""Seconds between two looks at all connections on threads, at most."""
+LINGER = 2.0
+"""Seconds that an answered client has to close: closing first could cost it the answer."""
+_PIECE = 65536
 _log = logging.getLogger(__name__)
-_MALFORMED: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
-    (LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG, "The request line is too long."),
-    (
-        LimitRequestHeaders,
-        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "There are too many headers, or one is too long.",
-    ),
-    (
-        UnsupportedTransferCoding,
-        HTTPStatus.NOT_IMPLEMENTED,
-        "This transfer coding is not supported.",
-    ),
-    (ParseException, HTTPStatus.BAD_REQUEST, "The request is malformed."),
-)
 
-# By name: the published types are older than gunicorn 27.
-_OURS = tuple(
-    getattr(errors, name) for name in ("InvalidResponseHeader", "InvalidResponseHeaderName")
-)
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class BrokerWorker(ThreadWorker):
-    """Answers what does not reach the application: requests that are not HTTP, or too long."""
+    """Bounds what a slow client may cost, and answers what is not HTTP in the product's way."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # One entry for each thread that is busy; a dictionary's single steps need no lock.
+        self._busy: dict[int, tuple[Any, float]] = {}
+        self._lingering: deque[Any] = deque()
+        self._next_look = 0.0
+
+    def load_wsgi(self) -> None:
+        """Load the application and stand in front of it."""
+        super().load_wsgi()
+        app: Any = self.wsgi
+        app.wsgi_app = self._between(app.wsgi_app)
+
+    def _between(self, application: Application) -> Application:
+        """Return the application, called when the body is there; no clock runs meanwhile."""
+
+        def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            environ["wsgi.input"] = BytesIO(read_body(environ))
+            thread = threading.get_ident()
+            conn, _ = self._busy[thread]
+            self._busy[thread] = conn, math.inf
+            try:
+                return application(environ, start_response)
+            finally:
+                self._busy[thread] = conn, monotonic() + WRITE_LIMIT
+
+        return call
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a connection to a thread, a new one only when its first byte is there."""
+        if conn.initialized or conn.data_ready or not self.alive:
+            conn.since = monotonic()
+            super().enqueue_req(conn)
+            return
+        conn.sock.settimeout(0)
+        conn.timeout = monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        ready = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, EVENT_READ, ready)
+
+    def handle(self, conn: Any) -> Any:
+        """Handle one request; runs in a thread, within the limits."""
+        thread = threading.get_ident()
+        self._busy[thread] = conn, max(conn.since + READ_LIMIT, monotonic() + GRACE)
+        try:
+            return super().handle(conn)
+        finally:
+            del self._busy[thread]
+
+    def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
+        """Wait for events; look after slow clients each second, or when one's time is over."""
+        now = monotonic()
+        if now >= self._next_look:
+            self._next_look = now + self._cut_slow(now)
+            self._end_lingering(now)
+        most = self._next_look - now
+        super().wait_for_and_dispatch_events(most if timeout is None else min(timeout, most))
+
+    def _cut_slow(self, now: float) -> float:
+        """Cut the connections on threads whose time is over; return seconds to the next look."""
+        busy = list(self._busy.values())
+        for conn, until in busy:
+            if until < now:
+                _cut(conn)
+        soonest = min((until for _, until in busy), default=math.inf)
+        return min(max(soonest - now, GRACE), LOOK)
+
+    def murder_pending(self) -> None:
+        """Close what never sent a byte; a stopping worker does not wait for it."""
+        if not self.alive:
+            until = monotonic() + LINGER
+            for conn in self.pending_conns:
+                conn.timeout = min(conn.timeout or until, until)
+        super().murder_pending()
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Keep or close a connection; runs in the main loop, which must not wait for a client."""
+        if fs.cancelled() or fs.exception() or not fs.result():
+            self._linger(conn)
+        elif isinstance(conn.sock, ssl.SSLSocket) and conn.sock.pending():
+            self.enqueue_req(conn)  # the next request, deciphered already: no socket event tells it
+        else:
+            super().finish_request(conn, fs)
+
+    def _linger(self, conn: Any) -> None:
+        try:
+            conn.sock.settimeout(0)
+            _say_goodbye(conn.sock)
+            socket.socket.shutdown(conn.sock, socket.SHUT_WR)
+            conn.timeout, conn.left = monotonic() + LINGER, _PIECE
+            self.poller.register(conn.sock, EVENT_READ, partial(self._drain, conn))
+            self._lingering.append(conn)
+        except (OSError, ValueError):
+            self.nr_conns -= 1
+            conn.close()
+
+    def _drain(self, conn: Any, client: socket.socket) -> None:
+        piece = b""
+        with suppress(OSError):
+            piece = socket.socket.recv(client, _PIECE)
+        conn.left -= len(piece)
+        if not piece or conn.left <= 0:
+            self._lingering.remove(conn)
+            self._close(conn)
+
+    def _end_lingering(self, now: float) -> None:
+        while self._lingering and self._lingering[0].timeout < now:
+            self._close(self._lingering.popleft())
+
+    def _close(self, conn: Any) -> None:
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read; neither answer nor log repeat any of it."""
         del req
-        remote = addr[0] if isinstance(addr, tuple) and addr else ""
-        extra = {"error": type(exc).__name__, "remote": remote}
-        for kind, status, sentence in _MALFORMED:
-            if isinstance(exc, kind) and not isinstance(exc, _OURS):
-                _log.info("request.malformed", extra=extra)
-                self._answer(client, status, "invalid_request", sentence)
-                return
-        _log.error("request.crashed", extra=extra)
-        status = HTTPStatus(UNFORESEEN.status)
-        self._answer(client, status, UNFORESEEN.code, UNFORESEEN.description or "")
+        refuse(client, addr, exc)
 
-    def _answer(self, client: socket.socket, status: HTTPStatus, code: str, sentence: str) -> None:
-        body = json.dumps({"error": code, "error_description": sentence}).encode()
-        headers = {
-            "Connection": "close",
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            "Cache-Control": "no-store",
-            "X-Request-ID": uuid.uuid4().hex,
-        }
-        if status is HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = "1"
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        with suppress(OSError):
-            client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+
+def _cut(conn: Any) -> None:
+    with suppress(OSError):
+        # Not the method of a TLS socket, which would go on in the clear.
+        socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
+        _log.info("request.malformed", extra=about("TooSlow", conn.client))
+
+
+def _say_goodbye(client: socket.socket) -> None:
+    """Tell a TLS client that nothing more comes; without waiting for its answer."""
+    if isinstance(client, ssl.SSLSocket):
+        with suppress(OSError, ValueError):
+            client.unwrap()

@@ -1,6 +1,7 @@
 """gunicorn is set from the settings alone, and starts and stops the service in each worker."""
 
 import logging
+import ssl
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +11,9 @@ from gunicorn.config import Config
 
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
-from broker.web.server import BrokerServer, QuietLogger, options
+from broker.web.server import BrokerServer, QuietLogger, options, place_of
 from broker.web.worker import BrokerWorker
+from tests.redis.certificates import LOOPBACK, Authority
 
 
 @pytest.fixture
@@ -89,7 +91,8 @@ def test_no_file_or_variable_of_gunicorn_is_read(
 
 def test_no_option_holds_a_secret(environ: dict[str, str]) -> None:
     """They are printed by gunicorn at level debug."""
-    assert "redis-password" not in repr(options(load(environ)))
+    settings = load(environ)
+    assert "redis-password" not in repr(options(settings, load_inputs(settings)))
 
 
 def test_each_worker_has_an_application_of_its_own(server: BrokerServer) -> None:
@@ -126,3 +129,72 @@ def test_gunicorn_writes_no_line_per_request(
     logger = QuietLogger.__new__(QuietLogger)
     logger.access(SimpleNamespace(status="200 OK"), object(), {"QUERY_STRING": "canary"}, None)
     assert caplog.records == []
+
+
+def test_no_line_shows_what_a_caller_sent(
+    server: BrokerServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At level debug gunicorn shows the beginning of requests that were broken off."""
+    caplog.set_level(logging.DEBUG)
+    logger = QuietLogger.__new__(QuietLogger)
+    logger.error_log = logging.getLogger("gunicorn.error")
+    logger.debug("Ignored premature client disconnection. %s", "canary")
+    assert caplog.records == []
+
+
+def test_an_exception_is_told_by_its_class_and_place(
+    server: BrokerServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its message and its traceback may hold anything."""
+    logger = QuietLogger.__new__(QuietLogger)
+    logger.error_log = logging.getLogger("gunicorn.error")
+    try:
+        int("canary")
+    except ValueError:
+        logger.exception("Exception in %s", "worker")
+    (record,) = caplog.records
+    assert record.message == "Exception in worker"
+    assert record.exc_info is None
+    assert record.__dict__["error"] == "ValueError"
+    assert record.__dict__["at"].startswith(f"{__name__}:")
+    assert "canary" not in caplog.text
+
+
+def test_an_exception_that_is_not_there() -> None:
+    """No place is told."""
+    assert not place_of(None)
+    assert not place_of(RuntimeError())
+
+
+def test_nobody_is_a_trusted_proxy(server: BrokerServer) -> None:
+    """Also not on loopback or a unix socket, where gunicorn would trust everybody."""
+    cfg = _cfg(server)
+    assert cfg.forwarded_allow_ips == []
+    assert cfg.forwarder_headers == []
+    assert cfg.secure_scheme_headers == {}
+    assert cfg.header_map == "drop"
+    assert cfg.env == {"SCRIPT_NAME": ""}
+
+
+def test_http_1_alone(server: BrokerServer) -> None:
+    """HTTP/2 has other limits than those that are tested."""
+    assert _cfg(server).http_protocols == ["h1"]
+    assert _cfg(server).http2_cleartext == "off"
+
+
+def test_tls(environ: dict[str, str], tmp_path: Path) -> None:
+    """It is served when certificates are given."""
+    pair = Authority(tmp_path, "authority").server(LOOPBACK)
+    files = {
+        "BROKER_TLS_CERT_FILE": str(pair.certificate),
+        "BROKER_TLS_KEY_FILE": str(pair.key),
+    }
+    settings = load({**environ, **files})
+    cfg = _cfg(BrokerServer(settings, load_inputs(settings)))
+    assert cfg.is_ssl
+    assert isinstance(cfg.ssl_context(cfg, None), ssl.SSLContext)
+
+
+def test_no_tls(server: BrokerServer) -> None:
+    """Plain HTTP by default."""
+    assert not _cfg(server).is_ssl

@@ -1,0 +1,94 @@
+"""Raw connections to a broker: what is sent is exactly what the test says."""
+
+import http.client
+import json
+import socket
+import ssl
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+LIMIT = 8.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer as it came over the wire."""
+
+    status: int
+    headers: "http.client.HTTPMessage"
+    content: bytes
+
+    @property
+    def body(self) -> Any:
+        """Return the JSON in it."""
+        return json.loads(self.content)
+
+    def text(self) -> str:
+        """Return all of it, headers included, to look for what must not be there."""
+        return f"{self.headers}{self.content.decode()}"
+
+
+class Wire:
+    """One connection; answers are read one by one."""
+
+    def __init__(
+        self,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        *,
+        limit: float = LIMIT,
+        buffer: int | None = None,
+    ) -> None:
+        self.socket = socket.socket()
+        if buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.settimeout(limit)
+        try:
+            self.socket.connect(("127.0.0.1", port))
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
+        except OSError:
+            self.socket.close()
+            raise
+        self._file = self.socket.makefile("rb")
+
+    def send(self, request: bytes) -> Self:
+        """Send bytes as they are."""
+        self.socket.sendall(request)
+        return self
+
+    def half_close(self) -> Self:
+        """Say that nothing more comes."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return self
+
+    def answer(self, *, head: bool = False) -> Answer:
+        """Read one answer; ``head`` if it was asked for without a body."""
+        status = int(self._file.readline().split()[1])
+        headers = http.client.parse_headers(self._file)
+        if status == http.client.CONTINUE:
+            return Answer(status, headers, b"")
+        content = b"" if head else self._file.read(int(headers["Content-Length"]))
+        return Answer(status, headers, content)
+
+    def is_closed(self) -> bool:
+        """Wait for the broker to close; False if it sends something, or nothing for long."""
+        try:
+            return self._file.read(1) == b""
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self.socket.close()
