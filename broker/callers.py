@@ -56,18 +56,32 @@ class Callers:
 
     callers: tuple[Caller, ...] = ()
     _by_digest: dict[str, tuple[str, Caller]] = field(init=False, repr=False, compare=False)
+    _by_account: dict[str, Caller] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index = {
             digest: (digest, caller) for caller in self.callers for digest in caller.key_sha256
         }
         object.__setattr__(self, "_by_digest", index)
+        accounts = {
+            caller.service_account: caller for caller in self.callers if caller.service_account
+        }
+        object.__setattr__(self, "_by_account", accounts)
 
     def find(self, key: str) -> Caller | None:
         """Return the caller that has ``key``, if any has."""
         presented = key_digest(key)
         digest, caller = self._by_digest.get(presented, ("", None))
         return caller if hmac.compare_digest(digest, presented) else None
+
+    def find_named(self, name: str, key: str) -> Caller | None:
+        """Return the caller that has both ``name`` and ``key``."""
+        caller = self.find(key)
+        return caller if caller is not None and caller.name == name else None
+
+    def of_service_account(self, account: str) -> Caller | None:
+        """Return the caller that runs as ``account`` (``namespace:name``), if any does."""
+        return self._by_account.get(account)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each two callers that could not be told apart."""

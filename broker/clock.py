@@ -14,7 +14,7 @@ class Clock(Protocol):
         ...
 
     def wall(self) -> float:
-        """Return Unix seconds by the host's clock; fit for reports, never for decisions."""
+        """Return Unix seconds by the host's clock; for reports and service-account tokens only."""
         ...
 
     def sleep(self, seconds: float) -> None:

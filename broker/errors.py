@@ -14,8 +14,12 @@
     │   └── KeysRejectedError         rejected: 401
     ├── CallerError                   the caller asked for something it cannot have
     │   ├── InvalidRequestError       a parameter is unknown or out of range
+    │   │   ├── OrganizationRequiredError  it may use several and named none
+    │   │   └── UnsupportedGrantError      a grant_type that this broker does not take
     │   ├── InvalidCredentialError    no caller has this key
+    │   │   └── InvalidGrantError     no caller has this service-account token
     │   └── ForbiddenError            not this caller's organization, or no such organization
+    │       └── InvalidScopeError     a scope that names no organization, or more than one
     └── UnavailableError              no token to give right now; carries Retry-After
         ├── TemporarilyUnavailableError
         ├── CredentialsRejectedError
@@ -126,12 +130,28 @@ class InvalidRequestError(CallerError):
     """A parameter is unknown, repeated or out of range; the message names it."""
 
 
+class OrganizationRequiredError(InvalidRequestError):
+    """The caller may use more than one organization and named none."""
+
+
+class UnsupportedGrantError(InvalidRequestError):
+    """A ``grant_type`` that the token endpoint does not take; the message names those it does."""
+
+
 class InvalidCredentialError(CallerError):
     """The request carries no caller credential, or one that belongs to no caller."""
 
 
+class InvalidGrantError(InvalidCredentialError):
+    """The assertion of a JWT bearer grant is not valid, or belongs to no caller."""
+
+
 class ForbiddenError(CallerError):
     """The organization does not exist or is not this caller's; the two are not told apart."""
+
+
+class InvalidScopeError(ForbiddenError):
+    """A scope that names no organization, or more than one."""
 
 
 class UnavailableError(BrokerError):
@@ -143,7 +163,7 @@ class UnavailableError(BrokerError):
 
 
 class TemporarilyUnavailableError(UnavailableError):
-    """Canvas is failing or a refresh is still running, and no valid token is left."""
+    """Canvas fails or a refresh runs, and no token is valid; or nobody can tell who asks."""
 
 
 class CredentialsRejectedError(UnavailableError):

@@ -22,9 +22,13 @@ _PLACE = re.compile(r"\(at (line \d+, column \d+|end of document)\)$")
 
 @dataclass(frozen=True, slots=True)
 class CallersSource:
-    """The callers file as something to watch: taken whole or not at all."""
+    """The callers file as something to watch: taken whole or not at all.
+
+    ``service_accounts`` says whether service-account tokens are taken at all.
+    """
 
     path: Path
+    service_accounts: bool = True
 
     def signature(self) -> object:
         """Return what changes when the file does."""
@@ -32,17 +36,22 @@ class CallersSource:
 
     def read(self, current: Callers) -> Reading[Callers]:
         """Return the callers of the file; ``current`` if anything is wrong with it."""
-        callers, problems = read_callers(self.path)
+        callers, problems = read_callers(self.path, service_accounts=self.service_accounts)
         return Reading(current if problems else callers, problems)
 
 
-def read_callers(path: Path) -> tuple[Callers, tuple[str, ...]]:
-    """Return the good callers of the file, and a sentence for each problem."""
+def read_callers(path: Path, *, service_accounts: bool = True) -> tuple[Callers, tuple[str, ...]]:
+    """Return the good callers of the file, and a sentence for each problem.
+
+    Without ``service_accounts`` a caller that names one is a problem: nobody would heed it.
+    """
     try:
         text = read_text(path)
     except UnreadableError as error:
         return Callers(), (f"{SETTING} {error}",)
     callers, problems = parse_callers(text)
+    if not service_accounts:
+        problems = [*problems, *_unheeded(callers)]
     return callers, tuple(f"{SETTING}: {problem}" for problem in problems)
 
 
@@ -62,6 +71,12 @@ def parse_callers(text: str) -> tuple[Callers, list[str]]:
     found = [_parse_caller(name, table, problems) for name, table in tables.items()]
     callers = Callers(tuple(caller for caller in found if caller))
     return callers, [*problems, *callers.problems()]
+
+
+def _unheeded(callers: Callers) -> Iterator[str]:
+    for caller in callers.callers:
+        if caller.service_account is not None:
+            yield f"{_ROOT}.{caller.name}.service_account needs BROKER_KUBERNETES_AUDIENCE"
 
 
 def _parse_caller(name: str, table: object, problems: list[str]) -> Caller | None:

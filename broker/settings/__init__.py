@@ -3,16 +3,19 @@
 from broker.settings.bind import is_loopback
 from broker.settings.loading import ONLY_ORGANIZATION, Inputs, load, load_inputs, redacted
 from broker.settings.schema import CATALOGUE, SettingDoc
-from broker.settings.values import CallerAuth, LogLevel, Settings
+from broker.settings.values import CallerAuth, ClientCerts, LogFormat, LogLevel, Settings, Tracing
 
 __all__ = [
     "CATALOGUE",
     "ONLY_ORGANIZATION",
     "CallerAuth",
+    "ClientCerts",
     "Inputs",
+    "LogFormat",
     "LogLevel",
     "SettingDoc",
     "Settings",
+    "Tracing",
     "is_loopback",
     "load",
     "load_inputs",

@@ -1,4 +1,4 @@
-"""The addresses to listen on."""
+"""The addresses to listen on, and where the audit goes."""
 
 from marshmallow import ValidationError
 
@@ -20,6 +20,13 @@ def bind_address(text: str) -> str:
     if not has_port:
         raise ValidationError("must be a comma-separated list of host:port or unix:/path")
     return text
+
+
+def audit_log(text: str) -> str:
+    """Return a word for a stream or an absolute path; raise ``ValidationError`` if it is none."""
+    if text in {"stdout", "stderr", "none"} or (text.startswith("/") and "\0" not in text):
+        return text
+    raise ValidationError("must be stdout, stderr, none or an absolute path")
 
 
 def is_loopback(address: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from broker.files.callers import read_callers
 from broker.files.credentials import read_credentials
+from broker.settings import edge_checks
 from broker.settings.bind import is_loopback
 from broker.settings.draft import Draft
 from broker.settings.urls import parse_url
@@ -89,9 +90,13 @@ def _credentials_folder(draft: Draft) -> Iterator[str]:
         yield from read_credentials(draft["credentials_dir"]).problems
 
 
+def _takes_tokens(draft: Draft) -> bool:
+    return draft.is_set("kubernetes_audience")
+
+
 def _callers_file(draft: Draft) -> Iterator[str]:
     if draft.knows("callers_file") and draft["callers_file"]:
-        yield from read_callers(draft["callers_file"])[1]
+        yield from read_callers(draft["callers_file"], service_accounts=_takes_tokens(draft))[1]
 
 
 _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
@@ -103,6 +108,9 @@ _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     _limits,
     _credentials_folder,
     _callers_file,
+    edge_checks.tls,
+    edge_checks.kubernetes,
+    edge_checks.audit,
 )
 
 

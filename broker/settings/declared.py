@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from broker.credentials import CONSUMER, SECRET_KEY
-from broker.settings.bind import bind_address
+from broker.settings.bind import audit_log, bind_address
 from broker.settings.fields import (
     Choice,
     Count,
@@ -13,12 +13,15 @@ from broker.settings.fields import (
     Location,
     SecretText,
     Setting,
+    Share,
     Text,
     Texts,
     matching,
 )
-from broker.settings.urls import canvas_url, location, proxy_url, redis_url
-from broker.settings.values import CallerAuth, LogLevel
+from broker.settings.urls import canvas_url, jwks_url, location, proxy_url, public_url, redis_url
+from broker.settings.values import CallerAuth, ClientCerts, LogFormat, LogLevel, Tracing
+
+_AUDIENCE = re.compile(r"[!-~]{1,255}")
 
 DECLARED: dict[str, Setting[Any]] = {
     "canvas_url": Text(
@@ -76,6 +79,56 @@ DECLARED: dict[str, Setting[Any]] = {
         words=CallerAuth,
         default="keys",
     ),
+    "kubernetes_audience": Text(
+        "Audience of the service-account tokens by which Kubernetes callers prove who they are; "
+        "without it none are taken",
+        accept=matching(_AUDIENCE, "must be 1 to 255 visible ASCII characters"),
+    ),
+    "kubernetes_issuer": Text(
+        "Issuer of these tokens; by default that of the broker's own token in "
+        "`BROKER_KUBERNETES_TOKEN_FILE`",
+        accept=matching(_AUDIENCE, "must be 1 to 255 visible ASCII characters"),
+    ),
+    "kubernetes_jwks_url": Text(
+        "Where the cluster publishes the keys that its tokens are signed with; plain `http` only "
+        "to a loopback host",
+        accept=jwks_url,
+        default="https://kubernetes.default.svc/openid/v1/jwks",
+    ),
+    "kubernetes_token_file": Location(
+        "The broker's own service-account token: shown when the keys are fetched, read anew each "
+        "time",
+        default="/var/run/secrets/kubernetes.io/serviceaccount/token",
+    ),
+    "kubernetes_ca_file": Location(
+        "PEM file of the authorities trusted for `BROKER_KUBERNETES_JWKS_URL`",
+        default="/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+    ),
+    "audit_log": Text(
+        "Where the audit goes, a JSON line for each token served or refused: `stdout`, `stderr`, "
+        "`none`, or the absolute path of a file that is appended to",
+        accept=audit_log,
+        default="stdout",
+    ),
+    "public_url": Text(
+        "URL under which callers reach the broker, for the OAuth 2.0 metadata; by default as each "
+        "request names it",
+        accept=public_url,
+    ),
+    "tls_cert_file": Location(
+        "PEM file of the certificate chain to serve TLS with; read again when it changes"
+    ),
+    "tls_key_file": Location("PEM file of its private key, without a passphrase"),
+    "tls_client_ca_file": Location(
+        "PEM file of the authorities whose client certificates are taken; without it none is asked "
+        "for"
+    ),
+    "tls_client_certs": Choice(
+        "`required`: nobody connects without a client certificate, health probes included; "
+        "`optional`: one that is shown must be good",
+        words=ClientCerts,
+        default="required",
+    ),
     "bind": Texts(
         "Where to listen: comma-separated `host:port`, `[IPv6 address]:port` or `unix:/path`",
         accept=bind_address,
@@ -91,6 +144,26 @@ DECLARED: dict[str, Setting[Any]] = {
         default="3600",
     ),
     "log_level": Choice("Least severity of a log line", words=LogLevel, default="info"),
+    "log_format": Choice(
+        "How a log line looks: `json`, `text` for people, or `auto`: text on a terminal, else JSON",
+        words=LogFormat,
+        default="auto",
+    ),
+    "request_log": Share(
+        "Share of the requests that get a line in the log, from 0 to 1; the audit has all that ask "
+        "for a token",
+        default="0.01",
+    ),
+    "tracing": Choice(
+        "`otlp` sends OpenTelemetry spans as the `OTEL_*` variables say, and needs the extra "
+        "`canvas-token-broker[tracing]`; the `traceparent` of a request is in its log lines anyway",
+        words=Tracing,
+        default="none",
+    ),
+    "runtime_dir": Location(
+        "Folder for what the workers share while they run, metrics and sockets; emptied at start; "
+        "by default a new one in memory"
+    ),
     "graceful_timeout": Duration(
         "Seconds that a stopping worker has; at least the upstream deadline plus a request plus 5",
         default="25",

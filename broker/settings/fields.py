@@ -62,6 +62,17 @@ class Duration(Setting[float]):
         return value
 
 
+class Share(Setting[float]):
+    """A part of a whole."""
+
+    def parse(self, text: str) -> float:
+        """Return a number from 0 to 1."""
+        value = float(text) if _DURATION.fullmatch(text) else math.nan
+        if not 0 <= value <= 1:
+            raise ValidationError("must be a number from 0 to 1, such as 0.01")
+        return value
+
+
 class Count(Setting[int]):
     """A whole number of ``least`` or more."""
 

@@ -93,6 +93,20 @@ def canvas_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def public_url(text: str) -> str:
+    """Return the broker's own URL without a trailing slash."""
+    return canvas_url(text)
+
+
+def jwks_url(text: str) -> str:
+    """Return the URL of a cluster's keys; plain ``http`` only to a loopback host."""
+    canvas_url(text)
+    url = parse_url(text)
+    if url.scheme == "http" and not url.addresses[0].loopback:
+        raise ValidationError("must begin with https:// unless its host is loopback")
+    return text
+
+
 def proxy_url(text: str) -> str:
     """Return the URL of an HTTP proxy as it is."""
     url = parse_url(text)

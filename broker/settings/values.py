@@ -17,6 +17,28 @@ class CallerAuth(StrEnum):
     """Not at all; for development on a loopback address."""
 
 
+class ClientCerts(StrEnum):
+    """Whether a caller must show a certificate of its own, where client authorities are given."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+class Tracing(StrEnum):
+    """Where spans go."""
+
+    NONE = "none"
+    OTLP = "otlp"
+
+
 class LogLevel(StrEnum):
     """From which severity on log lines are written."""
 
@@ -46,11 +68,26 @@ class Settings:
     redis_prefix: str
     callers_file: Path | None
     caller_auth: CallerAuth
+    kubernetes_audience: str | None
+    kubernetes_issuer: str | None
+    kubernetes_jwks_url: str
+    kubernetes_token_file: Path
+    kubernetes_ca_file: Path
+    audit_log: str
+    public_url: str | None
+    tls_cert_file: Path | None
+    tls_key_file: Path | None
+    tls_client_ca_file: Path | None
+    tls_client_certs: ClientCerts
     bind: tuple[str, ...]
     workers: int
     threads: int
     reload_interval: float
     keep_warm: float
     log_level: LogLevel
+    log_format: LogFormat
+    request_log: float
+    tracing: Tracing
+    runtime_dir: Path | None
     graceful_timeout: float
     limits: Limits

@@ -1,33 +1,118 @@
-"""Who asks: from the ``Authorization`` header to a caller (RFC 6750 section 2.1)."""
+"""Who asks: from a header, a name with a key, or an assertion to a caller."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from broker.callers import EVERYTHING, Caller, Callers
-from broker.errors import InvalidCredentialError
+from broker.errors import InvalidCredentialError, InvalidGrantError
 
-LONGEST_KEY = 4096
+LONGEST_CREDENTIAL = 4096
+"""Characters of the longest key or token that is looked at."""
 ANYBODY = Caller("anybody", EVERYTHING)
 """The caller of every request where ``BROKER_CALLER_AUTH=none`` asks nobody."""
 
-Authenticate = Callable[[str | None], Caller]
-"""From the value of the header to the caller; raises ``InvalidCredentialError``."""
+
+class ServiceAccounts(Protocol):
+    """Tells whose a Kubernetes service-account token is."""
+
+    def identify(self, token: str) -> str:
+        """Return ``namespace:name``.
+
+        Raises ``InvalidCredentialError``, or ``TemporarilyUnavailableError`` where it can't tell.
+        """
+        ...
 
 
-def by_key(callers: Callable[[], Callers]) -> Authenticate:
-    """Return how to authenticate by caller key; ``callers`` gives those now in force."""
+class Authentication(Protocol):
+    """The ways in which a caller may prove who it is.
 
-    def authenticate(authorization: str | None) -> Caller:
-        scheme, _, key = (authorization or "").partition(" ")
-        if scheme.lower() == "bearer" and len(key) <= LONGEST_KEY:
-            caller = callers().find(key.strip())
+    Each raises :class:`~broker.errors.InvalidCredentialError`, or an
+    :class:`~broker.errors.UnavailableError` where nobody can tell at the moment.
+    """
+
+    @property
+    def takes_assertions(self) -> bool:
+        """Whether :meth:`by_assertion` can succeed."""
+        ...
+
+    def by_header(self, authorization: str | None) -> Caller:
+        """Return whose bearer credential a header holds (RFC 6750 section 2.1)."""
+        ...
+
+    def by_name_and_key(self, name: str, key: str) -> Caller:
+        """Return the caller of that name if the key is its own (RFC 6749 section 2.3.1)."""
+        ...
+
+    def by_assertion(self, assertion: str) -> Caller:
+        """Return the caller that a service-account token speaks for (RFC 7523 section 2.1)."""
+        ...
+
+
+class CallersAuthentication:
+    """Authenticates by the callers in force, which ``callers`` gives.
+
+    Without ``service_accounts`` no service-account token is taken.
+    """
+
+    def __init__(
+        self, callers: Callable[[], Callers], service_accounts: ServiceAccounts | None = None
+    ) -> None:
+        self._callers = callers
+        self._service_accounts = service_accounts
+
+    @property
+    def takes_assertions(self) -> bool:
+        """Whether service-account tokens are taken."""
+        return self._service_accounts is not None
+
+    def by_header(self, authorization: str | None) -> Caller:
+        """Return whose key or service-account token the header holds."""
+        scheme, _, text = (authorization or "").partition(" ")
+        credential = text.strip()
+        if scheme.lower() != "bearer" or not 0 < len(credential) <= LONGEST_CREDENTIAL:
+            raise InvalidCredentialError
+        caller = self._callers().find(credential)
+        return self._of_token(credential) if caller is None else caller
+
+    def by_name_and_key(self, name: str, key: str) -> Caller:
+        """Return the caller of that name and key."""
+        caller = self._callers().find_named(name, key) if len(key) <= LONGEST_CREDENTIAL else None
+        if caller is None:
+            raise InvalidCredentialError
+        return caller
+
+    def by_assertion(self, assertion: str) -> Caller:
+        """Return the caller of a service-account token; raises ``InvalidGrantError``."""
+        try:
+            return self._of_token(assertion)
+        except InvalidCredentialError:
+            raise InvalidGrantError from None
+
+    def _of_token(self, token: str) -> Caller:
+        if self._service_accounts is not None and len(token) <= LONGEST_CREDENTIAL:
+            account = self._service_accounts.identify(token)
+            caller = self._callers().of_service_account(account)
             if caller is not None:
                 return caller
         raise InvalidCredentialError
 
-    return authenticate
 
+class NobodyIsAsked:
+    """Takes everybody; the settings allow this on loopback addresses only."""
 
-def nobody_is_asked(authorization: str | None) -> Caller:
-    """Take everybody; the settings allow this on loopback addresses only."""
-    del authorization
-    return ANYBODY
+    takes_assertions = False
+
+    def by_header(self, authorization: str | None) -> Caller:
+        """Return :data:`ANYBODY`."""
+        del authorization
+        return ANYBODY
+
+    def by_name_and_key(self, name: str, key: str) -> Caller:
+        """Return :data:`ANYBODY`."""
+        del name, key
+        return ANYBODY
+
+    def by_assertion(self, assertion: str) -> Caller:
+        """Return :data:`ANYBODY`."""
+        del assertion
+        return ANYBODY

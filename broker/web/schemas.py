@@ -2,12 +2,28 @@
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from broker.credentials import ORGANIZATION, ORGANIZATION_RULE
 
 LONGEST_MIN_TTL = 86400
 LARGEST_GENERATION = 2**63 - 1
+GRANT_TYPES = ("client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+"""What ``grant_type`` may be; the second only where service-account tokens are taken."""
+
+
+def describe(meaning: str, **more: Any) -> dict[str, Any]:
+    """Return what the description of the service says of a field."""
+    return {"description": meaning, **more}
+
+
+def _strings(meaning: str) -> "fields.List[str]":
+    return fields.List(fields.String(), required=True, metadata=describe(meaning))
+
+
+def _is_organization(text: str) -> None:
+    if not ORGANIZATION.fullmatch(text):
+        raise ValidationError(f"must be {ORGANIZATION_RULE}")
 
 
 class WholeNumber(fields.Integer):
@@ -19,7 +35,7 @@ class WholeNumber(fields.Integer):
         super().__init__(
             validate=bounds,
             error_messages={"invalid": rule, "too_large": rule},
-            metadata={"description": meaning},
+            metadata=describe(meaning),
         )
         self._longest = len(str(most))
 
@@ -35,10 +51,12 @@ class TokenQuery(Schema):
     """The query of ``GET /token``; closed."""
 
     organization = fields.String(
-        validate=validate.Regexp(
-            rf"\A(?:{ORGANIZATION.pattern})\Z", error=f"must be {ORGANIZATION_RULE}"
+        validate=_is_organization,
+        metadata=describe(
+            "Which organization's token; may be left out where it is clear.",
+            pattern=f"^(?:{ORGANIZATION.pattern})$",
+            example="acme",
         ),
-        metadata={"description": "Which organization's token; may be left out where it is clear."},
     )
     min_ttl = WholeNumber(0, LONGEST_MIN_TTL, "Seconds that the token must still live.")
     rejected = WholeNumber(
@@ -46,24 +64,84 @@ class TokenQuery(Schema):
     )
 
 
+class TokenForm(Schema):
+    """The form of ``POST /token`` (RFC 6749 section 4.4.2, RFC 7523 section 2.1); open."""
+
+    class Meta:
+        """Also the description says that the form is open (RFC 6749 section 3.2)."""
+
+        unknown = EXCLUDE
+
+    # What its values may be the view checks: RFC 6749 section 5.2 has a code of its own for it.
+    grant_type = fields.String(
+        required=True,
+        error_messages={"required": "is required"},
+        metadata=describe(
+            "What the caller proves itself by; the metadata tells which are taken.",
+            enum=list(GRANT_TYPES),
+        ),
+    )
+    scope = fields.String(
+        metadata=describe(
+            "The organization; may be left out or empty where it is clear.",
+            pattern=f"^(?:{ORGANIZATION.pattern})?$",
+            example="acme",
+        )
+    )
+    client_id = fields.String(metadata=describe("The caller's name, unless Basic is used."))
+    client_secret = fields.String(metadata=describe("The caller's key, likewise."))
+    assertion = fields.String(
+        metadata=describe("A service-account token, for the JWT bearer grant.")
+    )
+
+
 class TokenAnswer(Schema):
     """A token; ``f"{token_type} {access_token}"`` is the header for Canvas."""
 
-    access_token = fields.String(required=True)
-    token_type = fields.Constant("Bearer")
-    expires_in = fields.Integer(required=True)
-    refresh_in = fields.Integer(required=True)
-    generation = fields.Integer(required=True)
-    organization = fields.String(required=True)
+    access_token = fields.String(
+        required=True, metadata=describe("The token, without Canvas's prefix.")
+    )
+    token_type = fields.Constant(
+        "Bearer", required=True, metadata=describe("Always `Bearer`.", enum=["Bearer"])
+    )
+    expires_in = fields.Integer(
+        required=True, metadata=describe("Whole seconds until it expires.", minimum=0)
+    )
+    refresh_in = fields.Integer(
+        required=True, metadata=describe("Seconds after which to ask again.", minimum=1)
+    )
+    generation = fields.Integer(
+        required=True, metadata=describe("Grows with each new token.", format="int64")
+    )
+    organization = fields.String(required=True, metadata=describe("Whose token this is."))
+
+
+class GrantAnswer(TokenAnswer):
+    """The same for OAuth 2.0 clients (RFC 6749 section 5.1); ``scope`` is the organization."""
+
+    scope = fields.String(required=True, metadata=describe("The organization."))
+
+
+class MetadataAnswer(Schema):
+    """What the token endpoint can do (RFC 8414 section 2)."""
+
+    issuer = fields.String(required=True, metadata=describe("URL of this broker."))
+    token_endpoint = fields.String(required=True, metadata=describe("Where to POST."))
+    response_types_supported = _strings("None: there is no authorization endpoint.")
+    grant_types_supported = _strings("The values that `grant_type` may have.")
+    token_endpoint_auth_methods_supported = _strings("How a caller may send its key.")
 
 
 class ErrorAnswer(Schema):
     """Any error, in the form of RFC 6749 section 5.2."""
 
-    error = fields.String(required=True)
-    error_description = fields.String(required=True)
+    error = fields.String(required=True, metadata=describe("A code from a fixed list."))
+    error_description = fields.String(required=True, metadata=describe("One plain sentence."))
 
 
 TOKEN_QUERY = TokenQuery(unknown=RAISE)
+TOKEN_FORM = TokenForm()
 TOKEN_ANSWER = TokenAnswer()
+GRANT_ANSWER = GrantAnswer()
+METADATA_ANSWER = MetadataAnswer()
 ERROR_ANSWER = ErrorAnswer()

@@ -1,80 +1,87 @@
-"""``GET /token``: who asks, for what, and what the broker has."""
+"""``GET /token``: the broker's own way to ask for a token."""
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, jsonify, request
-from marshmallow import ValidationError
+from flask import Blueprint, Response, g, jsonify, request
+from marshmallow import Schema, ValidationError
 
 from broker.callers import Caller
-from broker.errors import ForbiddenError, InvalidRequestError
+from broker.errors import InvalidRequestError
 from broker.policy.answers import Served
-from broker.policy.broker import Broker
-from broker.web.authentication import Authenticate
+from broker.web.authentication import Authentication
+from broker.web.desk import Desk, ReadWish, Visit, Wish
+from broker.web.errors import TABLE
 from broker.web.schemas import TOKEN_ANSWER, TOKEN_QUERY
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
 
-def token_views(broker: Broker, authenticate: Authenticate) -> Blueprint:
-    """Return the view of ``/token``."""
+def token_views(desk: Desk) -> Blueprint:
+    """Return the view of ``GET /token``."""
     views = Blueprint("tokens", __name__)
+
+    def identify(authentication: Authentication) -> tuple[Caller, ReadWish]:
+        caller = authentication.by_header(request.headers.get("Authorization"))
+        return caller, lambda: Wish(**read_query(request.args))
 
     @views.get("/token")
     def token() -> Response:
-        caller = authenticate(request.headers.get("Authorization"))
-        query = read_query(request.args)
-        organization = choose(caller, query.get("organization"), broker.organizations)
-        served = broker.token(
-            organization, min_ttl=query.get("min_ttl", 0), rejected=query.get("rejected")
-        )
-        return _answer(served)
-
-    @views.after_request
-    def keep_nowhere(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        served = desk.serve(visit(), identify, TABLE)
+        return jsonify(TOKEN_ANSWER.dump(body_of(served)))
 
     return views
 
 
+def visit() -> Visit:
+    """Return what the connection tells of the present request."""
+    return Visit(g.request_id, request.remote_addr or "unix")
+
+
+def keep_nowhere(response: Response) -> Response:
+    """Forbid every cache to keep the answer."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def read_query(sent: "MultiDict[str, str]") -> dict[str, Any]:
     """Return the query's parameters; raises :class:`InvalidRequestError` naming what is wrong."""
-    for name, values in sent.lists():
-        if len(values) > 1:
-            raise InvalidRequestError(f"{_shown(name)} is given more than once")
+    refuse_repeated(sent)
     try:
         loaded: dict[str, Any] = TOKEN_QUERY.load(sent.to_dict())
     except ValidationError as error:
         problems = error.messages_dict
     else:
         return loaded
-    raise InvalidRequestError(
-        "; ".join(_problem(name, problems[name]) for name in sorted(problems))
-    )
+    raise InvalidRequestError(sentence(TOKEN_QUERY, problems))
 
 
-def choose(caller: Caller, wanted: str | None, known: frozenset[str]) -> str:
-    """Return the organization that ``caller`` wants and may use.
-
-    Raises :class:`ForbiddenError`, alike for one that is not there and one that is not its own, and
-    :class:`InvalidRequestError` where it must say which.
-    """
-    if wanted is not None:
-        if wanted in known and caller.may_use(wanted):
-            return wanted
-        raise ForbiddenError
-    only = caller.only_organization(known)
-    if only is not None:
-        return only
-    if any(caller.may_use(name) for name in known):
-        raise InvalidRequestError("organization is required: this caller may use more than one")
-    raise ForbiddenError
+def refuse_repeated(sent: "MultiDict[str, str]") -> None:
+    """Raise :class:`InvalidRequestError` if a parameter is given more than once."""
+    for name, values in sent.lists():
+        if len(values) > 1:
+            raise InvalidRequestError(f"{_shown(name)} is given more than once")
 
 
-def _problem(name: str, messages: list[str]) -> str:
-    if name not in TOKEN_QUERY.fields:
-        return f"{_shown(name)} is not known; known are {', '.join(sorted(TOKEN_QUERY.fields))}"
+def sentence(schema: Schema, problems: dict[str, list[str]]) -> str:
+    """Return what a schema found wrong, as one sentence."""
+    return "; ".join(_problem(schema, name, problems[name]) for name in sorted(problems))
+
+
+def body_of(served: Served) -> dict[str, object]:
+    """Return the fields of an answer."""
+    return {
+        "access_token": served.access_token.reveal(),
+        "expires_in": served.expires_in,
+        "refresh_in": served.refresh_in,
+        "generation": served.generation,
+        "organization": served.organization,
+    }
+
+
+def _problem(schema: Schema, name: str, messages: list[str]) -> str:
+    if name not in schema.fields:
+        return f"{_shown(name)} is not known; known are {', '.join(sorted(schema.fields))}"
     return f"{name} {messages[0]}"
 
 
@@ -82,16 +89,3 @@ def _shown(name: str) -> str:
     """Return a parameter's name fit for an error: short, and nothing but plain characters."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "?" for c in name[:40])
     return plain or "a parameter without a name"
-
-
-def _answer(served: Served) -> Response:
-    body = TOKEN_ANSWER.dump(
-        {
-            "access_token": served.access_token.reveal(),
-            "expires_in": served.expires_in,
-            "refresh_in": served.refresh_in,
-            "generation": served.generation,
-            "organization": served.organization,
-        }
-    )
-    return jsonify(body)

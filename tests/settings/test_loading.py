@@ -9,8 +9,19 @@ from broker.callers import key_digest
 from broker.errors import SettingsError
 from broker.limits import Limits
 from broker.secret import Secret
-from broker.settings import CallerAuth, LogLevel, Settings, load, load_inputs
+from broker.settings import (
+    CallerAuth,
+    ClientCerts,
+    LogFormat,
+    LogLevel,
+    Settings,
+    Tracing,
+    load,
+    load_inputs,
+)
 from tests.files.folders import keys, write
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def problems(environ: dict[str, str]) -> tuple[str, ...]:
@@ -34,12 +45,27 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         redis_prefix="canvas-token-broker",
         callers_file=Path(environ["BROKER_CALLERS_FILE"]),
         caller_auth=CallerAuth.KEYS,
+        kubernetes_audience=None,
+        kubernetes_issuer=None,
+        kubernetes_jwks_url="https://kubernetes.default.svc/openid/v1/jwks",
+        kubernetes_token_file=SERVICE_ACCOUNT / "token",
+        kubernetes_ca_file=SERVICE_ACCOUNT / "ca.crt",
+        audit_log="stdout",
+        public_url=None,
+        tls_cert_file=None,
+        tls_key_file=None,
+        tls_client_ca_file=None,
+        tls_client_certs=ClientCerts.REQUIRED,
         bind=("127.0.0.1:8080",),
         workers=2,
         threads=256,
         reload_interval=2.0,
         keep_warm=3600.0,
         log_level=LogLevel.INFO,
+        log_format=LogFormat.AUTO,
+        request_log=0.01,
+        tracing=Tracing.NONE,
+        runtime_dir=None,
         graceful_timeout=25.0,
         limits=Limits(),
     )

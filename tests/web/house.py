@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from broker.audit.log import AuditLog
 from broker.clock import SystemClock
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, load, load_inputs
 from broker.threads import ThreadRuntime
-from broker.web.service import Service
+from broker.web.service import Background, Service
 from tests.fakes import Notes
 from tests.web.rig import Rig
 
@@ -30,7 +31,9 @@ class House:
         self.notes = Notes()
         refresher = Refresher(self.rig.broker, SystemClock(), self.notes)
         self.runtime = ThreadRuntime()
-        self.service = Service(self.rig.broker, refresher, self.runtime, self.inputs, settings)
+        background = Background(refresher, self.runtime)
+        audit = AuditLog(None, SystemClock())
+        self.service = Service(self.rig.broker, background, audit, None, self.inputs, settings)
 
     def version(self, organization: str = "acme") -> str:
         """Return which credentials are in force."""

@@ -1,9 +1,12 @@
 """The edge as the application factory makes it, around a real broker on fakes."""
 
+from base64 import b64encode
 from typing import Any
+from urllib.parse import quote_plus
 
 from werkzeug.test import TestResponse
 
+from broker.audit.entry import AuditEntry
 from broker.callers import EVERYTHING, Caller, Callers, key_digest
 from broker.errors import StoreUnavailableError
 from broker.limits import Limits
@@ -12,7 +15,8 @@ from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.store.memory import MemoryServer
 from broker.web.app import edge
-from broker.web.authentication import Authenticate, by_key
+from broker.web.authentication import Authentication, CallersAuthentication, ServiceAccounts
+from broker.web.desk import Desk
 from tests.fakes import FakeCanvas, FakeClock, FakeRuntime, Notes, credentials, retry_definite
 
 KEY = "ctb_billing"
@@ -24,15 +28,31 @@ CALLERS = Callers(
         Caller("billing", frozenset({"acme"}), frozenset(map(key_digest, (KEY, OTHER_KEY)))),
         Caller("audit", EVERYTHING, frozenset({key_digest(AUDIT_KEY)})),
         Caller("stranger", frozenset({"initech"}), frozenset({key_digest(STRANGER_KEY)})),
+        Caller("pod", frozenset({"acme"}), service_account="shop:pod"),
     )
 )
-PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:'-_()?")
+FORM = "application/x-www-form-urlencoded"
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:/'-_()?")
+
+
+class Heard(list[AuditEntry]):
+    """An audit that remembers."""
+
+    def write(self, entry: AuditEntry) -> None:
+        """Remember it."""
+        self.append(entry)
 
 
 class Rig:
     """A broker whose Canvas, Redis, clock and callers the test holds, and a client of it."""
 
-    def __init__(self, *organizations: str, authenticate: Authenticate | None = None) -> None:
+    def __init__(
+        self,
+        *organizations: str,
+        authentication: Authentication | None = None,
+        service_accounts: ServiceAccounts | None = None,
+        public_url: str | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.canvas = FakeCanvas(self.clock)
         self.runtime = FakeRuntime(self.clock)
@@ -44,8 +64,10 @@ class Rig:
         server = MemoryServer(self._redis_time, limits)
         self.broker = Broker(tools, server.open, keep_warm=3600, waiters=8)
         self.broker.configure({name: credentials() for name in organizations})
-        asking = authenticate or by_key(lambda: self.callers)
-        self.app = edge(self.broker, self._report, asking)
+        self.audit = Heard()
+        known = CallersAuthentication(lambda: self.callers, service_accounts)
+        self.desk = Desk(self.broker, authentication or known, self.audit, self.clock)
+        self.app = edge(self.desk, self._report, public_url)
         self.client = self.app.test_client()
 
     def get(self, path: str = "/token", key: str | None = KEY, **headers: str) -> TestResponse:
@@ -54,6 +76,22 @@ class Rig:
         if key is not None:
             sent["Authorization"] = f"Bearer {key}"
         return self.client.get(path, headers=sent)
+
+    def post(
+        self,
+        form: str | dict[str, str] | None = None,
+        basic: tuple[str, str] | None = None,
+        **headers: str,
+    ) -> TestResponse:
+        """Send a POST to the token endpoint; a form as text is sent as it is."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if basic is not None:
+            pair = ":".join(quote_plus(part) for part in basic)
+            sent["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        data = {"grant_type": "client_credentials"} if form is None else form
+        return self.client.post(
+            "/token", data=data, headers=sent, content_type=sent.get("Content-Type", FORM)
+        )
 
     def _redis_time(self) -> float:
         """Every operation of the store needs the time, so none works without it."""

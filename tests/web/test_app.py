@@ -62,7 +62,9 @@ def test_there_are_these_paths_and_no_more(environ: dict[str, str]) -> None:
     """Whoever adds one adds its tests."""
     app, _ = _make(environ)
     paths = {rule.rule for rule in app.url_map.iter_rules()}
-    assert paths == {"/token", "/health", "/health/live", "/health/ready"}
+    metadata = "/.well-known/oauth-authorization-server"
+    probes = {"/health", "/health/live", "/health/ready"}
+    assert paths == {"/token", metadata, "/openapi.json", *probes}
 
 
 def test_the_broker_has_the_settings(

@@ -3,7 +3,7 @@
 import pytest
 
 from broker.callers import EVERYTHING, Caller, Callers, key_digest
-from broker.web.authentication import LONGEST_KEY, nobody_is_asked
+from broker.web.authentication import LONGEST_CREDENTIAL, NobodyIsAsked
 from tests.web.rig import AUDIT_KEY, CALLERS, KEY, OTHER_KEY, Rig, error_of
 
 NO_CALLER = (
@@ -30,7 +30,7 @@ NO_CALLER = (
     "Bearer k\xc3\xa9y",
     "Bearer \xff\xfe",
     "Bearer \x00",
-    f"Bearer {'x' * LONGEST_KEY}",
+    f"Bearer {'x' * LONGEST_CREDENTIAL}",
     f"Bearer {'x' * 100_000}",
 )
 
@@ -60,7 +60,7 @@ def test_the_challenge_is_that_of_rfc_6750(rig: Rig) -> None:
 
 def test_a_key_beyond_the_limit_is_not_even_looked_up(rig: Rig) -> None:
     """Also if it were somebody's."""
-    huge = "x" * (LONGEST_KEY + 1)
+    huge = "x" * (LONGEST_CREDENTIAL + 1)
     rig.callers = Callers((Caller("huge", EVERYTHING, frozenset({key_digest(huge)})),))
     error_of(rig.get(key=huge), 401, "invalid_token")
 
@@ -114,7 +114,7 @@ def test_the_key_is_taken_from_the_header_only(rig: Rig) -> None:
 
 def test_where_nobody_is_asked_everybody_may_use_everything() -> None:
     """With or without a key, which counts for nothing."""
-    rig = Rig("acme", "globex", authenticate=nobody_is_asked)
+    rig = Rig("acme", "globex", authentication=NobodyIsAsked())
     assert rig.get("/token?organization=globex", key=None).status_code == 200
     assert rig.get("/token?organization=acme", key="whatever").status_code == 200
     error_of(rig.get(key=None), 400, "invalid_request")

@@ -71,12 +71,13 @@ def test_a_failed_call_is_a_warning_unless_the_keys_are_refused(
     caplog: pytest.LogCaptureFixture, kind: Kind, error: UpstreamError, level: str
 ) -> None:
     """Only that needs a hand; the class and the kind of the failure are told."""
-    OBSERVER.failed("acme", kind, error)
+    OBSERVER.failed("acme", kind, error, 1.23456)
     extras = {
         "organization": "acme",
         "kind": kind,
         "failure": error.failure,
         "error": error.kind,
+        "seconds": 1.235,
     }
     assert line(caplog) == (level, "upstream.failed", extras)
     assert "canary" not in repr(vars(caplog.records[0]))

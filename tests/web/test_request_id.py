@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from broker.policy.answers import OrganizationHealth
+from broker.web.context import REQUEST_ID, TRACE_ID
+from broker.web.request_id import trace_of
 from tests.web.rig import Rig
 
 NEW = re.compile(r"[0-9a-f]{32}")
@@ -63,3 +66,41 @@ def test_an_unforeseen_error_has_the_same_id_as_its_request(
     """There it is needed most."""
     monkeypatch.setattr(rig.broker, "token", lambda *_, **__: 1 / 0)
     assert rig.get(X_Request_ID="mine").headers["X-Request-ID"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("sent", "trace"),
+    [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", True),
+        ("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more", True),
+        ("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", False),
+        ("00-00000000000000000000000000000000-b7ad6b7169203331-01", False),
+        ("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", False),
+        ("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", False),
+        ("00-0af7651916cd43dd8448eb211c80319c", False),
+        ("", False),
+        ("x" * 1000, False),
+    ],
+)
+def test_the_trace_of_a_traceparent(sent: str, *, trace: bool) -> None:
+    """As W3C Trace Context writes it; anything else is none."""
+    assert (trace_of(sent) == "0af7651916cd43dd8448eb211c80319c") == trace
+
+
+def test_the_context_is_there_while_a_request_is_worked_on_and_no_longer(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread serves many requests, and gunicorn logs between them."""
+    seen: list[tuple[str | None, str | None]] = []
+
+    def look() -> list[OrganizationHealth]:
+        seen.append((REQUEST_ID.get(), TRACE_ID.get()))
+        return []
+
+    monkeypatch.setattr(rig.broker, "health", look)
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    rig.get("/health", X_Request_ID="one", traceparent=parent)
+    rig.get("/health", X_Request_ID="two")
+    assert seen == [("one", "0af7651916cd43dd8448eb211c80319c"), ("two", None)]
+    assert (REQUEST_ID.get(), TRACE_ID.get()) == (None, None)

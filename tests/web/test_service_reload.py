@@ -1,11 +1,13 @@
 """Changed files come into force without a restart; a broken one leaves the old in force."""
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from broker.files.watch import Polled
 from tests.files.folders import keys, write
+from tests.redis.certificates import LOOPBACK, Authority
 from tests.web.conftest import write_callers
 from tests.web.house import House, told, wait_for
 from tests.web.rig import KEY
@@ -133,3 +135,29 @@ def test_credentials_that_could_not_be_taken_over_are_tried_again(
             house.service.reload()
     house.service.reload()
     assert house.version() == keys("b").version
+
+
+def test_broken_certificates_are_told_once_and_leave_the_old_in_force(
+    environ: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the log and in health; so is the repair in the log."""
+    pair = Authority(tmp_path, "authority").server(LOOPBACK)
+    tls = {"BROKER_TLS_CERT_FILE": str(pair.certificate), "BROKER_TLS_KEY_FILE": str(pair.key)}
+    caplog.set_level(logging.INFO)
+    house = House({**environ, **tls}, tmp_path)
+    assert house.inputs.certificates is not None
+    before, good = house.inputs.certificates.current, pair.key.read_bytes()
+    pair.key.write_text("canary")
+    for _ in range(3):
+        house.service.reload()
+    sentence = "BROKER_TLS_KEY_FILE must hold a private key in PEM"
+    assert house.service.report()[1] == [sentence]
+    assert house.inputs.certificates.current is before
+    pair.key.write_bytes(good)
+    for _ in range(3):
+        house.service.reload()
+    assert house.service.report()[1] == []
+    assert told(caplog) == [
+        ("ERROR", "files.refused", {"what": "certificates", "problems": (sentence,)}),
+        ("INFO", "files.reloaded", {"what": "certificates"}),
+    ]

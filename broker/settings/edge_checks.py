@@ -1,0 +1,83 @@
+"""What settings of the edge may not say together: TLS, Kubernetes callers, the audit."""
+
+import errno
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+from broker.files.certificates import certificate_problems
+from broker.files.reading import UnreadableError, read_text
+from broker.kubernetes.own_token import OwnTokenError, own_issuer
+from broker.settings.draft import Draft
+from broker.settings.values import CallerAuth
+
+_TLS = ("tls_cert_file", "tls_key_file", "tls_client_ca_file")
+_AUDIT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def tls(draft: Draft) -> Iterator[str]:
+    """Yield what keeps TLS from being served, where any of its settings is set."""
+    if not draft.knows(*_TLS):
+        return
+    cert, key, client_ca = (draft[field] for field in _TLS)
+    if cert and key:
+        yield from certificate_problems(cert, key, client_ca)
+    elif cert or key:
+        missing = "BROKER_TLS_KEY_FILE" if cert else "BROKER_TLS_CERT_FILE"
+        yield f"{missing} is required beside the other"
+    elif client_ca:
+        yield "BROKER_TLS_CLIENT_CA_FILE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE"
+
+
+def kubernetes(draft: Draft) -> Iterator[str]:
+    """Yield what keeps service-account tokens from being told, where an audience is set."""
+    if not draft.knows("kubernetes_audience", "kubernetes_issuer", "caller_auth"):
+        return
+    if draft["kubernetes_audience"] is None:
+        if draft["kubernetes_issuer"] is not None:
+            yield "BROKER_KUBERNETES_ISSUER needs BROKER_KUBERNETES_AUDIENCE"
+        return
+    if draft["caller_auth"] is CallerAuth.NONE:
+        yield (
+            "BROKER_KUBERNETES_AUDIENCE is set and BROKER_CALLER_AUTH=none ignores it; set one of "
+            "them"
+        )
+        return
+    if draft["kubernetes_issuer"] is None and draft.knows("kubernetes_token_file"):
+        yield from _own_issuer(draft["kubernetes_token_file"])
+    if draft.knows("kubernetes_jwks_url", "kubernetes_ca_file"):
+        yield from _authorities(draft["kubernetes_jwks_url"], draft["kubernetes_ca_file"])
+
+
+def _own_issuer(token_file: Path) -> Iterator[str]:
+    try:
+        own_issuer(token_file)
+    except OwnTokenError as error:
+        yield (
+            f"BROKER_KUBERNETES_ISSUER is required: BROKER_KUBERNETES_TOKEN_FILE does not tell it "
+            f"({error})"
+        )
+
+
+def _authorities(jwks_url: str, ca_file: Path) -> Iterator[str]:
+    if not jwks_url.startswith("https:"):
+        return
+    try:
+        text = read_text(ca_file).encode("ascii", "replace").decode()  # comments may be anything
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except UnreadableError as error:
+        yield f"BROKER_KUBERNETES_CA_FILE {error}"
+    except (ssl.SSLError, ValueError):
+        yield "BROKER_KUBERNETES_CA_FILE must hold certificates in PEM"
+
+
+def audit(draft: Draft) -> Iterator[str]:
+    """Yield a sentence if the audit's file cannot be appended to."""
+    if not draft.knows("audit_log") or not draft["audit_log"].startswith("/"):
+        return
+    try:
+        os.close(os.open(draft["audit_log"], _AUDIT_FLAGS, 0o640))
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # a pipe whose reader is not there yet
+            yield f"BROKER_AUDIT_LOG cannot be opened ({error.strerror})"

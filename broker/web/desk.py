@@ -1,0 +1,116 @@
+"""Where every request for a token passes, whatever its form: who, what for, the answer, the audit.
+
+It knows no framework, so that each way to ask shares all of it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from broker.audit.entry import AuditEntry
+from broker.callers import Caller
+from broker.clock import Clock
+from broker.errors import ForbiddenError, InvalidCredentialError, OrganizationRequiredError
+from broker.policy.answers import Served
+from broker.policy.broker import Broker
+from broker.web.authentication import Authentication
+from broker.web.errors import Row, row_of
+from broker.web.refusals import RefusalLog
+
+
+class Audit(Protocol):
+    """Takes one entry for each request for a token; never waits and never raises."""
+
+    def write(self, entry: AuditEntry) -> None:
+        """Take an entry."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What the connection tells of a request: its id, and the address that it came from."""
+
+    request_id: str
+    remote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller asks for; see the query of ``GET /token``."""
+
+    organization: str | None = None
+    min_ttl: int = 0
+    rejected: int | None = None
+
+
+ReadWish: TypeAlias = Callable[[], Wish]
+Identify: TypeAlias = Callable[[Authentication], tuple[Caller, ReadWish]]
+"""Proves who asks, first; what is asked for is read only then, so a stranger learns nothing."""
+
+
+class Desk:
+    """Serves requests for a token."""
+
+    def __init__(
+        self, broker: Broker, authentication: Authentication, audit: Audit, clock: Clock
+    ) -> None:
+        self.authentication = authentication
+        self._broker = broker
+        self._audit = audit
+        self._clock = clock
+        self._refusals = RefusalLog(clock)
+
+    def serve(
+        self, visit: Visit, identify: Identify, table: Mapping[type[Exception], Row]
+    ) -> Served:
+        """Return the token; ``table`` names the error codes of this way to ask.
+
+        Raises :class:`~broker.errors.CallerError` or :class:`~broker.errors.UnavailableError`.
+        Either way the audit hears of it.
+        """
+        entry = AuditEntry(visit.request_id, visit.remote)
+        try:
+            return self._serve(entry, identify)
+        except Exception as error:
+            entry.outcome = row_of(error, table).code
+            if isinstance(error, InvalidCredentialError):
+                self._refusals.note(visit.remote)
+            raise
+        finally:
+            self._audit.write(entry)
+
+    def _serve(self, entry: AuditEntry, identify: Identify) -> Served:
+        began = self._clock.monotonic()
+        caller, read = identify(self.authentication)
+        entry.caller = caller.name
+        wish = read()
+        spent = self._clock.monotonic() - began
+        known = self._broker.organizations
+        if wish.organization in known:
+            entry.organization = wish.organization
+        entry.organization = organization = choose(caller, wish.organization, known)
+        served = self._broker.token(
+            organization, min_ttl=wish.min_ttl, rejected=wish.rejected, spent=spent
+        )
+        entry.generation, entry.state = served.generation, served.state
+        return served
+
+
+def choose(caller: Caller, wanted: str | None, known: frozenset[str]) -> str:
+    """Return the organization that ``caller`` wants and may use.
+
+    Raises :class:`ForbiddenError`, alike for one that is not there and one that is not its own, and
+    :class:`OrganizationRequiredError` where it must say which.
+    """
+    if wanted is not None:
+        if wanted in known and caller.may_use(wanted):
+            return wanted
+        raise ForbiddenError
+    only = caller.only_organization(known)
+    if only is not None:
+        return only
+    if any(caller.may_use(name) for name in known):
+        raise OrganizationRequiredError(
+            "organization is required: this caller may use more than one"
+        )
+    raise ForbiddenError

@@ -1,0 +1,132 @@
+"""``POST /token``: the OAuth 2.0 token endpoint, so that any OAuth 2.0 client library may ask.
+
+Client credentials (RFC 6749 section 4.4) by Basic or in the form, and the JWT bearer grant
+(RFC 7523 section 2.1) with a service-account token. The scope is the organization.
+"""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
+
+from flask import Blueprint, Response, jsonify, request
+from marshmallow import ValidationError
+
+from broker.callers import Caller
+from broker.credentials import ORGANIZATION
+from broker.errors import (
+    InvalidCredentialError,
+    InvalidGrantError,
+    InvalidRequestError,
+    InvalidScopeError,
+    UnsupportedGrantError,
+)
+from broker.web.authentication import Authentication
+from broker.web.desk import Desk, ReadWish, Wish
+from broker.web.errors import TOKEN_ENDPOINT, install_token_endpoint
+from broker.web.schemas import GRANT_ANSWER, GRANT_TYPES, TOKEN_FORM
+from broker.web.tokens import body_of, refuse_repeated, sentence, visit
+
+CLIENT_CREDENTIALS, JWT_BEARER = GRANT_TYPES
+MEDIA_TYPE = "application/x-www-form-urlencoded"
+
+
+def token_endpoint(desk: Desk) -> Blueprint:
+    """Return the view of ``POST /token``."""
+    views = Blueprint("token_endpoint", __name__)
+
+    @views.post("/token")
+    def issue() -> Response:
+        served = desk.serve(visit(), _identify, TOKEN_ENDPOINT)
+        body = {**body_of(served), "scope": served.organization}
+        response = jsonify(GRANT_ANSWER.dump(body))
+        response.headers["Pragma"] = "no-cache"  # RFC 6749 section 5.1
+        return response
+
+    install_token_endpoint(views)
+    return views
+
+
+def grants(authentication: Authentication) -> list[str]:
+    """Return the grant types that are taken."""
+    return [CLIENT_CREDENTIALS, *([JWT_BEARER] if authentication.takes_assertions else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A caller's name and key as they were sent; empty where they were not."""
+
+    name: str = ""
+    key: str = field(default="", repr=False)
+
+
+def _identify(authentication: Authentication) -> tuple[Caller, ReadWish]:
+    form = _read_form()
+    client = _client(request.headers.get("Authorization"), form)
+    grant_type, known = form["grant_type"], grants(authentication)
+    if grant_type not in known:
+        raise UnsupportedGrantError(f"grant_type must be {' or '.join(known)}")
+    if grant_type == JWT_BEARER:
+        caller = _by_assertion(authentication, client, form)
+    else:
+        caller = authentication.by_name_and_key(client.name, client.key)
+    return caller, lambda: Wish(organization=_organization(form.get("scope")))
+
+
+def _read_form() -> dict[str, str]:
+    """Return the form; one without a value counts as left out (RFC 6749 section 3.2)."""
+    if request.mimetype != MEDIA_TYPE:
+        raise InvalidRequestError(f"Content-Type must be {MEDIA_TYPE}")
+    sent = request.form
+    refuse_repeated(sent)
+    try:
+        form: dict[str, str] = TOKEN_FORM.load({name: text for name, text in sent.items() if text})
+    except ValidationError as error:
+        problems = error.messages_dict
+    else:
+        return form
+    raise InvalidRequestError(sentence(TOKEN_FORM, problems))
+
+
+def _client(authorization: str | None, form: dict[str, str]) -> Client:
+    """Return who the request says it comes from; raises where it says so in two ways."""
+    sent = Client(form.get("client_id", ""), form.get("client_secret", ""))
+    if authorization is None:
+        return sent
+    client = _basic(authorization)
+    if sent.key or sent.name not in {"", client.name}:
+        raise InvalidRequestError("client authentication is given more than once")
+    return client
+
+
+def _basic(authorization: str) -> Client:
+    """Read HTTP Basic, whose two parts are form-encoded (RFC 6749 section 2.3.1)."""
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        decoded = b64decode(encoded.strip(), validate=True).decode()
+    except (Base64Error, ValueError):
+        decoded = ""
+    name, colon, key = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise InvalidCredentialError
+    return Client(unquote_plus(name), unquote_plus(key))
+
+
+def _by_assertion(authentication: Authentication, client: Client, form: dict[str, str]) -> Caller:
+    """Return the assertion's caller; a key beside it must be this caller's own."""
+    assertion = form.get("assertion")
+    if assertion is None:
+        raise InvalidRequestError("assertion is required")
+    named = authentication.by_name_and_key(client.name, client.key) if client.key else None
+    caller = authentication.by_assertion(assertion)
+    if named not in {None, caller}:
+        raise InvalidGrantError
+    return caller
+
+
+def _organization(scope: str | None) -> str | None:
+    if scope is None:
+        return None
+    if not ORGANIZATION.fullmatch(scope):
+        raise InvalidScopeError("scope must be the name of one organization")
+    return scope

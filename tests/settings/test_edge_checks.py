@@ -1,0 +1,166 @@
+"""Settings of the edge that do not go together: TLS, Kubernetes callers, the audit."""
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from broker.errors import SettingsError
+from broker.settings import load, load_inputs
+
+ISSUER = "https://cluster.example"
+
+
+def problems(environ: dict[str, str]) -> tuple[str, ...]:
+    """Return what is wrong with an environment; nothing if it loads."""
+    try:
+        load_inputs(load(environ))
+    except SettingsError as error:
+        return error.problems
+    return ()
+
+
+def own_token(path: Path, claims: object) -> str:
+    """Write a token with these claims, as the kubelet would, but for the signature."""
+    parts = [{"alg": "RS256", "kid": "k"}, claims, "signature"]
+    encoded = (base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in parts)
+    path.write_bytes(b".".join(encoded))
+    return str(path)
+
+
+@pytest.fixture
+def cluster(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """Return settings for Kubernetes callers that load."""
+    token = own_token(tmp_path / "token", {"iss": ISSUER})
+    return environ | {
+        "BROKER_KUBERNETES_AUDIENCE": "canvas-token-broker",
+        "BROKER_KUBERNETES_JWKS_URL": "http://127.0.0.1:1/jwks",
+        "BROKER_KUBERNETES_TOKEN_FILE": token,
+    }
+
+
+class TestKubernetes:
+    def test_the_issuer_is_that_of_the_own_token(self, cluster: dict[str, str]) -> None:
+        """Unless it is set."""
+        assert load_inputs(load(cluster)).issuer == ISSUER
+        cluster["BROKER_KUBERNETES_ISSUER"] = "other"
+        assert load_inputs(load(cluster)).issuer == "other"
+
+    def test_without_an_audience_no_token_is_taken(self, environ: dict[str, str]) -> None:
+        """And no file is looked at."""
+        assert load_inputs(load(environ)).issuer is None
+
+    @pytest.mark.parametrize("claims", [{}, {"iss": ""}, {"iss": 1}, []])
+    def test_an_own_token_that_tells_no_issuer(
+        self, cluster: dict[str, str], tmp_path: Path, claims: object
+    ) -> None:
+        """Then it must be set."""
+        own_token(tmp_path / "token", claims)
+        (told,) = problems(cluster)
+        assert told.startswith("BROKER_KUBERNETES_ISSUER is required: ")
+        assert problems({**cluster, "BROKER_KUBERNETES_ISSUER": ISSUER}) == ()
+
+    def test_no_own_token(self, cluster: dict[str, str], tmp_path: Path) -> None:
+        """The same."""
+        (tmp_path / "token").unlink()
+        (told,) = problems(cluster)
+        assert told == (
+            "BROKER_KUBERNETES_ISSUER is required: BROKER_KUBERNETES_TOKEN_FILE does not tell it "
+            "(the token file does not exist)"
+        )
+
+    def test_an_issuer_alone(self, environ: dict[str, str]) -> None:
+        """Nobody would heed it."""
+        environ["BROKER_KUBERNETES_ISSUER"] = ISSUER
+        assert problems(environ) == ("BROKER_KUBERNETES_ISSUER needs BROKER_KUBERNETES_AUDIENCE",)
+
+    def test_nobody_is_asked(self, cluster: dict[str, str]) -> None:
+        """So no audience counts."""
+        cluster["BROKER_CALLER_AUTH"] = "none"
+        cluster.pop("BROKER_CALLERS_FILE")
+        (told,) = problems(cluster)
+        assert told.startswith("BROKER_KUBERNETES_AUDIENCE is set and BROKER_CALLER_AUTH=none")
+
+    def test_authorities_of_the_cluster(self, cluster: dict[str, str], tmp_path: Path) -> None:
+        """Must be there for https."""
+        cluster["BROKER_KUBERNETES_JWKS_URL"] = "https://kubernetes.default.svc/openid/v1/jwks"
+        cluster["BROKER_KUBERNETES_CA_FILE"] = str(tmp_path / "ca.crt")
+        assert problems(cluster) == ("BROKER_KUBERNETES_CA_FILE does not exist",)
+        (tmp_path / "ca.crt").write_text("no certificate")
+        assert problems(cluster) == ("BROKER_KUBERNETES_CA_FILE must hold certificates in PEM",)
+
+    @pytest.mark.parametrize(
+        "url", ["http://cluster.example/jwks", "ftp://x", "https://a:b@cluster.example/"]
+    )
+    def test_where_the_keys_come_from(self, cluster: dict[str, str], url: str) -> None:
+        """Plain http would let anybody in between choose them."""
+        (told,) = problems({**cluster, "BROKER_KUBERNETES_JWKS_URL": url})
+        assert told.startswith("BROKER_KUBERNETES_JWKS_URL must ")
+
+    def test_a_caller_by_service_account_needs_an_audience(
+        self, environ: dict[str, str], cluster: dict[str, str]
+    ) -> None:
+        """It could never prove who it is."""
+        table = '[callers.pod]\nservice_account = "shop:pod"\norganizations = ["*"]\n'
+        Path(environ["BROKER_CALLERS_FILE"]).write_text(table)
+        for name in [name for name in environ if "KUBERNETES" in name]:
+            environ.pop(name)
+        (told,) = problems(environ)
+        assert told == (
+            "BROKER_CALLERS_FILE: callers.pod.service_account needs BROKER_KUBERNETES_AUDIENCE"
+        )
+        assert problems(cluster) == ()
+
+
+class TestTls:
+    @pytest.mark.parametrize(
+        ("given", "missing"), [("CERT", "BROKER_TLS_KEY_FILE"), ("KEY", "BROKER_TLS_CERT_FILE")]
+    )
+    def test_certificate_and_key_belong_together(
+        self, environ: dict[str, str], given: str, missing: str
+    ) -> None:
+        """One alone serves nothing."""
+        environ[f"BROKER_TLS_{given}_FILE"] = "/somewhere"
+        assert problems(environ) == (f"{missing} is required beside the other",)
+
+    def test_client_authorities_need_tls(self, environ: dict[str, str]) -> None:
+        """There is no client certificate without it."""
+        environ["BROKER_TLS_CLIENT_CA_FILE"] = "/somewhere"
+        assert problems(environ) == (
+            "BROKER_TLS_CLIENT_CA_FILE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE",
+        )
+
+    def test_files_that_cannot_be_used(self, environ: dict[str, str], tmp_path: Path) -> None:
+        """Are told at the start."""
+        environ["BROKER_TLS_CERT_FILE"] = environ["BROKER_TLS_KEY_FILE"] = str(tmp_path / "x")
+        assert problems(environ) == ("BROKER_TLS_CERT_FILE does not exist",)
+
+
+class TestAudit:
+    @pytest.mark.parametrize("where", ["stdout", "stderr", "none"])
+    def test_words(self, environ: dict[str, str], where: str) -> None:
+        """Streams, and none."""
+        assert load({**environ, "BROKER_AUDIT_LOG": where}).audit_log == where
+
+    @pytest.mark.parametrize("where", ["audit.log", "stdin", "./x", "STDOUT"])
+    def test_anything_else_is_an_absolute_path(self, environ: dict[str, str], where: str) -> None:
+        """A worker may run elsewhere."""
+        assert problems({**environ, "BROKER_AUDIT_LOG": where}) == (
+            "BROKER_AUDIT_LOG must be stdout, stderr, none or an absolute path",
+        )
+
+    def test_a_file_that_cannot_be_opened(self, environ: dict[str, str], tmp_path: Path) -> None:
+        """Is told at the start, with the reason."""
+        environ["BROKER_AUDIT_LOG"] = str(tmp_path / "no-folder" / "audit.log")
+        assert problems(environ) == (
+            "BROKER_AUDIT_LOG cannot be opened (No such file or directory)",
+        )
+
+    def test_a_pipe_without_a_reader_is_no_problem(
+        self, environ: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Its reader may start later; nobody waits for it."""
+        os.mkfifo(tmp_path / "pipe")
+        assert problems({**environ, "BROKER_AUDIT_LOG": str(tmp_path / "pipe")}) == ()
