@@ -7,6 +7,7 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,36 @@ import pytest
 from flask import Flask
 
 from broker import __version__
+from broker.audit.entry import AuditEntry
 from broker.cli import main
+from broker.kubernetes.failure import KeysFailure
 from broker.policy.answers import OrganizationHealth
 from broker.settings import load, load_inputs
 from broker.upstream.kinds import FailureKind
+from broker.web import malformed
 from broker.web.app import create_app
-from broker.web.errors import CODES, HTTP_TABLE, TABLE, UNFORESEEN
+from broker.web.errors import CODES, ROWS
 from broker.web.health import summary
-from broker.web.schemas import TOKEN_ANSWER, TOKEN_QUERY
+from broker.web.schemas import (
+    GRANT_ANSWER,
+    METADATA_ANSWER,
+    TOKEN_ANSWER,
+    TOKEN_FORM,
+    TOKEN_QUERY,
+)
+from broker.web.token_endpoint import CLIENT_CREDENTIALS, JWT_BEARER
+from tests.test_architecture import imported
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
-ENDPOINT = re.compile(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`\s?]*)`")
+ENDPOINT = re.compile(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`\s?]*)`")
 POLICY_KINDS = {"lease_too_short", "short_life", "superseded", "crashed"}
-NOT_OURS = ("/_emulator", "/api")
+NOT_OURS = re.compile(r"\w+ /(?:_emulator|api)")
+NOT_ENDPOINTS = {"HEAD", "OPTIONS"}
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+AUDIT_ONLY_OF_LOSSES = {"count"}
 
 
 def page(name: str) -> str:
@@ -72,24 +87,43 @@ def app() -> Flask:
     return create_app(settings, load_inputs(settings))
 
 
+def endpoints(app: Flask) -> set[str]:
+    """Return each method with its path."""
+    rules = app.url_map.iter_rules()
+    return {f"{m} {rule.rule}" for rule in rules for m in (rule.methods or set()) - NOT_ENDPOINTS}
+
+
 class TestEndpoints:
     @pytest.mark.parametrize("name", ["README.md", "docs/api.md"])
     def test_every_endpoint_is_named(self, app: Flask, name: str) -> None:
-        """With its method; and nothing else is."""
-        rules = {rule.rule for rule in app.url_map.iter_rules()}
-        assert set(ENDPOINT.findall(page(name))) == rules
+        """With its method, in the first table; and nothing else is, anywhere."""
+        assert set(ENDPOINT.findall(page(name))) == endpoints(app)
+        table = page(name).split("| endpoint |")[1].split("\n\n")[0]
+        assert names(table) == endpoints(app)
 
     @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
     def test_no_page_names_an_endpoint_that_is_not_there(self, app: Flask, path: Path) -> None:
         """The emulator's own paths and Canvas's are not the broker's."""
-        rules = {rule.rule for rule in app.url_map.iter_rules()}
         named = ENDPOINT.findall(path.read_text("utf-8"))
-        assert {one for one in named if not one.startswith(NOT_OURS)} <= rules
+        assert {one for one in named if not NOT_OURS.match(one)} <= endpoints(app)
 
     def test_every_endpoint_has_its_section(self, app: Flask) -> None:
         """A heading for each, in the page on the API."""
-        headings = re.findall(r"^## GET (/\S+)$", page("docs/api.md"), re.MULTILINE)
-        assert sorted(headings) == sorted(rule.rule for rule in app.url_map.iter_rules())
+        headings = re.findall(r"^## ([A-Z]+ /\S+)$", page("docs/api.md"), re.MULTILINE)
+        assert sorted(headings) == sorted(endpoints(app))
+
+    def test_form_and_fields_of_the_token_endpoint(self) -> None:
+        """Its answer is that of GET and what is said to be more; both grants are named."""
+        assert names(section("docs/api.md", "### Form")) == set(TOKEN_FORM.fields)
+        more = names(section("docs/api.md", "### Answer of the endpoint"))
+        assert more == GRANT_ANSWER.fields.keys() - TOKEN_ANSWER.fields.keys()
+        assert {CLIENT_CREDENTIALS, JWT_BEARER} == names(section("docs/api.md", "### Grants"))
+
+    def test_fields_of_the_metadata(self) -> None:
+        """In the table, and in the example above it."""
+        text = section("docs/api.md", "## GET /.well-known/oauth-authorization-server")
+        assert names(text) == set(METADATA_ANSWER.fields)
+        assert json.loads(text.split("```")[1].removeprefix("json")).keys() == names(text)
 
     def test_parameters_and_fields_of_token(self) -> None:
         """The tables have what the schemas have."""
@@ -105,14 +139,20 @@ class TestEndpoints:
         assert names(table) == set(re.findall(r'"([^"]+)": ', body))
 
 
+UNREADABLE = {(str(int(row[1])), "invalid_request") for row in malformed._MALFORMED}
+"""How requests are answered that do not reach the application."""
+
+
 @pytest.mark.parametrize(
-    ("name", "heading"), [("docs/api.md", "## Errors"), ("README.md", "## Asking for a token")]
+    ("name", "heading", "more"),
+    [("docs/api.md", "## Errors", UNREADABLE), ("README.md", "## Asking for a token", set())],
 )
-def test_every_error_code_is_documented_with_its_status(name: str, heading: str) -> None:
-    """The table of the page has the rows of the table in the code."""
+def test_every_error_code_is_documented_with_its_status(
+    name: str, heading: str, more: set[tuple[str, str]]
+) -> None:
+    """The table of the page has the rows of the tables in the code, each once."""
     found = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", section(name, heading), re.MULTILINE)
-    table = [*TABLE.values(), *HTTP_TABLE.values(), UNFORESEEN]
-    assert set(found) == {(str(row.status), row.code) for row in table}
+    assert sorted(found) == sorted({(str(row.status), row.code) for row in ROWS} | more)
     assert {code for _, code in found} == CODES
 
 
@@ -121,20 +161,63 @@ def events() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in set((ROOT / "broker").rglob("*.py")) - set((ROOT / "broker/emulator").iterdir()):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_log."):
-                level = ast.unparse(node.func).removeprefix("_log.")
-                event = node.args[1 if level == "log" else 0]
-                given = re.findall(r"logging\.(\w+)", ast.unparse(node.args[0]))
-                assert isinstance(event, ast.Constant), f"{path.name}: an event is a constant"
-                levels = {one.lower() for one in given} if level == "log" else {level}
-                found.setdefault(str(event.value), set()).update(levels)
+            for event, level in [*logged(node), *made_by_hand(node)]:
+                assert event is not None, f"{path.name}: an event is a constant"
+                found.setdefault(event, set()).add(level)
     return found
+
+
+def logged(node: ast.AST) -> Iterator[tuple[str | None, str]]:
+    """Yield the event and each level of a call of a logger."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return
+    logger, level = ast.unparse(node.func.value), node.func.attr
+    if level not in LEVELS or not logger.startswith(("_log", "logging.getLogger(")):
+        return
+    if level == "log":
+        for given in re.findall(r"logging\.(\w+)", ast.unparse(node.args[0])):
+            yield constant(node.args[1]), given.lower()
+    else:
+        yield constant(node.args[0]), level
+
+
+def made_by_hand(node: ast.AST) -> Iterator[tuple[str | None, str]]:
+    """Yield event and level of a line that is written where no logger can be used."""
+    if isinstance(node, ast.Dict):
+        line = {constant(key): value for key, value in zip(node.keys, node.values, strict=True)}
+        if {"event", "level"} <= line.keys():
+            yield constant(line["event"]), str(constant(line["level"])).lower()
+
+
+def constant(node: ast.expr | None) -> str | None:
+    """Return the text that stands there, if it is one."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return None
 
 
 def test_every_log_event_is_documented_with_its_level() -> None:
     """And each documented one is in the code."""
     table = rows(section("docs/operations.md", "## Logs").split("### Kinds of failure")[0])
     assert {row[0].strip("`"): set(row[1].split(", ")) for row in table} == events()
+
+
+def test_every_field_of_the_audit_is_documented() -> None:
+    """And its events; the example on the page is a line as it is written."""
+    text = section("docs/operations.md", "## The audit")
+    kinds = re.findall(r'"(\w+\.\w+)"', page("broker/audit/entry.py"))
+    assert kinds
+    assert all(f"`{kind}`" in text for kind in [*kinds, "audit.lost"])
+    written = json.loads(AuditEntry("id", "10.0.0.1").line())
+    assert names(text) == written.keys() | AUDIT_ONLY_OF_LOSSES
+    example = next(line for line in text.splitlines() if line.startswith('    {"log":'))
+    assert json.loads(example).keys() == written.keys()
+
+
+def test_every_reason_for_missing_keys_is_documented() -> None:
+    """Those of ``kubernetes.keys_failed``."""
+    table = section("docs/operations.md", "## Callers in Kubernetes").split("| reason |")[1]
+    assert names(table) == set(KeysFailure)
 
 
 def test_every_kind_of_failure_is_documented() -> None:
@@ -153,6 +236,21 @@ def test_every_command_is_documented_with_its_options() -> None:
         params = [one for one in main.commands[name].params if isinstance(one, click.Option)]
         options = {option for one in params for option in one.opts}
         assert options == set(re.findall(r"`(--[a-z-]+)`", table[f"`broker {name}`"]))
+
+
+def test_every_part_in_use_is_on_the_page_about_the_house() -> None:
+    """What a part that is there imports is there as well; and none is there that is gone."""
+    parts = names(section("docs/architecture.md", "## Layers"))
+    assert "broker.web" in parts
+    for path in (ROOT / "broker").rglob("*.py"):
+        part = f"broker.{path.relative_to(ROOT / 'broker').parts[0].removesuffix('.py')}"
+        if part in parts:
+            found = imported(ast.parse(path.read_text("utf-8")))
+            ours = {one for one in found if one.startswith("broker.")}
+            assert {".".join(one.split(".")[:2]) for one in ours} <= parts
+    for part in parts:
+        place = ROOT / part.replace(".", "/")
+        assert place.is_dir() or place.with_suffix(".py").is_file()
 
 
 def test_every_make_target_is_documented() -> None:
@@ -224,16 +322,19 @@ def proofs_in(path: Path) -> set[str]:
     return found
 
 
-PROOF = re.compile(r"`(?:tests/)?(\w+/test_\w+\.py)((?:::\w+)*)`")
+PROOF = re.compile(r"`(?:tests/)?((?:\w+/)?test_\w+\.py)((?:::\w+)*)`")
 
 
-def test_every_named_test_exists() -> None:
-    """What the page on the protocol calls a proof is one that can be run."""
-    proofs = PROOF.findall(page("docs/refresh-protocol.md"))
-    assert len(proofs) > 60
-    for module, name in proofs:
+@pytest.mark.parametrize(
+    ("name", "least"), [("docs/refresh-protocol.md", 60), ("docs/security.md", 80)]
+)
+def test_every_named_test_exists(name: str, least: int) -> None:
+    """What the pages on the protocol and on security call a proof is one that can be run."""
+    proofs = PROOF.findall(page(name))
+    assert len(proofs) > least
+    for module, test in proofs:
         assert (ROOT / "tests" / module).is_file(), module
-        assert name in proofs_in(ROOT / "tests" / module), f"{module}{name}"
+        assert test in proofs_in(ROOT / "tests" / module), f"{module}{test}"
 
 
 @pytest.mark.parametrize("heading", ["## Failure matrix", "## Invariants"])
@@ -244,6 +345,23 @@ def test_every_row_of_the_protocol_has_a_proof(heading: str) -> None:
     assert all(PROOF.search(line) for line in promises)
     if heading == "## Invariants":
         assert [line.split(" | ")[0] for line in promises] == [f"| {n}" for n in range(1, 18)]
+
+
+def test_every_threat_has_an_answer_and_a_proof() -> None:
+    """No row without either; a rotation that promises no gap says what shows it."""
+    lines = section("docs/security.md", "## Threats").splitlines()
+    threats = [line for line in lines if line.startswith("| ") and "| threat |" not in line]
+    assert threats
+    assert all(len(line.split(" | ")) == 3 and PROOF.search(line) for line in threats)
+    rotations = re.split(r"^### ", section("docs/security.md", "## Rotation"), flags=re.MULTILINE)
+    assert all(re.search(r"Shown\s+by\s+`", one) and PROOF.search(one) for one in rotations[1:])
+
+
+def test_a_weakness_can_be_reported() -> None:
+    """From the first page and from the one on security, and not by an issue that all can read."""
+    assert {"SECURITY.md", "docs/security.md"} <= set(LINK.findall(page("README.md")))
+    assert "../SECURITY.md" in LINK.findall(page("docs/security.md"))
+    assert "Not in a public issue" in page("SECURITY.md")
 
 
 def test_the_version_is_the_same_everywhere() -> None:
