@@ -237,8 +237,16 @@ class Observer(Protocol):
         """Note that a token pair became the record."""
         ...
 
-    def failed(self, organization: str, kind: Kind, error: UpstreamError) -> None:
-        """Note that an upstream call failed."""
+    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
+        """Note that an upstream call failed after ``seconds``."""
+        ...
+
+    def reported(self, organization: str, status: ReportStatus) -> None:
+        """Note what became of a caller's report that Canvas refused a token."""
+        ...
+
+    def waited(self, organization: str, seconds: float) -> None:
+        """Note that a request waited for a refresh in flight."""
         ...
 
     def store_failed(self, organization: str) -> None:

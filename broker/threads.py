@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 FLIGHTS = 32
 """Flights at once in one worker. A slow upstream holds one for each organization that is due."""
@@ -18,8 +19,8 @@ class ThreadRuntime:
         self._random = random.Random()  # noqa: S311  # jitter, not a secret
 
     def spawn(self, work: Callable[[], None]) -> None:
-        """Run ``work`` on a thread of the pool."""
-        self._pool.submit(work)
+        """Run ``work`` on a thread of the pool, in the context of the present request, if any."""
+        self._pool.submit(copy_context().run, work)
 
     def signal(self) -> threading.Event:
         """Return a new event."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from broker.credentials import Credentials
 from broker.errors import UpstreamError
+from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.tokens import Kind, RefreshToken, TokenPair
 
@@ -164,7 +165,14 @@ class Notes:
         """Remember it."""
         self.lines.append(f"{organization} committed")
 
-    def failed(self, organization: str, kind: Kind, error: UpstreamError) -> None:
+    def reported(self, organization: str, status: ReportStatus) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} reported {status}")
+
+    def waited(self, organization: str, seconds: float) -> None:
+        """Nothing to remember: how long it was is told by the clock."""
+
+    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Remember it."""
         self.lines.append(f"{organization} failed {kind} {error.kind}")
 

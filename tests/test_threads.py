@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import pytest
 
@@ -107,3 +108,22 @@ def test_a_closed_runtime_ends_what_runs_and_starts_nothing(runtime: ThreadRunti
     land.set()
     assert landed.wait(PATIENCE)
     assert not dropped.wait(0.05)
+
+
+def test_work_keeps_the_context_of_whoever_asked_for_it(runtime: ThreadRuntime) -> None:
+    """So that log lines of a flight name the request behind it; none else is touched."""
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+    heard: list[str] = []
+    variable.set("asker")
+    for _ in range(2):
+        done = runtime.signal()
+
+        def work(done: threading.Event = done) -> None:
+            heard.append(variable.get())
+            variable.set("work")
+            done.set()
+
+        runtime.spawn(work)
+        assert done.wait(PATIENCE)
+    assert heard == ["asker", "asker"]
+    assert variable.get() == "asker"

@@ -1,6 +1,7 @@
 """What a caller gets: a token with its times, or the reason why there is none."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from broker.errors import (
     CredentialsRejectedError,
@@ -9,7 +10,9 @@ from broker.errors import (
     UnavailableError,
 )
 from broker.limits import Limits
-from broker.policy.organization import Copy, Organization, Pause
+from broker.policy.history import Event
+from broker.policy.organization import Organization
+from broker.policy.values import Copy, Pause
 from broker.secret import Secret
 from broker.tokens import State, state_of
 
@@ -18,6 +21,14 @@ STALE_REFRESH_IN = 5.0
 LONGEST_RETRY_AFTER = 60.0
 """Seconds; a latch lasts longer, but ends at once when the keys are replaced."""
 SPREAD = 0.1
+
+
+class Hindrance(StrEnum):
+    """Why no better token can be had at the moment."""
+
+    CREDENTIALS_REJECTED = "credentials_rejected"
+    REFRESH_FAILING = "refresh_failing"
+    STORE_UNAVAILABLE = "store_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,7 @@ class Served:
     refresh_in: int
     generation: int
     state: State
+    hindrance: Hindrance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +63,40 @@ class OrganizationHealth:
     credential_version: str
     record_version: str | None
     skew: float | None
+    lifetime: float | None = None
+    margin: float | None = None
+    refresh_lifetime: float | None = None
+    in_use: bool = False
+    overdue: float = 0.0
+    recent: tuple[Event, ...] = ()
 
 
-def serve(organization: str, copy: Copy, now: float, chance: float, limits: Limits) -> Served:
+def hindrance_of(organization: Organization) -> Hindrance | None:
+    """Return what keeps this process from getting a better token, if anything does."""
+    pause = organization.pause
+    if pause is not None and pause.latched:
+        return Hindrance.CREDENTIALS_REJECTED
+    if not organization.store_answers:
+        return Hindrance.STORE_UNAVAILABLE
+    return None if pause is None or not pause.failures else Hindrance.REFRESH_FAILING
+
+
+def serve(
+    organization: Organization, copy: Copy, now: float, chance: float, limits: Limits
+) -> Served:
     """Return the answer with ``copy``; ``chance`` (0 to 1) spreads ``refresh_in`` by a tenth."""
     remaining = copy.remaining(now)
     fresh_for = remaining - copy.record.margin
     worth = fresh_for if fresh_for > 0 else STALE_REFRESH_IN
     refresh_in = worth * (1 + SPREAD * (2 * chance - 1))
     return Served(
-        organization=organization,
+        organization=organization.name,
         access_token=copy.record.access_token,
         expires_in=int(remaining),
         refresh_in=max(1, min(int(refresh_in), int(remaining))),
         generation=copy.record.generation,
         state=state_of(remaining, copy.record.margin, limits),
+        hindrance=hindrance_of(organization),
     )
 
 
@@ -103,23 +134,19 @@ def still_running() -> TemporarilyUnavailableError:
     return TemporarilyUnavailableError("A refresh is still running.", retry_after=1)
 
 
-def health_of(organization: Organization, now: float) -> OrganizationHealth:
-    """Return what operators may know of ``organization``."""
-    copy, pause = organization.copy, organization.pause
-    record = copy.record if copy else None
-    expires_in = copy.remaining(now) if copy else None
-    refresh_left = (
-        expires_in + record.refresh_expires_at - record.expires_at
-        if record is not None and expires_in is not None
-        else None
-    )
+def health_of(
+    organization: Organization, now: float, host: float, *, in_use: bool
+) -> OrganizationHealth:
+    """Return what operators may know of ``organization``.
+
+    ``host`` is this host's wall clock minus its monotonic one; ``in_use`` whether a token is kept.
+    """
+    copy, pause, skew = organization.copy, organization.pause, organization.skew
     return OrganizationHealth(
         organization=organization.name,
         state=organization.state(now),
-        generation=record.generation if record else None,
-        expires_in=expires_in,
-        refresh_expires_in=refresh_left,
-        last_refresh=now - copy.minted if copy else None,
+        **_times_of(copy, now),
+        generation=copy.record.generation if copy else None,
         last_error=pause.failure if pause else None,
         failures=pause.failures if pause else 0,
         latched=pause is not None and pause.latched,
@@ -128,5 +155,31 @@ def health_of(organization: Organization, now: float) -> OrganizationHealth:
         landed=organization.unlanded is None,
         credential_version=organization.binding.version,
         record_version=copy.version if copy else None,
-        skew=organization.skew,
+        skew=None if skew is None else skew.now(host),
+        in_use=in_use,
+        overdue=overdue(organization, now) if in_use else 0.0,
+        recent=tuple(organization.history.recent(now)),
     )
+
+
+def overdue(organization: Organization, now: float) -> float:
+    """Return the seconds since a new token was due; 0 while none is."""
+    copy = organization.copy
+    due = organization.since if copy is None else copy.expires - copy.record.margin
+    return max(0.0, now - due)
+
+
+def _times_of(copy: Copy | None, now: float) -> dict[str, float | None]:
+    if copy is None:
+        names = ("expires_in", "refresh_expires_in", "last_refresh", "lifetime", "margin")
+        return dict.fromkeys((*names, "refresh_lifetime"))
+    record, expires_in = copy.record, copy.remaining(now)
+    beyond = record.refresh_expires_at - record.expires_at
+    return {
+        "expires_in": expires_in,
+        "refresh_expires_in": expires_in + beyond,
+        "last_refresh": now - copy.minted,
+        "lifetime": record.lifetime,
+        "margin": record.margin,
+        "refresh_lifetime": record.lifetime + beyond,
+    }

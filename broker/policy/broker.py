@@ -9,7 +9,6 @@ EMPTY                 a token if one comes within that wait, else an error
 ====================  ==========================================================
 """
 
-import threading
 from collections.abc import Mapping
 
 from broker.credentials import Credentials
@@ -27,11 +26,12 @@ from broker.policy.answers import (
     refusal,
     serve,
 )
-from broker.policy.flight import land, look
-from broker.policy.flights import Flights
+from broker.policy.flight import land_all, look
+from broker.policy.flights import Flights, Places
 from broker.policy.lease import Tools
-from broker.policy.organization import Binding, Copy, Organization
+from broker.policy.organization import Organization
 from broker.policy.schedule import Schedule
+from broker.policy.values import Binding, Copy
 from broker.ports import OpenRecordStore, ReportStatus
 from broker.tokens import State, state_of
 
@@ -57,8 +57,8 @@ class Broker:
         self._open_store = open_store
         self._schedule = Schedule(tools.limits, keep_warm)
         self._organizations: dict[str, Organization] = {}
-        self._waiters = threading.BoundedSemaphore(waiters)
-        self._flights = Flights(tools, self._waiters, self._replan)
+        self.places = Places(waiters)
+        self._flights = Flights(tools, self.places, self._replan)
 
     @property
     def organizations(self) -> frozenset[str]:
@@ -83,11 +83,14 @@ class Broker:
             self._schedule.plan(organization, now)
         self._organizations = present
 
-    def token(self, name: str, *, min_ttl: int = 0, rejected: int | None = None) -> Served:
+    def token(
+        self, name: str, *, min_ttl: int = 0, rejected: int | None = None, spent: float = 0.0
+    ) -> Served:
         """Return the current token of the organization ``name``.
 
         ``min_ttl`` is the seconds that it must still live; ``rejected`` the generation that Canvas
-        answered 401 to. Ends within ``limits.request`` seconds under any fault. Raises
+        answered 401 to; ``spent`` the seconds that the request has taken already, for it ends
+        within ``limits.request`` under any fault. Raises
         :class:`~broker.errors.ForbiddenError` for an unknown organization,
         :class:`~broker.errors.InvalidRequestError` for a ``min_ttl`` above what a token can have,
         and :class:`~broker.errors.UnavailableError`.
@@ -97,7 +100,7 @@ class Broker:
             raise ForbiddenError(name)
         now = self._clock.monotonic()
         organization.asked = now
-        until, refused = now + self._limits.wait, rejected or 0
+        until, refused = now + self._limits.wait - spent, rejected or 0
         copy = self._current(organization, refused, until)
         if organization.may_be(copy, refused):
             copy = self._other(organization, copy, refused, until)
@@ -105,7 +108,7 @@ class Broker:
         if not self._lives(copy, min_ttl):
             copy = self._longer_lived(organization, min_ttl, refused, until)
         chance = self._tools.runtime.random()
-        return serve(name, copy, self._clock.monotonic(), chance, self._limits)
+        return serve(organization, copy, self._clock.monotonic(), chance, self._limits)
 
     def _current(self, organization: Organization, refused: int, until: float) -> Copy:
         """Return the copy that the state table allows to be served."""
@@ -201,6 +204,7 @@ class Broker:
         except StoreUnavailableError:
             organization.note_silence(self._clock.monotonic())
             return 2.0
+        self._tools.observer.reported(organization.name, status)
         match status:
             case ReportStatus.YOUNG:
                 return self._limits.report_min_age
@@ -225,24 +229,17 @@ class Broker:
         """Let flights end and commits land, for at most ``seconds``; tell whether all did."""
         until = self._clock.monotonic() + seconds
         while self._clock.monotonic() < until:
-            if not self._flights and self._land_all():
+            if not self._flights and land_all(self._organizations.values()):
                 return True
             self._clock.sleep(0.1)
         return False
 
-    def _land_all(self) -> bool:
-        landed = True
-        for organization in self._organizations.values():
-            try:
-                land(organization)
-            except StoreUnavailableError:
-                landed = False
-        return landed
-
     def health(self) -> list[OrganizationHealth]:
         """Return what operators may know of each organization, by name."""
         now = self._clock.monotonic()
-        return [health_of(o, now) for _, o in sorted(self._organizations.items())]
+        host, warm = self._clock.wall() - now, self._schedule.keeps_warm
+        ordered = (one for _, one in sorted(self._organizations.items()))
+        return [health_of(one, now, host, in_use=warm(one, now)) for one in ordered]
 
 
 def _nothing_more(copy: Copy | None) -> bool:

@@ -12,13 +12,14 @@ The timeline of an attempt, and what a death at each point leaves behind::
 Nobody presents a marked refresh token again, so whether Canvas did its work does not matter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from broker.errors import StoreUnavailableError
 from broker.policy.holder import Holder
 from broker.policy.lease import Lease, Tools
-from broker.policy.organization import Binding, Copy, Organization
+from broker.policy.organization import Organization
+from broker.policy.values import Binding, Copy
 from broker.ports import GrantStatus, Slot, Snapshot
 
 REFRESH_TOKEN_RESERVE = 10.0
@@ -134,6 +135,17 @@ def land(organization: Organization) -> None:
     if not commitment.superseded:
         record = replace(unlanded.copy.record, generation=commitment.generation)
         organization.install(replace(unlanded.copy, record=record))
+
+
+def land_all(organizations: Iterable[Organization]) -> bool:
+    """Repeat every commit that is not confirmed; tell whether Redis has taken them all."""
+    landed = True
+    for organization in organizations:
+        try:
+            land(organization)
+        except StoreUnavailableError:
+            landed = False
+    return landed
 
 
 def wish(snapshot: Snapshot, copy: Copy | None) -> Slot:

@@ -5,9 +5,31 @@ from collections.abc import Callable
 
 from broker.policy.flight import Flight
 from broker.policy.lease import Tools
-from broker.policy.organization import Copy, Organization
+from broker.policy.organization import Organization
+from broker.policy.values import Copy
 
 _TRIES = 3
+
+
+class Places:
+    """How many requests may wait at once, and how many do."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Take a place; False if there is none."""
+        with self._lock:
+            free = self.taken < self.limit
+            self.taken += free
+        return free
+
+    def give_back(self) -> None:
+        """Leave a place."""
+        with self._lock:
+            self.taken -= 1
 
 
 class Flights:
@@ -17,9 +39,7 @@ class Flights:
     whose flight has ended.
     """
 
-    def __init__(
-        self, tools: Tools, places: threading.Semaphore, ended: Callable[[Organization], None]
-    ) -> None:
+    def __init__(self, tools: Tools, places: Places, ended: Callable[[Organization], None]) -> None:
         self._tools = tools
         self._places = places
         self._ended = ended
@@ -46,7 +66,7 @@ class Flights:
         ``force`` wants an attempt even if none is due. Who finds no place to wait still sees to it
         that a flight is under way.
         """
-        may_wait = self._places.acquire(blocking=False)
+        may_wait, began = self._places.take(), self._now()
         try:
             for _ in range(_TRIES):
                 now = self._now()
@@ -61,7 +81,8 @@ class Flights:
                     return
         finally:
             if may_wait:
-                self._places.release()
+                self._places.give_back()
+                self._tools.observer.waited(organization.name, self._now() - began)
 
     def launch(self, organization: Organization, wanted: Callable[[Copy | None], bool]) -> Flight:
         """Return the flight under way, or a new one; ``wanted`` as in :class:`Flight`."""

@@ -11,7 +11,8 @@ from broker.errors import (
     UpstreamError,
 )
 from broker.policy.lease import Lease, Tools, backoff_delay
-from broker.policy.organization import Binding, Copy, Organization, Pause, Unlanded
+from broker.policy.organization import Organization
+from broker.policy.values import Binding, Copy, Pause, Skew, Unlanded
 from broker.ports import Failure, GrantStatus, Slot
 from broker.tokens import Kind, Record, RefreshToken, Spare, State, TokenPair, draw_margin
 
@@ -34,17 +35,23 @@ class Holder:
 
     def run(self) -> None:
         """Talk to Canvas and tell Redis how it went."""
-        name, clock = self.organization.name, self.tools.clock
-        began = clock.monotonic()
         try:
             pair = self._redeem()
         except UpstreamError as error:
-            self.tools.observer.failed(name, self.lease.kind, error)
+            self._tell_failure(error)
             self._fail(error)
             return
         if pair is not None:
-            self.tools.observer.redeemed(name, self.lease.kind, clock.monotonic() - began)
+            now, kind = self.tools.clock.monotonic(), self.lease.kind
+            self.organization.history.succeeded(now, kind, now - self.lease.called)
+            self.tools.observer.redeemed(self.organization.name, kind, now - self.lease.called)
             self._commit(pair)
+
+    def _tell_failure(self, error: UpstreamError) -> None:
+        now, kind = self.tools.clock.monotonic(), self.lease.kind
+        seconds = now - self.lease.called
+        self.organization.history.failed(now, kind, seconds, error)
+        self.tools.observer.failed(self.organization.name, kind, error, seconds)
 
     def _redeem(self) -> TokenPair | None:
         """Return a token pair, or None when somebody else has committed one meanwhile.
@@ -59,13 +66,13 @@ class Holder:
             except UpstreamError as error:
                 if error.failure is not FailureClass.REJECTED or not self.lease.calls_left:
                     raise
-                self.tools.observer.failed(self.organization.name, Kind.REFRESH, error)
+                self._tell_failure(error)
             if self._was_overtaken():
                 return None
         return self._call(Kind.AUTHENTICATE, lambda: upstream.authenticate(credentials))
 
     def _call(self, kind: Kind, call: Callable[[], TokenPair]) -> TokenPair:
-        self.lease.kind = kind
+        self.lease.kind, self.lease.called = kind, self.tools.clock.monotonic()
 
         def counted() -> TokenPair:
             self.lease.spend_call(self.tools.clock.monotonic(), self.tools.limits)
@@ -95,7 +102,9 @@ class Holder:
 
     def _commit(self, pair: TokenPair) -> None:
         """Commit the pair and serve it, unless somebody else has committed meanwhile."""
-        self.organization.skew = pair.skew
+        clock = self.tools.clock
+        if pair.skew is not None:
+            self.organization.skew = Skew(pair.skew, clock.wall() - clock.monotonic())
         short = self._short_life(pair)
         if short is not None:
             self._pause(short)

@@ -28,7 +28,7 @@ class Lease:
     """Who holds it, since when, and how many upstream calls are left in it.
 
     ``asked`` and ``granted`` are the monotonic instants around the grant; ``kind`` is the upstream
-    call made last.
+    call made last, ``called`` when it began.
     """
 
     attempt: str
@@ -37,6 +37,7 @@ class Lease:
     granted: float
     calls_left: int
     kind: Kind = Kind.AUTHENTICATE
+    called: float = 0.0
 
     @property
     def expected(self) -> int:

@@ -1,68 +1,17 @@
 """What this process knows of one organization: its copy of the token, and why it has no better."""
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from broker.credentials import Credentials
 from broker.limits import Limits
-from broker.ports import Backoff, Commitment, Failure, RecordStore, Snapshot
+from broker.policy.history import History
+from broker.policy.values import Binding, Copy, Pause
+from broker.ports import Backoff, Snapshot
 from broker.tokens import Record, State, state_of
 
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """The in-process copy of a record, minted under one credential version.
-
-    ``expires`` and ``minted`` are instants of this process's monotonic clock.
-    """
-
-    record: Record
-    version: str
-    expires: float
-    minted: float
-
-    def remaining(self, now: float) -> float:
-        """Return the seconds left to live at the monotonic instant ``now``."""
-        return self.expires - now
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """The credentials in force and the record store that belongs to them."""
-
-    credentials: Credentials
-    store: RecordStore
-
-    @property
-    def version(self) -> str:
-        """Return the credential version."""
-        return self.credentials.version
-
-
-@dataclass(frozen=True, slots=True)
-class Unlanded:
-    """A commit that Redis has not confirmed; repeated until it lands or is superseded."""
-
-    binding: Binding
-    attempt: str
-    expected: int
-    copy: Copy
-    failure: Failure | None
-
-    def commit(self) -> Commitment:
-        """Try once more; raises :class:`~broker.errors.StoreUnavailableError`."""
-        record = self.copy.record
-        return self.binding.store.commit(self.attempt, self.expected, record, self.failure)
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """No attempt before the monotonic instant ``until``; otherwise as :class:`Backoff`."""
-
-    until: float
-    failures: int
-    failure: str
-    latched: bool
+if TYPE_CHECKING:
+    from broker.policy.values import Skew, Unlanded
 
 
 class Organization:
@@ -85,7 +34,9 @@ class Organization:
         self.looked = float("-inf")
         self.asked = now
         self.refreshed_at: float | None = None
-        self.skew: float | None = None
+        self.skew: Skew | None = None
+        self.history = History()
+        self.since = now
         self.unanswered: str | None = None
         self._limits = limits
         self._lock = threading.Lock()
@@ -166,7 +117,9 @@ class Organization:
         if record is not None and not snapshot.foreign:
             left = min(record.expires_at - snapshot.now, record.lifetime)
             expires = asked + left
-            self.install(Copy(record, binding.version, expires, expires - record.lifetime))
+            copy = Copy(record, binding.version, expires, expires - record.lifetime)
+            if self.install(copy):
+                self.history.adopted(copy.minted)
         if binding is self.binding:
             self.refused_generation = snapshot.generation if snapshot.refused else 0
             self.note_backoff(snapshot.backoff, asked)

@@ -58,6 +58,10 @@ class Schedule:
         if at is not None:
             self.plan(organization, at)
 
+    def keeps_warm(self, organization: Organization, now: float) -> bool:
+        """Tell whether the organization's token is kept current."""
+        return now - organization.asked < self._keep_warm
+
     def _next_look(self, organization: Organization, now: float) -> float | None:
         soon = now + self._limits.revalidate * SLACK
         idle = now - organization.asked

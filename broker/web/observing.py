@@ -3,6 +3,7 @@
 import logging
 
 from broker.errors import FailureClass, UpstreamError
+from broker.ports import ReportStatus
 from broker.tokens import Kind
 
 _log = logging.getLogger("broker.events")
@@ -21,7 +22,13 @@ class LogObserver:
         extra = {"organization": organization, "generation": generation}
         _log.info("token.refreshed", extra=extra)
 
-    def failed(self, organization: str, kind: Kind, error: UpstreamError) -> None:
+    def reported(self, organization: str, status: ReportStatus) -> None:
+        """Log nothing: it is counted."""
+
+    def waited(self, organization: str, seconds: float) -> None:
+        """Log nothing: it is measured."""
+
+    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Log a failed upstream call; refused keys need a hand."""
         refused = error.failure is FailureClass.REJECTED and kind is Kind.AUTHENTICATE
         extra = {
@@ -29,6 +36,7 @@ class LogObserver:
             "kind": kind,
             "failure": error.failure,
             "error": error.kind,
+            "seconds": round(seconds, 3),
         }
         _log.log(logging.ERROR if refused else logging.WARNING, "upstream.failed", extra=extra)
 

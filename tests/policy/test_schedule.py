@@ -5,8 +5,9 @@ from itertools import pairwise
 import pytest
 
 from broker.errors import AmbiguousError
-from broker.policy.organization import Binding, Organization
+from broker.policy.organization import Organization
 from broker.policy.schedule import Schedule
+from broker.policy.values import Binding
 from broker.tokens import Kind
 from tests.fakes import credentials
 from tests.policy.fleet import KEEP_WARM, KEYS, LIMITS, Fleet, Worker

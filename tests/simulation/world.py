@@ -11,6 +11,7 @@ from broker.policy.answers import Served
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
+from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.tokens import Kind, State, floor_of
 from broker.upstream.retry import LeaseRetry
@@ -94,7 +95,14 @@ class Observed:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} committed ...{generation % 10**9}")
 
-    def failed(self, organization: str, kind: Kind, error: UpstreamError) -> None:
+    def reported(self, organization: str, status: ReportStatus) -> None:
+        """Note it."""
+        self.watch.note(f"{self.process}: {organization} reported: {status}")
+
+    def waited(self, organization: str, seconds: float) -> None:
+        """Nothing to note: how long a request took is checked as a whole."""
+
+    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} {kind} failed: {error.kind}")
 
