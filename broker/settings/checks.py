@@ -111,6 +111,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     edge_checks.tls,
     edge_checks.kubernetes,
     edge_checks.audit,
+    edge_checks.tracing,
 )
 
 

@@ -1,18 +1,20 @@
-"""What settings of the edge may not say together: TLS, Kubernetes callers, the audit."""
+"""What settings of the edge may not say together: TLS, Kubernetes callers, audit, tracing."""
 
 import errno
 import os
 import ssl
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from broker.files.certificates import certificate_problems
 from broker.files.reading import UnreadableError, read_text
 from broker.kubernetes.own_token import OwnTokenError, own_issuer
 from broker.settings.draft import Draft
-from broker.settings.values import CallerAuth
+from broker.settings.values import CallerAuth, Tracing
 
 _TLS = ("tls_cert_file", "tls_key_file", "tls_client_ca_file")
+_TRACING = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")
 _AUDIT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -81,3 +83,21 @@ def audit(draft: Draft) -> Iterator[str]:
     except OSError as error:
         if error.errno != errno.ENXIO:  # a pipe whose reader is not there yet
             yield f"BROKER_AUDIT_LOG cannot be opened ({error.strerror})"
+
+
+def tracing(draft: Draft) -> Iterator[str]:
+    """Yield a sentence if spans are wanted and nothing is there to make them."""
+    if not draft.knows("tracing") or draft["tracing"] is Tracing.NONE:
+        return
+    if not all(map(_is_installed, _TRACING)):
+        yield (
+            "BROKER_TRACING is otlp and needs OpenTelemetry: install the extra "
+            "canvas-token-broker[tracing]"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import SettingsError
-from broker.settings import load, load_inputs
+from broker.settings import edge_checks, load, load_inputs
 
 ISSUER = "https://cluster.example"
 
@@ -164,3 +164,27 @@ class TestAudit:
         """Its reader may start later; nobody waits for it."""
         os.mkfifo(tmp_path / "pipe")
         assert problems({**environ, "BROKER_AUDIT_LOG": str(tmp_path / "pipe")}) == ()
+
+
+class TestTracing:
+    def test_with_the_extra(self, environ: dict[str, str]) -> None:
+        """It is installed where the tests run."""
+        assert problems({**environ, "BROKER_TRACING": "otlp"}) == ()
+
+    @pytest.mark.parametrize("missing", ["opentelemetry", "opentelemetry.sdk.trace"])
+    def test_without_the_extra(
+        self, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, missing: str
+    ) -> None:
+        """The sentence names what to install."""
+
+        def find(module: str) -> object:
+            if missing == "opentelemetry":
+                raise ModuleNotFoundError
+            return None if module == missing else object()
+
+        monkeypatch.setattr(edge_checks, "find_spec", find)
+        (told,) = problems({**environ, "BROKER_TRACING": "otlp"})
+        assert told == (
+            "BROKER_TRACING is otlp and needs OpenTelemetry: install the extra "
+            "canvas-token-broker[tracing]"
+        )
