@@ -3,10 +3,12 @@
 import click
 
 from broker import __version__
+from broker.cli.check import check
 from broker.cli.demo import demo
 from broker.cli.emulator import emulator
 from broker.cli.key import key
 from broker.cli.serve import serve
+from broker.cli.status import status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,5 +17,5 @@ def main() -> None:
     """Serve the current Canvas access token to internal services."""
 
 
-for command in (serve, key, emulator, demo):
+for command in (serve, check, status, key, emulator, demo):
     main.add_command(command)

@@ -28,11 +28,11 @@ def serve(bind: str | None, workers: str | None, threads: str | None) -> None:
     chosen = {name: value for name, value in given.items() if value is not None}
     try:
         settings = load({**os.environ, **chosen})
-        inputs = load_inputs(settings)
+        server = BrokerServer(settings, load_inputs(settings))
     except SettingsError as error:
         click.echo(f"The settings are not usable:\n{error}", err=True)
         sys.exit(1)
     logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
     install_hooks()
     _log.info("service.settings", extra={"settings": redacted(settings)})
-    BrokerServer(settings, inputs).run()
+    server.run()

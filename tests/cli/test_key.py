@@ -1,11 +1,12 @@
 """``broker key`` shows a key once, and prints what the callers file takes."""
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from broker.callers import EVERYTHING
+from broker.callers import EVERYTHING, key_digest
 from broker.cli import main
 from broker.files.callers import read_callers
 
@@ -50,6 +51,38 @@ def test_never_the_same_key_twice() -> None:
     assert len(outputs) == 5
 
 
+def test_an_organization_named_twice_is_written_once() -> None:
+    """The line stays readable."""
+    arguments = ["key", "billing", "--organization", "acme", "--organization", "acme"]
+    assert 'organizations = ["acme"]' in CliRunner().invoke(main, arguments).stdout
+
+
+def test_json_for_scripts(tmp_path: Path) -> None:
+    """One document with all of it, and nothing beside it."""
+    arguments = ["key", "reports.eu", "--organization", "acme", "--json"]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    made = json.loads(result.stdout)
+    assert made.keys() == {"name", "key", "key_sha256", "organizations", "toml"}
+    assert (made["name"], made["organizations"]) == ("reports.eu", ["acme"])
+    assert made["key_sha256"] == key_digest(made["key"])
+    file = tmp_path / "callers.toml"
+    file.write_text(made["toml"])
+    callers, problems = read_callers(file)
+    assert problems == ()
+    found = callers.find(made["key"])
+    assert found is not None
+    assert found.name == "reports.eu"
+
+
+def test_help_says_where_the_key_goes() -> None:
+    """And documents the exit codes."""
+    text = " ".join(CliRunner().invoke(main, ["key", "--help"]).output.split())
+    assert "on standard error, and kept nowhere" in text
+    assert "broker key billing >> callers.toml" in text
+    assert "Exit codes: 0 a key was made; 2 wrong command line." in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -58,6 +91,8 @@ def test_never_the_same_key_twice() -> None:
         (["key", ""], "a caller's name is"),
         (["key", "billing", "--organization", "ACME"], "an organization is"),
         (["key", "billing", "--organization", '"]'], "an organization is"),
+        (["key", "billing", "--organization", "*", "--organization", "acme"], "stands for all"),
+        (["key", "billing", "--nonsense"], "--nonsense"),
     ],
 )
 def test_bad_input_is_named(arguments: list[str], said: str) -> None:

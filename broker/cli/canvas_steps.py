@@ -1,0 +1,157 @@
+"""The steps of ``broker check`` that ask Canvas; only ``authenticate`` shows any keys."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from broker.cli.local_steps import CREDENTIALS, SETTINGS, credentials_of
+from broker.cli.redis_steps import clock_finding
+from broker.cli.steps import Finding, Step, fail, ok, warn
+from broker.clock import Clock
+from broker.credentials import Credentials
+from broker.errors import UpstreamError
+from broker.settings import Settings
+from broker.settings.urls import location
+from broker.upstream import CanvasClient, FailureKind
+from broker.upstream.probe import CanvasProbe, ProbeError
+
+if TYPE_CHECKING:
+    from broker.upstream.probe import Reply
+
+NAME, CONNECTION, TLS = "Canvas name", "Canvas connection", "Canvas TLS"
+ANSWER, CLOCK = "Canvas answer", "Canvas clock"
+_RESOLVING = 5.0
+_RESERVE = 1.0
+_ADDRESSES = 4
+
+_NO_TLS = "TLS fails before any certificate is seen: correct scheme and port of BROKER_CANVAS_URL."
+_WHAT_TO_DO: Mapping[str, str] = {
+    FailureKind.DNS: "The host name cannot be resolved: correct the URL, or the DNS.",
+    FailureKind.CONNECT: "Nobody takes the connection: open the network to it, or name a proxy by "
+    "BROKER_CANVAS_PROXY.",
+    FailureKind.CONNECT_TIMEOUT: "No connection within BROKER_UPSTREAM_CONNECT_TIMEOUT: a firewall "
+    "drops the packets, or a proxy is needed (BROKER_CANVAS_PROXY).",
+    FailureKind.TLS: "TLS fails: the certificate is not trusted, or is for another host. Where "
+    "a company's proxy looks into TLS, name its authority by BROKER_CANVAS_CA_FILE.",
+    FailureKind.PROXY: "The proxy does not let the broker through: correct user and password in "
+    "BROKER_CANVAS_PROXY, or have Canvas allowed there.",
+    FailureKind.TIMEOUT: "No answer within BROKER_UPSTREAM_TIMEOUT.",
+    FailureKind.PROTOCOL: "What comes back is not HTTP: correct scheme and port of the URL.",
+    FailureKind.KEYS_REJECTED: "Canvas refuses the keys: replace this organization's credentials, "
+    "and do not try the same ones again.",
+    FailureKind.THROTTLED: "Canvas asks for a pause: try again later.",
+    FailureKind.STATUS_404: "Canvas knows no such call: correct BROKER_CANVAS_URL.",
+}
+
+
+def canvas_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
+    """Yield the steps of the way to Canvas."""
+    limits, proxy = settings.limits, settings.canvas_proxy
+    try:
+        probe = CanvasProbe(
+            settings.canvas_url,
+            limits,
+            clock,
+            proxy=proxy.reveal() if proxy else None,
+            ca_file=settings.canvas_ca_file,
+        )
+    except (ValueError, OSError):
+        sentence = "BROKER_CANVAS_PROXY must begin with http://, and BROKER_CANVAS_CA_FILE be read."
+        yield Step(NAME, partial(fail, sentence), _RESERVE, (SETTINGS,))
+        return
+    near = location(proxy.reveal()) if proxy else location(settings.canvas_url)
+    steps = _CanvasSteps(probe, near, settings.canvas_url)
+    opening = _RESOLVING + _ADDRESSES * limits.upstream_connect_timeout
+    yield Step(NAME, steps.name, _RESOLVING, (SETTINGS,))
+    yield Step(CONNECTION, steps.connection, opening, (NAME,))
+    alone = probe.secure and not probe.proxied
+    if alone:
+        yield Step(TLS, steps.tls, 2 * opening, (CONNECTION,))
+    whole = limits.upstream_timeout + _RESERVE
+    yield Step(ANSWER, steps.answer, whole, (TLS if alone else CONNECTION,))
+    yield Step(CLOCK, steps.clock, whole, (ANSWER,))
+
+
+class _CanvasSteps:
+    def __init__(self, probe: CanvasProbe, near: str, canvas: str) -> None:
+        self._probe = probe
+        self._near = f"The proxy {near}" if probe.proxied else near
+        self._canvas = canvas
+        self._reply: Reply | None = None
+
+    def name(self) -> Finding:
+        """Resolve the name."""
+        try:
+            count = self._probe.resolve()
+        except ProbeError as error:
+            return fail(f"{self._near}: {_sentence(error.kind)}")
+        return ok(f"{self._near} has {count} address{'' if count == 1 else 'es'}.")
+
+    def connection(self) -> Finding:
+        """Connect."""
+        try:
+            self._probe.connect()
+        except ProbeError as error:
+            return fail(f"{self._near}: {_sentence(error.kind)}")
+        return ok(f"{self._near} takes the connection.")
+
+    def tls(self) -> Finding:
+        """Shake hands."""
+        try:
+            version = self._probe.shake_hands()
+        except ProbeError as error:
+            if error.reason:
+                return fail(f"{_sentence(error.kind)} OpenSSL says: {error.reason}.")
+            return fail(_NO_TLS if error.kind == FailureKind.TLS else _sentence(error.kind))
+        return ok(f"{version}, and the certificate is trusted.")
+
+    def answer(self) -> Finding:
+        """Ask without keys."""
+        try:
+            self._reply = reply = self._probe.ask()
+        except ProbeError as error:
+            return fail(f"{self._canvas}: {_sentence(error.kind)}")
+        asked = f"{self._canvas}, asked without keys, answers {reply.status}"
+        if reply.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return fail(f"{asked}. {_sentence(FailureKind.PROXY)}")
+        if reply.failing:
+            return warn(f"{asked}: it may be down, or ask for a pause. Try again later.")
+        return ok(f"{asked}.")
+
+    def clock(self) -> Finding:
+        """Compare its clock with this host's, by the answer that came."""
+        if self._reply is None or self._reply.ahead is None:
+            return warn("The answer bears no Date: the clocks cannot be compared.")
+        return clock_finding("Canvas", self._reply.ahead)
+
+
+def authenticate_steps(settings: Settings, clock: Clock, chosen: Sequence[str]) -> Iterator[Step]:
+    """Yield a step for each organization ``chosen``, all for none: its keys are shown to Canvas."""
+    proxy = settings.canvas_proxy
+    known = credentials_of(settings)
+    for name in chosen or known:
+        work = partial(fail, f"There is no organization {name}: correct the option.")
+        if name in known:
+            client = CanvasClient(
+                settings.canvas_url,
+                settings.limits,
+                clock,
+                proxy=proxy.reveal() if proxy else None,
+                ca_file=settings.canvas_ca_file,
+            )
+            work = partial(_authenticate, client, known[name])
+        limit = settings.limits.upstream_timeout + _RESERVE
+        yield Step(f"keys of {name}", work, limit, (SETTINGS, CREDENTIALS, ANSWER))
+
+
+def _authenticate(client: CanvasClient, credentials: Credentials) -> Finding:
+    try:
+        pair = client.authenticate(credentials)
+    except UpstreamError as error:
+        return fail(_sentence(error.kind))
+    return ok(f"Canvas takes them, and gave a token for {pair.lifetime:.0f} s, which is forgotten.")
+
+
+def _sentence(kind: str) -> str:
+    return _WHAT_TO_DO.get(kind, f"Canvas gave no usable answer ({kind}).")

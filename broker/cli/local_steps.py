@@ -1,0 +1,137 @@
+"""The steps of ``broker check`` that need nobody else: settings and the files they name."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from broker.callers import Callers
+from broker.cli.steps import Finding, Step, fail, ok, warn
+from broker.credentials import Credentials
+from broker.files.callers import read_callers
+from broker.files.credentials import read_credentials
+from broker.settings import ONLY_ORGANIZATION, CallerAuth, Settings
+from broker.settings.checks import contradictions
+from broker.settings.draft import read_draft
+from broker.settings.environment import read_variables
+
+SETTINGS = "settings"
+CREDENTIALS = "credentials"
+LIMIT = 10.0
+"""Seconds for a step that reads files: a mounted folder may hang."""
+_OF_FILES = {
+    CREDENTIALS: re.compile("BROKER_(CREDENTIALS_DIR|CONSUMER|SECRET_KEY)"),
+    "callers": re.compile("BROKER_CALLERS_FILE"),
+    "TLS": re.compile("BROKER_TLS_"),
+    "Kubernetes": re.compile("BROKER_KUBERNETES_"),
+    "audit": re.compile("BROKER_AUDIT_LOG"),
+}
+_SOME = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the environment says: ``settings`` unless one cannot be read; problems by step."""
+
+    settings: Settings | None
+    problems: Mapping[str, tuple[str, ...]]
+
+
+def examine(environ: Mapping[str, str]) -> Examined:
+    """Read the settings as ``broker serve`` does, and go on where that would stop."""
+    variables = read_variables(environ)
+    draft, bad_texts = read_draft(variables)
+    problems: dict[str, list[str]] = {SETTINGS: [*variables.problems, *bad_texts]}
+    for problem in contradictions(draft):
+        problems.setdefault(_step_of(problem), []).append(problem)
+    settings = None if draft.spoiled else draft.settings()
+    return Examined(settings, {step: tuple(found) for step, found in problems.items()})
+
+
+def _step_of(problem: str) -> str:
+    fitting = (step for step, pattern in _OF_FILES.items() if pattern.match(problem))
+    return next(fitting, SETTINGS)
+
+
+def local_steps(examined: Examined) -> Iterator[Step]:
+    """Yield the steps; those of what is not set are left out, those without settings skipped."""
+    yield _step(examined, SETTINGS, partial(ok, "All settings can be used together."))
+    settings = examined.settings
+    if settings is None:
+        for name in _OF_FILES:
+            if examined.problems.get(name) or name in {CREDENTIALS, "callers"}:
+                yield _step(examined, name, _never, SETTINGS)
+        return
+    yield _step(examined, CREDENTIALS, partial(_credentials, settings))
+    sound = not examined.problems.get(CREDENTIALS)
+    yield _step(examined, "callers", partial(_callers, settings, sound=sound))
+    if settings.tls_cert_file or examined.problems.get("TLS"):
+        yield _step(examined, "TLS", partial(ok, "Certificate and key can serve TLS."))
+    if examined.problems.get("Kubernetes"):
+        yield _step(examined, "Kubernetes", _never)
+    yield _step(examined, "audit", partial(_audit, settings))
+
+
+def _step(examined: Examined, name: str, work: Callable[[], Finding], *needs: str) -> Step:
+    problems = examined.problems.get(name)
+    if problems:
+        return Step(name, partial(fail, *map(_sentence, problems)), LIMIT)
+    return Step(name, work, LIMIT, needs)
+
+
+def _sentence(problem: str) -> str:
+    return problem if problem.endswith("?") else f"{problem}."
+
+
+def _never() -> Finding:
+    raise AssertionError
+
+
+def credentials_of(settings: Settings) -> Mapping[str, Credentials]:
+    """Return the credentials of each organization that has good ones."""
+    if settings.credentials_dir is not None:
+        return read_credentials(settings.credentials_dir).organizations
+    if settings.consumer is not None and settings.secret_key is not None:
+        return {ONLY_ORGANIZATION: Credentials(settings.consumer, settings.secret_key)}
+    return {}
+
+
+def _credentials(settings: Settings) -> Finding:
+    return ok(f"{_counted('organization', list(credentials_of(settings)))}.")
+
+
+def _callers(settings: Settings, *, sound: bool) -> Finding:
+    """Look at the callers; with ``sound`` credentials also at the organizations they name."""
+    if settings.callers_file is None or settings.caller_auth is CallerAuth.NONE:
+        return warn(
+            "BROKER_CALLER_AUTH=none: whoever reaches the broker gets every token. For "
+            "development only."
+        )
+    callers, _ = read_callers(settings.callers_file)
+    unknown = tuple(_unknown(callers, credentials_of(settings))) if sound else ()
+    if unknown:
+        return warn(*unknown)
+    return ok(f"{_counted('caller', [caller.name for caller in callers.callers])}.")
+
+
+def _unknown(callers: Callers, organizations: Mapping[str, Credentials]) -> Iterator[str]:
+    for caller in callers.callers:
+        if isinstance(caller.organizations, frozenset):
+            for name in sorted(caller.organizations - organizations.keys()):
+                yield (
+                    f"Caller {caller.name} may use organization {name}, which has no credentials: "
+                    "correct the name in BROKER_CALLERS_FILE, or add the credentials."
+                )
+
+
+def _audit(settings: Settings) -> Finding:
+    if settings.audit_log == "none":
+        return ok("Switched off by BROKER_AUDIT_LOG=none.")
+    return ok(f"Goes to {settings.audit_log}, which can be written to.")
+
+
+def _counted(what: str, names: list[str]) -> str:
+    """Return how many there are, and the first of them by name."""
+    more = f" and {len(names) - _SOME} more" if len(names) > _SOME else ""
+    shown = ", ".join(names[:_SOME]) + more
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'}: {shown}"

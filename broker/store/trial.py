@@ -1,0 +1,72 @@
+"""The record store of an organization that cannot exist, to try the scripts on."""
+
+import secrets
+import uuid
+from dataclasses import replace
+
+from broker.clock import Clock
+from broker.credentials import Credentials
+from broker.limits import Limits
+from broker.ports import Failure, Slot
+from broker.secret import Secret
+from broker.store.breaker import Breaker
+from broker.store.redis_store import RedisRecordStore
+from broker.store.scripts import RedisClient, Scripts
+from broker.store.seal import Seal
+from broker.tokens import Record, Spare
+
+LIFETIME = 60.0
+"""Seconds after which Redis drops a record that could not be removed."""
+
+
+class Trial(RedisRecordStore):
+    """The record store of an organization that cannot exist."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Return all its keys."""
+        return self._keys
+
+    def play(self) -> bool:
+        """Run each script on the path that does most; tell whether the server has a name."""
+        soon = Failure("probe", 0.001)
+        self.acquire("a", 0, Slot.NONE)
+        generation = self.commit("a", 0, _record(self.read(0).now), None).generation
+        snapshot = self.read(0)
+        self.acquire("b", generation, Slot.OWN)
+        spare = Spare(Secret(secrets.token_hex()), snapshot.now + LIFETIME)
+        self.commit_spare("b", generation, spare, soon)
+        self.report(generation)
+        self.fail("c", generation, soon, clear_mark=True)
+        self.republish(replace(_record(snapshot.now), generation=generation + 1))
+        return not snapshot.foreign
+
+
+def open_trial(client: RedisClient, prefix: str, limits: Limits, clock: Clock) -> Trial:
+    """Return a trial with keys of its own, that nothing else ever reads.
+
+    No organization has a colon in its name, and no credentials are drawn twice. A report is
+    believed at once, so that its script does all it can.
+    """
+    organization = f"probe:{uuid.uuid4().hex}"
+    drawn = Credentials(Secret(secrets.token_hex(32)), Secret(str(uuid.uuid4())))
+    return Trial(
+        Scripts(client, Breaker(clock, 0.0)),
+        replace(limits, report_min_age=0.0),
+        Seal(organization, drawn, "probe"),
+        prefix,
+        organization,
+    )
+
+
+def _record(now: float) -> Record:
+    return Record(
+        generation=0,
+        provisional=0,
+        access_token=Secret(secrets.token_hex()),
+        lifetime=LIFETIME,
+        expires_at=now + LIFETIME,
+        margin=LIFETIME / 2,
+        refresh_token=Secret(secrets.token_hex()),
+        refresh_expires_at=now + LIFETIME,
+    )
