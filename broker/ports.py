@@ -176,11 +176,9 @@ class Upstream(Protocol):
 
     def authenticate(self, credentials: Credentials) -> TokenPair:
         """Exchange the keys for a token pair; raises :class:`~broker.errors.UpstreamError`."""
-        ...
 
     def refresh(self, credentials: Credentials, refresh_token: Secret) -> TokenPair:
         """Redeem a refresh token; raises :class:`~broker.errors.UpstreamError`."""
-        ...
 
 
 class Retry(Protocol):
@@ -191,7 +189,6 @@ class Retry(Protocol):
 
         Tries at most ``attempts`` times and only again after a ``retryable`` failure.
         """
-        ...
 
 
 class Signal(Protocol):
@@ -199,11 +196,9 @@ class Signal(Protocol):
 
     def set(self) -> None:
         """Let all who wait go on, now and later."""
-        ...
 
     def wait(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds; tell whether it was set."""
-        ...
 
 
 class Runtime(Protocol):
@@ -211,19 +206,15 @@ class Runtime(Protocol):
 
     def spawn(self, work: Callable[[], None]) -> None:
         """Run ``work`` on another thread, soon."""
-        ...
 
     def signal(self) -> Signal:
         """Return a new signal that is not set."""
-        ...
 
     def random(self) -> float:
         """Return a number drawn evenly from 0 to 1."""
-        ...
 
     def attempt_id(self) -> str:
         """Return a name for an attempt that no other attempt has."""
-        ...
 
 
 class Observer(Protocol):
@@ -231,28 +222,21 @@ class Observer(Protocol):
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
         """Note that Canvas gave a token pair, after ``seconds`` of upstream work."""
-        ...
 
     def committed(self, organization: str, generation: int) -> None:
         """Note that a token pair became the record."""
-        ...
 
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Note that an upstream call failed after ``seconds``."""
-        ...
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Note what became of a caller's report that Canvas refused a token."""
-        ...
 
     def waited(self, organization: str, seconds: float) -> None:
         """Note that a request waited for a refresh in flight."""
-        ...
 
     def store_failed(self, organization: str) -> None:
         """Note that Redis did not answer."""
-        ...
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Note an exception that nobody foresaw and that the policy survived."""
-        ...

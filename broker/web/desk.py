@@ -1,4 +1,4 @@
-"""Where every request for a token passes, whatever its form: who, what for, the answer, the audit.
+"""Where every request for a token passes, whatever its form: who, what for, the answer, its traces.
 
 It knows no framework, so that each way to ask shares all of it.
 """
@@ -23,6 +23,18 @@ class Audit(Protocol):
 
     def write(self, entry: AuditEntry) -> None:
         """Take an entry."""
+        ...
+
+
+class Tally(Protocol):
+    """Counts requests for a token; never raises."""
+
+    def requests(self, outcome: str, state: str | None, seconds: float) -> None:
+        """Count one that took ``seconds``; ``state`` is that of the token served."""
+        ...
+
+    def degraded(self, reason: str) -> None:
+        """Count a token that was served although something is wrong."""
         ...
 
 
@@ -52,11 +64,17 @@ class Desk:
     """Serves requests for a token."""
 
     def __init__(
-        self, broker: Broker, authentication: Authentication, audit: Audit, clock: Clock
+        self,
+        broker: Broker,
+        authentication: Authentication,
+        audit: Audit,
+        tally: Tally,
+        clock: Clock,
     ) -> None:
         self.authentication = authentication
         self._broker = broker
         self._audit = audit
+        self._tally = tally
         self._clock = clock
         self._refusals = RefusalLog(clock)
 
@@ -66,21 +84,22 @@ class Desk:
         """Return the token; ``table`` names the error codes of this way to ask.
 
         Raises :class:`~broker.errors.CallerError` or :class:`~broker.errors.UnavailableError`.
-        Either way the audit hears of it.
+        Either way it is counted, and the audit hears of it.
         """
-        entry = AuditEntry(visit.request_id, visit.remote)
+        began, entry = self._clock.monotonic(), AuditEntry(visit.request_id, visit.remote)
         try:
-            return self._serve(entry, identify)
+            return self._serve(entry, identify, began)
         except Exception as error:
             entry.outcome = row_of(error, table).code
             if isinstance(error, InvalidCredentialError):
                 self._refusals.note(visit.remote)
             raise
         finally:
+            seconds = self._clock.monotonic() - began
+            self._tally.requests(entry.outcome, entry.state, seconds)
             self._audit.write(entry)
 
-    def _serve(self, entry: AuditEntry, identify: Identify) -> Served:
-        began = self._clock.monotonic()
+    def _serve(self, entry: AuditEntry, identify: Identify, began: float) -> Served:
         caller, read = identify(self.authentication)
         entry.caller = caller.name
         wish = read()
@@ -93,6 +112,8 @@ class Desk:
             organization, min_ttl=wish.min_ttl, rejected=wish.rejected, spent=spent
         )
         entry.generation, entry.state = served.generation, served.state
+        if served.hindrance is not None:
+            self._tally.degraded(served.hindrance)
         return served
 
 

@@ -41,17 +41,44 @@ HEALTH: dict[str, object] = {
                 "generation": 1795409788123456,
                 "expires_in": 713,
                 "refresh_expires_in": 86213,
+                "margin": 294,
+                "lifetime": 899,
+                "refresh_lifetime": 86400,
                 "last_refresh_seconds_ago": 186,
                 "last_error": None,
                 "failures": 0,
+                "latched": False,
+                "in_use": True,
                 "next_attempt_in": None,
                 "clock_skew": 0.1,
-                "credential_version": "5b8f8a2c",
-                "token_of_credential_version": "5b8f8a2c",
+                "credential_version": "5b8f8a2c90df2755",
+                "token_of_credential_version": "5b8f8a2c90df2755",
+                "recent": [
+                    {
+                        "seconds_ago": 186,
+                        "kind": "authenticate",
+                        "seconds": 0.4,
+                        "outcome": "success",
+                        "error": None,
+                    }
+                ],
             }
         ],
         "redis:connection": [{"status": "pass", "output": "Redis answers."}],
-        "files": [{"status": "pass", "output": []}],
+        "upstream:connection": [
+            {"status": "pass", "output": "Canvas gives tokens.", "last_success_seconds_ago": 186}
+        ],
+        "files": [
+            {
+                "componentId": "credentials",
+                "status": "pass",
+                "output": "The files are in force as they lie there.",
+                "last_reload_seconds_ago": 5210,
+            }
+        ],
+        "workers": [
+            {"componentId": "17", "status": "pass", "output": "It answers.", "uptime": 5210}
+        ],
     },
 }
 

@@ -1,9 +1,14 @@
-"""What the policy does, as log lines. Levels: a warning passes by itself, an error needs a hand."""
+"""What the policy does, as log lines and as metrics.
+
+Levels of the lines: a warning passes by itself, an error needs a hand.
+"""
 
 import logging
 
 from broker.errors import FailureClass, UpstreamError
-from broker.ports import ReportStatus
+from broker.metrics.meters import Meters
+from broker.policy.history import SUCCESS
+from broker.ports import Observer, ReportStatus
 from broker.tokens import Kind
 
 _log = logging.getLogger("broker.events")
@@ -48,3 +53,81 @@ class LogObserver:
         """Log a defect; its message may hold anything, so only its class is told."""
         extra = {"organization": organization, "error": type(error).__name__}
         _log.error("refresher.crashed", extra=extra)
+
+
+class MeteringObserver:
+    """Implements :class:`broker.ports.Observer` by counting."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+
+    def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Count a successful upstream call and its time."""
+        self._meters.refresh(organization, kind, SUCCESS, seconds)
+
+    def committed(self, organization: str, generation: int) -> None:
+        """Count nothing: the upstream call was counted."""
+
+    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
+        """Count a failed upstream call by its class, and its time."""
+        self._meters.refresh(organization, kind, error.failure, seconds)
+
+    def reported(self, organization: str, status: ReportStatus) -> None:
+        """Count a report by what became of it."""
+        del organization
+        self._meters.report(status)
+
+    def waited(self, organization: str, seconds: float) -> None:
+        """Measure how long a request waited."""
+        del organization
+        self._meters.waited(seconds)
+
+    def store_failed(self, organization: str) -> None:
+        """Count a look at Redis that failed."""
+        del organization
+        self._meters.redis_failed()
+
+    def crashed(self, organization: str, error: BaseException) -> None:
+        """Count nothing: the token that is overdue shows a refresher that does not work."""
+
+
+class Observers:
+    """Implements :class:`broker.ports.Observer` by telling several of them, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Tell that Canvas gave a token pair."""
+        for observer in self._observers:
+            observer.redeemed(organization, kind, seconds)
+
+    def committed(self, organization: str, generation: int) -> None:
+        """Tell that a token pair became the record."""
+        for observer in self._observers:
+            observer.committed(organization, generation)
+
+    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
+        """Tell of a failed upstream call."""
+        for observer in self._observers:
+            observer.failed(organization, kind, error, seconds)
+
+    def reported(self, organization: str, status: ReportStatus) -> None:
+        """Tell what became of a caller's report."""
+        for observer in self._observers:
+            observer.reported(organization, status)
+
+    def waited(self, organization: str, seconds: float) -> None:
+        """Tell that a request waited."""
+        for observer in self._observers:
+            observer.waited(organization, seconds)
+
+    def store_failed(self, organization: str) -> None:
+        """Tell that Redis did not answer."""
+        for observer in self._observers:
+            observer.store_failed(organization)
+
+    def crashed(self, organization: str, error: BaseException) -> None:
+        """Tell of a defect."""
+        for observer in self._observers:
+            observer.crashed(organization, error)

@@ -24,6 +24,8 @@ from broker.web.schemas import (
 )
 
 JSON = "application/json"
+PLAIN = "text/plain"
+HTML = "text/html"
 HEALTH_JSON = "application/health+json"
 FORM = "application/x-www-form-urlencoded"
 _HEADERS = {
@@ -106,6 +108,8 @@ def _paths() -> dict[str, dict[str, Any]]:
             "get": _read("getLive", "Whether the process works", ProbeAnswer, HEALTH_JSON)
         },
         "/health/ready": {"get": _ready()},
+        "/metrics": {"get": _text("getMetrics", "Metrics for Prometheus", PLAIN)},
+        "/status": {"get": _text("getStatus", "A page for people", HTML)},
         "/openapi.json": {"get": _read("getOpenapi", "This document", None)},
     }
 
@@ -151,6 +155,12 @@ def _health() -> dict[str, Any]:
 def _ready() -> dict[str, Any]:
     operation = _read("getReady", "Whether this worker can serve", ProbeAnswer, HEALTH_JSON)
     operation["responses"]["503"] = _answer("It cannot", ProbeAnswer, None, HEALTH_JSON)
+    return operation
+
+
+def _text(name: str, summary: str, media_type: str) -> dict[str, Any]:
+    operation = _read(name, summary, None, media_type)
+    operation["responses"]["200"]["content"][media_type] = {"schema": {"type": "string"}}
     return operation
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from broker.metrics.directory import forget
 from broker.settings import Inputs, Settings
 from broker.web.app import SERVICE, create_app
 from broker.web.logs import logging_config
+from broker.web.runtime import RuntimeFolder, make_runtime_folder
 from broker.web.tls import tls_options
 from broker.web.worker import BrokerWorker
 
@@ -55,25 +57,31 @@ class BrokerServer(BaseApplication):
     def __init__(self, settings: Settings, inputs: Inputs) -> None:
         self._settings = settings
         self._inputs = inputs
+        self._folder = make_runtime_folder(settings.runtime_dir)
         super().__init__()
 
     def load_config(self) -> None:
         """Set what gunicorn calls its settings; its own files and environment are not read."""
-        for name, value in options(self._settings, self._inputs).items():
+        for name, value in options(self._settings, self._inputs, self._folder).items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
         """Return a new application; called in each worker."""
-        return create_app(self._settings, self._inputs)
+        return create_app(self._settings, self._inputs, self._folder)
 
 
-def options(settings: Settings, inputs: Inputs) -> dict[str, Any]:
+def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[str, Any]:
     """Return gunicorn's settings.
 
     No control socket: it needs a writable directory. No preloading: threads and clients do not
     survive a fork. ``timeout`` watches a worker's main loop; every Redis and upstream call carries
     its own limit. Nobody is a trusted proxy: what forwards a request changes nothing about it.
     """
+
+    def clean_up(server: Any) -> None:
+        del server
+        folder.remove()
+
     return {
         "bind": list(settings.bind),
         "workers": settings.workers,
@@ -97,6 +105,8 @@ def options(settings: Settings, inputs: Inputs) -> dict[str, Any]:
         "logconfig_dict": logging_config(settings.log_level, settings.log_format),
         "post_worker_init": _start_service,
         "worker_exit": _stop_service,
+        "child_exit": _forget_worker,
+        "on_exit": clean_up,
         **tls_options(settings, inputs.certificates),
     }
 
@@ -110,3 +120,9 @@ def _stop_service(server: Any, worker: Any) -> None:
     app = getattr(worker, "wsgi", None)
     if app is not None:
         app.extensions[SERVICE].stop()
+
+
+def _forget_worker(server: Any, worker: Any) -> None:
+    """Keep what an ended worker counted; runs in the master."""
+    del server
+    forget(worker.pid)

@@ -1,17 +1,24 @@
 """Everything that runs in one worker besides the requests: the refresher and the reloading."""
 
 import logging
+import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.audit.log import AuditLog
+from broker.clock import Clock
 from broker.files.watch import Polled
 from broker.kubernetes.service_accounts import ServiceAccounts
-from broker.policy.answers import OrganizationHealth
+from broker.metrics.meters import Meters
+from broker.pod.siblings import Siblings
+from broker.pod.snapshot import FilesReport, WorkerSnapshot
 from broker.policy.broker import Broker
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, Settings
 from broker.threads import ThreadRuntime
+from broker.tracing import Spans
+from broker.web.runtime import RuntimeFolder
 
 COMMIT_RESERVE = 5.0
 """Seconds beyond the upstream deadline that a stopping worker gives to a last commit."""
@@ -25,41 +32,41 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
-    """What works on tokens beside the requests."""
+class Parts:
+    """What the application factory has made for one worker."""
 
+    broker: Broker
     refresher: Refresher
     runtime: ThreadRuntime
+    audit: AuditLog
+    meters: Meters
+    clock: Clock
+    accounts: ServiceAccounts | None = None
+    spans: Spans | None = None
+    folder: RuntimeFolder | None = None
 
 
 class Service:
     """The parts of one worker; made by the application factory, started after the fork."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # it starts and stops each of these
-        self,
-        broker: Broker,
-        background: Background,
-        audit: AuditLog,
-        accounts: ServiceAccounts | None,
-        inputs: Inputs,
-        settings: Settings,
-    ) -> None:
-        self.broker = broker
-        self._refresher = background.refresher
-        self._runtime = background.runtime
-        self._audit = audit
-        self._accounts = accounts
+    def __init__(self, parts: Parts, inputs: Inputs, settings: Settings) -> None:
+        self._parts = parts
         self._inputs = inputs
         self._settings = settings
+        self._born = parts.clock.monotonic()
+        self._taken: dict[str, float] = {}
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
+        sockets = parts.folder.sockets if parts.folder else None
+        self.siblings = Siblings(sockets, settings.workers, self.snapshot, parts.clock)
 
     def start(self) -> None:
         """Load the organizations and start the threads; returns at once."""
         self.reload()
-        self._audit.start()
-        jobs = {"refresher": self._refresher.run, "reloader": self._keep_reloading}
-        if self._accounts is not None:
+        self._parts.audit.start()
+        self.siblings.start()
+        jobs = {"refresher": self._parts.refresher.run, "reloader": self._keep_reloading}
+        if self._parts.accounts is not None:
             jobs["cluster-keys"] = self._keep_fetching_keys
         for name, work in jobs.items():
             thread = threading.Thread(target=work, name=name, daemon=True)
@@ -69,47 +76,78 @@ class Service:
     def stop(self) -> None:
         """Start nothing new; let flights end and commits land, within bounds."""
         self._stopped.set()
-        self._refresher.stop()
-        finished = self.broker.finish(self._settings.limits.deadline + COMMIT_RESERVE)
-        self._runtime.close()
+        self._parts.refresher.stop()
+        finished = self._parts.broker.finish(self._settings.limits.deadline + COMMIT_RESERVE)
+        self._parts.runtime.close()
         for thread in self._threads:
             thread.join(1.0)
-        self._audit.stop(AUDIT_RESERVE)
+        self.siblings.stop()
+        self._parts.audit.stop(AUDIT_RESERVE)
+        if self._parts.spans is not None:
+            self._parts.spans.flush()
         _log.info("service.stopped", extra={"finished": finished})
 
-    def report(self) -> tuple[list[OrganizationHealth], list[str]]:
-        """Return what ``/health`` tells: the organizations, and what is wrong with the files."""
-        files = (self._inputs.credentials, self._inputs.callers, self._inputs.certificates)
-        problems = [problem for one in files if one is not None for problem in one.problems]
-        return self.broker.health(), problems
+    def snapshot(self) -> WorkerSnapshot:
+        """Return what this worker knows now."""
+        places = self._parts.broker.places
+        return WorkerSnapshot(
+            pid=os.getpid(),
+            uptime=self._parts.clock.monotonic() - self._born,
+            organizations=tuple(self._parts.broker.health()),
+            files=tuple(self._files()),
+            waiting=places.taken,
+            places=places.limit,
+        )
 
     def reload(self) -> None:
         """Look at the files once; a refused version is told and leaves the old one in force."""
-        _tell("credentials", self._inputs.credentials.poll())
+        self._note("credentials", self._inputs.credentials.poll())
         # At each look: a version that the broker could not take over last time is not lost.
-        self.broker.configure(self._inputs.credentials.current)
+        credentials = self._inputs.credentials.current
+        self._parts.meters.configured(credentials)
+        self._parts.broker.configure(credentials)
         if self._inputs.callers is not None:
-            _tell("callers", self._inputs.callers.poll())
+            self._note("callers", self._inputs.callers.poll())
         if self._inputs.certificates is not None:
-            _tell("certificates", self._inputs.certificates.poll())
+            self._note("certificates", self._inputs.certificates.poll())
+
+    def _files(self) -> list[FilesReport]:
+        watched = {
+            "credentials": self._inputs.credentials,
+            "callers": self._inputs.callers,
+            "certificates": self._inputs.certificates,
+        }
+        now = self._parts.clock.wall()
+        return [
+            FilesReport(what, one.problems, self._taken.get(what, now))
+            for what, one in watched.items()
+            if one is not None
+        ]
+
+    def _note(self, what: str, polled: Polled) -> None:
+        """Tell and count what a look at files has found."""
+        if polled.reloaded or what not in self._taken:
+            self._taken[what] = self._parts.clock.wall()
+        if polled.reloaded:
+            _log.info("files.reloaded", extra={"what": what})
+            self._parts.meters.reloaded(what, "success")
+        if polled.problems:
+            _log.error("files.refused", extra={"what": what, "problems": polled.problems})
+            self._parts.meters.reloaded(what, "refused")
 
     def _keep_reloading(self) -> None:
-        while not self._stopped.wait(self._settings.reload_interval):
+        self._keep(self.reload, lambda: self._settings.reload_interval)
+
+    def _keep_fetching_keys(self) -> None:
+        assert self._parts.accounts is not None  # noqa: S101  # for the type checker: see start
+        keys = self._parts.accounts.keys
+        keys.refresh()
+        self._keep(keys.refresh, lambda: KEYS_RETRY if keys.failure else KEYS_INTERVAL)
+
+    def _keep(self, work: Callable[[], object], interval: Callable[[], float]) -> None:
+        while not self._stopped.wait(interval()):
             try:
-                self.reload()
+                work()
             except Exception as error:  # noqa: BLE001  # the old files stay in force
                 # Not the traceback: it may hold secrets.
                 _log.error("reload.crashed", extra={"error": type(error).__name__})
-
-    def _keep_fetching_keys(self) -> None:
-        assert self._accounts is not None  # noqa: S101  # for the type checker: see start
-        fetched = self._accounts.keys.refresh()
-        while not self._stopped.wait(KEYS_INTERVAL if fetched else KEYS_RETRY):
-            fetched = self._accounts.keys.refresh()
-
-
-def _tell(what: str, polled: Polled) -> None:
-    if polled.reloaded:
-        _log.info("files.reloaded", extra={"what": what})
-    if polled.problems:
-        _log.error("files.refused", extra={"what": what, "problems": polled.problems})

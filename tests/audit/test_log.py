@@ -106,6 +106,15 @@ def test_what_there_is_no_room_for_is_counted(audit: AuditLog, stream: Stream) -
     assert sum(told["event"] == "audit.lost" for told in stream.told) == 1
 
 
+def test_what_is_lost_is_told_at_once(stream: Stream) -> None:
+    """For the metrics: the stream may never take a line again."""
+    losses: list[int] = []
+    audit = AuditLog(stream, FakeClock(), 5, losses.append)
+    for number in range(12):
+        audit.write(entry(number))
+    assert sum(losses) == 7
+
+
 def test_lines_are_joined_to_pieces_that_a_pipe_takes_whole(
     stream: Stream,
 ) -> None:

@@ -62,7 +62,7 @@ def test_each_kind_of_redis_is_taken_as_it_is(environ: dict[str, str], url: str)
     assert load(environ | {"BROKER_REDIS_URL": url}).redis_url.reveal() == url
 
 
-@pytest.mark.parametrize("url", ["http://proxy:3128", "https://me:p%40ss@proxy:3128/"])
+@pytest.mark.parametrize("url", ["http://proxy:3128", "http://me:p%40ss@proxy:3128/"])
 def test_a_proxy_is_taken_as_it_is(environ: dict[str, str], url: str) -> None:
     """With or without a password."""
     proxy = load(environ | {"BROKER_CANVAS_PROXY": url}).canvas_proxy

@@ -10,10 +10,11 @@ import pytest
 
 from broker.audit.log import AuditLog
 from broker.clock import SystemClock
+from broker.metrics.meters import Meters
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, load, load_inputs
 from broker.threads import ThreadRuntime
-from broker.web.service import Background, Service
+from broker.web.service import Parts, Service
 from tests.fakes import Notes
 from tests.web.rig import Rig
 
@@ -31,9 +32,16 @@ class House:
         self.notes = Notes()
         refresher = Refresher(self.rig.broker, SystemClock(), self.notes)
         self.runtime = ThreadRuntime()
-        background = Background(refresher, self.runtime)
-        audit = AuditLog(None, SystemClock())
-        self.service = Service(self.rig.broker, background, audit, None, self.inputs, settings)
+        self.meters = Meters()
+        parts = Parts(
+            broker=self.rig.broker,
+            refresher=refresher,
+            runtime=self.runtime,
+            audit=AuditLog(None, SystemClock()),
+            meters=self.meters,
+            clock=SystemClock(),
+        )
+        self.service = Service(parts, self.inputs, settings)
 
     def version(self, organization: str = "acme") -> str:
         """Return which credentials are in force."""

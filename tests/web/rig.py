@@ -10,7 +10,9 @@ from broker.audit.entry import AuditEntry
 from broker.callers import EVERYTHING, Caller, Callers, key_digest
 from broker.errors import StoreUnavailableError
 from broker.limits import Limits
-from broker.policy.answers import OrganizationHealth
+from broker.metrics.meters import Meters
+from broker.pod.merge import merge
+from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.store.memory import MemoryServer
@@ -43,6 +45,22 @@ class Heard(list[AuditEntry]):
         self.append(entry)
 
 
+class Counted:
+    """A tally that remembers."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None, float]] = []
+        self.reasons: list[str] = []
+
+    def requests(self, outcome: str, state: str | None, seconds: float) -> None:
+        """Remember it."""
+        self.asked.append((outcome, state, seconds))
+
+    def degraded(self, reason: str) -> None:
+        """Remember it."""
+        self.reasons.append(reason)
+
+
 class Rig:
     """A broker whose Canvas, Redis, clock and callers the test holds, and a client of it."""
 
@@ -65,9 +83,11 @@ class Rig:
         self.broker = Broker(tools, server.open, keep_warm=3600, waiters=8)
         self.broker.configure({name: credentials() for name in organizations})
         self.audit = Heard()
+        self.tally = Counted()
         known = CallersAuthentication(lambda: self.callers, service_accounts)
-        self.desk = Desk(self.broker, authentication or known, self.audit, self.clock)
-        self.app = edge(self.desk, self._report, public_url)
+        self.desk = Desk(self.broker, authentication or known, self.audit, self.tally, self.clock)
+        self.meters = Meters()
+        self.app = edge(self.desk, self, self.meters, public_url)
         self.client = self.app.test_client()
 
     def get(self, path: str = "/token", key: str | None = KEY, **headers: str) -> TestResponse:
@@ -99,8 +119,15 @@ class Rig:
             raise StoreUnavailableError
         return self.clock.redis()
 
-    def _report(self) -> tuple[list[OrganizationHealth], list[str]]:
-        return self.broker.health(), self.file_problems
+    def own(self) -> Pod:
+        """Return the pod, which has one worker."""
+        return self.gather()
+
+    def gather(self) -> Pod:
+        """Return the pod as it is now."""
+        files = FilesReport("callers", tuple(self.file_problems), self.clock.wall())
+        known = tuple(self.broker.health())
+        return merge([WorkerSnapshot(17, self.clock.elapsed, known, (files,), 0, 8)], [], 1)
 
 
 def error_of(response: TestResponse, status: int, code: str) -> str:

@@ -64,7 +64,8 @@ def test_there_are_these_paths_and_no_more(environ: dict[str, str]) -> None:
     paths = {rule.rule for rule in app.url_map.iter_rules()}
     metadata = "/.well-known/oauth-authorization-server"
     probes = {"/health", "/health/live", "/health/ready"}
-    assert paths == {"/token", metadata, "/openapi.json", *probes}
+    people = {"/metrics", "/status", "/openapi.json"}
+    assert paths == {"/token", metadata, *people, *probes}
 
 
 def test_the_broker_has_the_settings(

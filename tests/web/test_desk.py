@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from broker.audit.entry import AuditEntry
-from broker.errors import NotSentError
+from broker.errors import KeysRejectedError, NotSentError, UpstreamError
+from broker.policy.answers import Hindrance
 from broker.tokens import State
 from tests.fakes import START
 from tests.web.accounts import Accounts
@@ -143,3 +144,43 @@ def test_time_spent_on_the_credential_is_not_spent_again() -> None:
     began = rig.clock.monotonic()
     error_of(rig.get(key="token-of/shop:pod"), 503, "temporarily_unavailable")
     assert 2.9 < rig.clock.monotonic() - began < 3.2
+
+
+def test_each_request_is_counted_with_its_time(rig: Rig) -> None:
+    """By outcome and state; the first one has waited for Canvas."""
+    rig.get()
+    rig.get(key=None)
+    rig.post(basic=("billing", "wrong"))
+    (first, state, seconds), *rest = rig.tally.asked
+    assert (first, state) == ("served", State.FRESH)
+    assert seconds == pytest.approx(0.1, abs=0.01)
+    assert rest == [("invalid_token", None, 0.0), ("invalid_client", None, 0.0)]
+    assert rig.tally.reasons == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NotSentError("connect"), Hindrance.REFRESH_FAILING),
+        (KeysRejectedError("keys"), Hindrance.CREDENTIALS_REJECTED),
+    ],
+)
+def test_a_token_served_while_something_is_wrong_is_counted(
+    rig: Rig, error: UpstreamError, reason: Hindrance
+) -> None:
+    """By what is wrong."""
+    rig.get()
+    rig.clock.sleep(450)
+    rig.canvas.errors = [error] * 99
+    rig.broker.tick()
+    assert rig.get().status_code == 200
+    assert rig.tally.reasons == [reason]
+
+
+def test_a_token_served_without_redis_is_counted(rig: Rig) -> None:
+    """From memory, for as long as it lives."""
+    rig.get()
+    rig.redis_answers = False
+    rig.clock.sleep(2)
+    assert rig.get().status_code == 200
+    assert rig.tally.reasons == [Hindrance.STORE_UNAVAILABLE]

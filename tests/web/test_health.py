@@ -1,9 +1,16 @@
 """The three health paths over HTTP, while Canvas, Redis and the files come and go."""
 
+from collections.abc import Callable
 from typing import Any
 
+from flask import Flask
+
 from broker.errors import KeysRejectedError, NotSentError
+from broker.pod.merge import merge
+from broker.pod.snapshot import Pod
+from broker.web.health import health_views
 from tests.fakes import credentials
+from tests.pod.samples import NOW, worker
 from tests.web.rig import Rig
 
 
@@ -79,6 +86,24 @@ class TestOverHttp:
         """The last good version is in force."""
         rig.file_problems = ["BROKER_CALLERS_FILE: is not TOML (at line 1, column 1)"]
         assert _all(rig) == [(200, "pass"), (200, "pass"), (200, "warn")]
+
+    def test_probes_look_at_this_worker_alone(self, rig: Rig) -> None:
+        """A sibling that hangs, or has no token, takes no other out of service."""
+        calls: list[str] = []
+
+        def seen(by: str, *silent: int) -> Callable[[], Pod]:
+            def look() -> Pod:
+                calls.append(by)
+                return merge([worker()], silent, 2)
+
+            return look
+
+        app = Flask("probes")
+        app.register_blueprint(health_views(seen("gather", 9), seen("own"), lambda: NOW))
+        client = app.test_client()
+        for path, status in (("", "warn"), ("/ready", "pass"), ("/live", "pass")):
+            assert client.get(f"/health{path}").get_json()["status"] == status
+        assert calls == ["gather", "own"]
 
     def test_it_never_shows_a_secret(self, rig: Rig) -> None:
         """Neither keys nor tokens, in any state."""

@@ -1,170 +1,186 @@
-"""How an organization, and all of them together, are judged for operators and for probes."""
+"""The body of ``/health`` as a whole, and what makes a worker ready."""
 
 from dataclasses import replace
 
 import pytest
 
 from broker import __version__
+from broker.pod.judgement import Status
+from broker.pod.merge import merge
+from broker.pod.snapshot import FilesReport
 from broker.policy.answers import OrganizationHealth
+from broker.policy.history import REMEMBERED, Event
 from broker.tokens import State
-from broker.web.health import Status, is_ready, judge, organization_check, summary
-
-GOOD = OrganizationHealth(
-    organization="acme",
-    state=State.FRESH,
-    generation=1_800_000_000_000_000,
-    expires_in=512.9,
-    refresh_expires_in=86000.2,
-    last_refresh=87.1,
-    last_error=None,
-    failures=0,
-    latched=False,
-    next_attempt_in=None,
-    store_answers=True,
-    landed=True,
-    credential_version="0123456789abcdef",
-    record_version="0123456789abcdef",
-    skew=0.04,
+from broker.web import examples
+from broker.web.health import is_ready, organization_check, summary
+from broker.web.health_schemas import HEALTH_ANSWER
+from tests.pod.samples import (
+    FAILING,
+    GOOD,
+    IDLE,
+    LATCHED,
+    NO_REDIS,
+    NOW,
+    OVERDUE,
+    SKEWED,
+    UNLANDED,
+    empty,
+    files,
+    pod_of,
+    worker,
 )
-FAILING = replace(GOOD, failures=3, last_error="timeout", next_attempt_in=4.6)
-LATCHED = replace(GOOD, failures=1, last_error="unauthorized", latched=True, next_attempt_in=800.0)
-NO_REDIS = replace(GOOD, store_answers=False)
-SKEWED = replace(GOOD, skew=-30.1)
-UNLANDED = replace(GOOD, landed=False)
 
-
-def _empty(health: OrganizationHealth) -> OrganizationHealth:
-    return replace(health, state=State.EMPTY, generation=None, expires_in=None)
-
-
-IDLE = _empty(replace(GOOD, organization="globex"))
+BROKEN = files("callers", "BROKER_CALLERS_FILE is not TOML")
 
 
 class TestOneOrganization:
-    @pytest.mark.parametrize("state", [State.FRESH, State.STALE, State.CRITICAL])
-    def test_a_valid_token_passes(self, state: State) -> None:
-        """Also one that is soon to be refreshed."""
-        assert judge(replace(GOOD, state=state)) == (Status.PASS, "A valid token is there.")
-
-    def test_no_token_and_nothing_in_the_way_passes(self) -> None:
-        """It is idle: the next request gets one."""
-        status, sentence = judge(IDLE)
-        assert status is Status.PASS
-        assert "next request" in sentence
-
-    @pytest.mark.parametrize(
-        ("health", "words"),
-        [
-            (FAILING, "failed (timeout)"),
-            (LATCHED, "refuses the keys"),
-            (NO_REDIS, "Redis does not answer"),
-        ],
-    )
-    def test_what_hinders_a_refresh_warns_with_a_token_and_fails_without(
-        self, health: OrganizationHealth, words: str
-    ) -> None:
-        """The sentence is the same."""
-        warned, warning = judge(health)
-        failed, failure = judge(_empty(health))
-        assert (warned, failed) == (Status.WARN, Status.FAIL)
-        assert words in warning == failure
-
-    def test_refused_keys_are_told_before_all_else(self) -> None:
-        """They alone need a hand."""
-        assert "keys" in judge(replace(LATCHED, store_answers=False, landed=False))[1]
-
-    def test_a_commit_that_has_not_landed_warns(self) -> None:
-        """The token is served from memory meanwhile."""
-        assert judge(UNLANDED)[0] is Status.WARN
-
-    @pytest.mark.parametrize(
-        ("skew", "status"),
-        [
-            (None, Status.PASS),
-            (30.0, Status.PASS),
-            (-30.0, Status.PASS),
-            (30.1, Status.WARN),
-            (-600.0, Status.WARN),
-        ],
-    )
-    def test_a_clock_that_is_off_warns_from_thirty_seconds_on(
-        self, skew: float | None, status: Status
-    ) -> None:
-        """In either direction."""
-        assert judge(replace(GOOD, skew=skew))[0] is status
-
     def test_the_entry_holds_what_the_contract_lists(self) -> None:
         """In whole seconds, with the fingerprint of the keys and never the keys."""
-        assert organization_check(replace(FAILING, skew=31.26)) == {
+        timeout = Event(8.7, "refresh", 5.04, "ambiguous", "timeout")
+        health = replace(FAILING, skew=31.26, recent=(timeout, *GOOD.recent))
+        assert organization_check(health) == {
             "componentId": "acme",
             "status": "warn",
-            "output": "The last refresh failed (timeout); it is tried again.",
+            "output": "The last refresh failed (timeout) and is tried again: Canvas or the network "
+            "is slow, check both.",
             "state": "fresh",
-            "generation": 1_800_000_000_000_000,
+            "generation": 100,
             "expires_in": 512,
             "refresh_expires_in": 86000,
+            "margin": 200,
+            "lifetime": 600,
+            "refresh_lifetime": 86400,
             "last_refresh_seconds_ago": 87,
             "last_error": "timeout",
             "failures": 3,
+            "latched": False,
+            "in_use": True,
             "next_attempt_in": 4,
             "clock_skew": 31.3,
             "credential_version": "0123456789abcdef",
             "token_of_credential_version": "0123456789abcdef",
+            "recent": [
+                {
+                    "seconds_ago": 8,
+                    "kind": "refresh",
+                    "seconds": 5.0,
+                    "outcome": "ambiguous",
+                    "error": "timeout",
+                },
+                {
+                    "seconds_ago": 86,
+                    "kind": "authenticate",
+                    "seconds": 0.3,
+                    "outcome": "success",
+                    "error": None,
+                },
+            ],
         }
+
+    def test_without_a_token_its_times_are_null(self) -> None:
+        """Not 0, which would be one that has just died."""
+        entry = organization_check(replace(empty(), lifetime=None, margin=None, skew=None))
+        names = ("generation", "expires_in", "margin", "lifetime", "clock_skew", "last_error")
+        assert [entry[name] for name in names] == [None] * len(names)
+        assert entry["recent"] == []
 
 
 class TestSummary:
     @pytest.mark.parametrize(
-        ("organizations", "problems", "status"),
+        ("organizations", "reports", "status"),
         [
-            ([GOOD], [], Status.PASS),
-            ([GOOD, IDLE], [], Status.PASS),
-            ([GOOD, FAILING], [], Status.WARN),
-            ([SKEWED], [], Status.WARN),
-            ([UNLANDED], [], Status.WARN),
-            ([NO_REDIS], [], Status.WARN),
-            ([GOOD, _empty(LATCHED)], [], Status.WARN),
-            ([IDLE, _empty(LATCHED)], [], Status.WARN),
-            ([GOOD], ["BROKER_CALLERS_FILE is not TOML"], Status.WARN),
-            ([_empty(LATCHED)], [], Status.FAIL),
-            ([_empty(LATCHED), _empty(FAILING)], ["one more"], Status.FAIL),
-            ([_empty(NO_REDIS)], [], Status.FAIL),
-            ([], [], Status.FAIL),
+            ([GOOD], (), Status.PASS),
+            ([GOOD, IDLE], (files(),), Status.PASS),
+            ([GOOD, FAILING], (), Status.WARN),
+            ([SKEWED], (), Status.WARN),
+            ([UNLANDED], (), Status.WARN),
+            ([OVERDUE], (), Status.WARN),
+            ([NO_REDIS], (), Status.WARN),
+            ([GOOD, empty(LATCHED)], (), Status.WARN),
+            ([IDLE, empty(LATCHED)], (), Status.WARN),
+            ([GOOD], (files("credentials"), BROKEN), Status.WARN),
+            ([empty(LATCHED)], (), Status.FAIL),
+            ([empty(LATCHED), replace(empty(FAILING), organization="b")], (BROKEN,), Status.FAIL),
+            ([empty(NO_REDIS)], (), Status.FAIL),
+            ([], (), Status.FAIL),
         ],
     )
     def test_it_fails_only_when_no_organization_at_all_can_be_served(
-        self, organizations: list[OrganizationHealth], problems: list[str], status: Status
+        self,
+        organizations: list[OrganizationHealth],
+        reports: tuple[FilesReport, ...],
+        status: Status,
     ) -> None:
         """And warns when anything is not as it should be."""
-        assert summary(organizations, problems)["status"] is status
+        named = [replace(one, organization=f"o{n}") for n, one in enumerate(organizations)]
+        assert summary(pod_of(*named, reports=reports), NOW)["status"] is status
+
+    @pytest.mark.parametrize(("silent", "expected"), [([], 2), ([8], 2), ([8], 1)])
+    def test_a_worker_that_is_not_heard_warns(self, silent: list[int], expected: int) -> None:
+        """Nobody knows what it serves; the others are well."""
+        body = summary(merge([worker(7)], silent, expected), NOW)
+        assert body["status"] is Status.WARN
+        assert [entry["status"] for entry in body["checks"]["workers"]] == ["pass", "warn"]
 
     def test_it_has_the_form_of_the_health_format(self) -> None:
         """Version, service, and the checks by component and measurement."""
-        body = summary([GOOD, IDLE], [])
+        body = summary(pod_of(GOOD, IDLE, reports=(files("callers"),)), NOW)
         checks = body.pop("checks")
         assert body == {
             "status": "pass",
             "version": __version__,
             "serviceId": "canvas-token-broker",
         }
-        assert list(checks) == ["organization:token", "redis:connection", "files"]
-        assert [entry["componentId"] for entry in checks["organization:token"]] == [
-            "acme",
-            "globex",
+        tokens = checks.pop("organization:token")
+        assert [entry["componentId"] for entry in tokens] == ["acme", "globex"]
+        files_entry, worker_entry = checks.pop("files"), checks.pop("workers")
+        assert checks == {
+            "redis:connection": [{"status": "pass", "output": "Redis answers."}],
+            "upstream:connection": [
+                {"status": "pass", "output": "Canvas gives tokens.", "last_success_seconds_ago": 86}
+            ],
+        }
+        assert files_entry == [
+            {
+                "componentId": "callers",
+                "status": "pass",
+                "output": "The files are in force as they lie there.",
+                "last_reload_seconds_ago": 60,
+            }
         ]
-        assert checks["redis:connection"] == [{"status": "pass", "output": "Redis answers."}]
-        assert checks["files"] == [{"status": "pass", "output": []}]
+        assert worker_entry == [
+            {"componentId": "7", "status": "pass", "output": "It answers.", "uptime": 33}
+        ]
 
-    def test_a_redis_that_is_silent_to_one_is_told(self) -> None:
-        """It is one Redis for all."""
-        entry = summary([GOOD, NO_REDIS], [])["checks"]["redis:connection"][0]
-        assert entry["status"] is Status.WARN
-        assert "does not answer" in entry["output"]
+    def test_a_clock_set_back_makes_no_reload_of_the_future(self) -> None:
+        """The age is told by the host's clock, which may jump."""
+        (entry,) = summary(pod_of(GOOD, reports=(files(),)), NOW - 3600)["checks"]["files"]
+        assert entry["last_reload_seconds_ago"] == 0
 
-    def test_problems_of_the_files_are_told_in_full(self) -> None:
-        """They name files and settings, which operators need."""
-        entry = summary([GOOD], ["one", "two"])["checks"]["files"][0]
-        assert entry == {"status": "warn", "output": ["one", "two"]}
+
+class TestSchema:
+    def test_it_takes_every_body_and_drops_nothing(self) -> None:
+        """Also one where all that may be null is."""
+        broken = files("certificates", "BROKER_TLS_KEY_FILE is not a key")
+        nothing = replace(empty(), lifetime=None, margin=None, refresh_lifetime=None, skew=None)
+        for organizations in ([GOOD, LATCHED], [FAILING], [nothing], []):
+            pod = merge([worker(7, *organizations, files=(broken, files()))], [8], 4)
+            body = summary(pod, NOW)
+            assert HEALTH_ANSWER.dump(body) == body
+            assert not HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))
+
+    def test_the_example_is_a_body(self) -> None:
+        """With the fields of a real one and no other."""
+        assert not HEALTH_ANSWER.validate(examples.HEALTH)
+        assert HEALTH_ANSWER.dump(examples.HEALTH) == examples.HEALTH
+
+    def test_more_events_than_are_told_are_no_body(self) -> None:
+        """The page has room for so many."""
+        event = Event(1.0, "elsewhere", None, "success")
+        body = summary(pod_of(replace(GOOD, recent=(event,) * (REMEMBERED + 1))), NOW)
+        assert not HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))  # merged, they are fewer
+        body["checks"]["organization:token"][0]["recent"] *= 2 * REMEMBERED
+        assert HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))
 
 
 class TestReady:
@@ -178,10 +194,10 @@ class TestReady:
             [LATCHED],
             [UNLANDED],
             [SKEWED],
-            [_empty(SKEWED)],
-            [_empty(LATCHED), GOOD],
-            [_empty(FAILING), IDLE],
-            [_empty(NO_REDIS), replace(NO_REDIS, state=State.CRITICAL)],
+            [empty(SKEWED)],
+            [empty(LATCHED), GOOD],
+            [empty(FAILING), IDLE],
+            [empty(NO_REDIS), replace(NO_REDIS, state=State.CRITICAL)],
         ],
     )
     def test_a_worker_that_can_serve_anybody_is_ready(
@@ -194,10 +210,10 @@ class TestReady:
         "organizations",
         [
             [],
-            [_empty(LATCHED)],
-            [_empty(FAILING)],
-            [_empty(NO_REDIS)],
-            [_empty(LATCHED), _empty(NO_REDIS)],
+            [empty(LATCHED)],
+            [empty(FAILING)],
+            [empty(NO_REDIS)],
+            [empty(LATCHED), empty(NO_REDIS)],
         ],
     )
     def test_a_worker_that_can_serve_nobody_is_not(

@@ -1,7 +1,8 @@
-"""What the policy does, as log lines: the event, its level and what goes with it."""
+"""What the policy does, as log lines (event, level, what goes with it) and as metrics."""
 
 import logging
 from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -14,10 +15,12 @@ from broker.errors import (
     UnusableTokenError,
     UpstreamError,
 )
-from broker.ports import Observer
+from broker.metrics.meters import Meters
+from broker.ports import Observer, ReportStatus
 from broker.secret import Secret
 from broker.tokens import Kind, RefreshToken
-from broker.web.observing import LogObserver
+from broker.web.observing import LogObserver, MeteringObserver, Observers
+from tests.metrics.pods import Readings, named, seen
 
 OBSERVER: Observer = LogObserver()
 PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -95,3 +98,72 @@ def test_a_defect_is_an_error_that_tells_its_class_only(caplog: pytest.LogCaptur
     extras = {"organization": "*", "error": "RuntimeError"}
     assert line(caplog) == ("ERROR", "refresher.crashed", extras)
     assert "canary" not in repr(vars(caplog.records[0]))
+
+
+def counted(meters: Meters, sample: str) -> Readings:
+    """Return the samples of one name that are not 0."""
+    readings = seen(meters, named("acme"), sample)
+    return {labels: value for labels, value in readings.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (None, "success"),
+        (NotSentError("connect"), "definite"),
+        (ThrottledError("throttled", retry_after=3), "definite"),
+        (AmbiguousError("timeout"), "ambiguous"),
+        (UnusableTokenError("no_expiry", RefreshToken(Secret("canary"), 1)), "ambiguous"),
+        (RefreshTokenUnknownError("unknown"), "rejected"),
+        (KeysRejectedError("unauthorized"), "rejected"),
+    ],
+)
+def test_an_upstream_call_is_counted_once(error: UpstreamError | None, outcome: str) -> None:
+    """By its class, as is its time; a commit of what it gave is no other call."""
+    meters = Meters()
+    observer: Observer = MeteringObserver(meters)
+    if error is None:
+        observer.redeemed("acme", Kind.REFRESH, 0.5)
+        observer.committed("acme", 7)
+    else:
+        observer.failed("acme", Kind.REFRESH, error, 0.5)
+    assert counted(meters, "broker_refreshes_total") == {("refresh", "acme", outcome): 1}
+    assert counted(meters, "broker_upstream_seconds_sum") == {("refresh",): 0.5}
+
+
+@pytest.mark.parametrize("status", list(ReportStatus))
+def test_a_report_is_counted_by_what_became_of_it(status: ReportStatus) -> None:
+    """Each word has its counter."""
+    meters = Meters()
+    MeteringObserver(meters).reported("acme", status)
+    assert counted(meters, "broker_rejection_reports_total") == {(status,): 1}
+
+
+def test_waits_are_measured_and_silences_counted() -> None:
+    """A defect is not: it shows by what does not happen."""
+    meters = Meters()
+    observer = MeteringObserver(meters)
+    observer.waited("acme", 1.25)
+    observer.store_failed("acme")
+    observer.crashed("acme", RuntimeError("canary"))
+    assert counted(meters, "broker_lease_wait_seconds_sum") == {(): 1.25}
+    assert counted(meters, "broker_redis_errors_total") == {(): 1}
+
+
+def test_several_observers_hear_the_same() -> None:
+    """Each of everything, in the order in which it happened."""
+    said = [
+        call.redeemed("acme", Kind.REFRESH, 0.5),
+        call.committed("acme", 7),
+        call.failed("acme", Kind.REFRESH, NotSentError("connect"), 0.5),
+        call.reported("acme", ReportStatus.KNOWN),
+        call.waited("acme", 1.0),
+        call.store_failed("acme"),
+        call.crashed("acme", RuntimeError("canary")),
+    ]
+    one, other = Mock(spec=LogObserver), Mock(spec=LogObserver)
+    everybody: Observer = Observers(one, other)
+    for name, args, _ in said:
+        getattr(everybody, name)(*args)
+    assert [each[:2] for each in one.mock_calls] == [each[:2] for each in said]
+    assert other.mock_calls == one.mock_calls

@@ -11,6 +11,7 @@ from gunicorn.config import Config
 
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
+from broker.web.runtime import RuntimeFolder
 from broker.web.server import BrokerServer, QuietLogger, options, place_of
 from broker.web.worker import BrokerWorker
 from tests.redis.certificates import LOOPBACK, Authority
@@ -92,7 +93,8 @@ def test_no_file_or_variable_of_gunicorn_is_read(
 def test_no_option_holds_a_secret(environ: dict[str, str]) -> None:
     """They are printed by gunicorn at level debug."""
     settings = load(environ)
-    assert "redis-password" not in repr(options(settings, load_inputs(settings)))
+    folder = RuntimeFolder(Path("/nowhere"), temporary=False)
+    assert "redis-password" not in repr(options(settings, load_inputs(settings), folder))
 
 
 def test_each_worker_has_an_application_of_its_own(server: BrokerServer) -> None:

@@ -13,6 +13,11 @@ from tests.web.house import House, told, wait_for
 from tests.web.rig import KEY
 
 
+def problems_of(house: House) -> list[str]:
+    """Return what health tells of the files."""
+    return [problem for report in house.service.snapshot().files for problem in report.problems]
+
+
 def test_new_credentials_come_into_force(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """And new organizations with them; the log says so once."""
     with house.running():
@@ -68,12 +73,12 @@ def test_broken_callers_are_told_once_and_leave_the_old_in_force(
     assert [line[:2] for line in told(caplog)] == [("ERROR", "files.refused")]
     assert house.inputs.callers is not None
     assert house.inputs.callers.current.find(KEY) is not None
-    assert house.service.report()[1] == list(house.inputs.callers.problems) != []
+    assert problems_of(house) == list(house.inputs.callers.problems) != []
     write_callers(house.root / "callers.toml", KEY)
     for _ in range(5):
         house.service.reload()
     assert told(caplog)[1:] == [("INFO", "files.reloaded", {"what": "callers"})]
-    assert house.service.report()[1] == []
+    assert problems_of(house) == []
 
 
 def test_the_report_joins_the_problems_of_both(house: House) -> None:
@@ -82,7 +87,8 @@ def test_the_report_joins_the_problems_of_both(house: House) -> None:
     (house.root / "credentials" / "acme" / "consumer").unlink()
     (house.root / "callers.toml").unlink()
     house.service.reload()
-    organizations, problems = house.service.report()
+    problems = problems_of(house)
+    organizations = house.service.snapshot().organizations
     assert [o.organization for o in organizations] == ["acme"]
     assert [problem.split(":")[0].split()[0] for problem in problems] == [
         "BROKER_CREDENTIALS_DIR",
@@ -98,7 +104,7 @@ def test_without_callers_only_the_credentials_are_looked_at(
     house = House({**environ, "BROKER_CALLER_AUTH": "none"}, tmp_path)
     house.service.reload()
     assert house.inputs.callers is None
-    assert house.service.report()[1] == []
+    assert problems_of(house) == []
 
 
 def test_an_exception_does_not_end_the_reloading(
@@ -151,12 +157,12 @@ def test_broken_certificates_are_told_once_and_leave_the_old_in_force(
     for _ in range(3):
         house.service.reload()
     sentence = "BROKER_TLS_KEY_FILE must hold a private key in PEM"
-    assert house.service.report()[1] == [sentence]
+    assert problems_of(house) == [sentence]
     assert house.inputs.certificates.current is before
     pair.key.write_bytes(good)
     for _ in range(3):
         house.service.reload()
-    assert house.service.report()[1] == []
+    assert problems_of(house) == []
     assert told(caplog) == [
         ("ERROR", "files.refused", {"what": "certificates", "problems": (sentence,)}),
         ("INFO", "files.reloaded", {"what": "certificates"}),

@@ -1,0 +1,1 @@
+"""Metrics: the catalogue of all there are, and their exposition to Prometheus."""

@@ -1,0 +1,81 @@
+"""The only way to count and to measure: one method for each thing that happens."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric as Family
+
+from broker.metrics import directory
+from broker.metrics.counted import families_of
+from broker.metrics.series import counters, histograms
+
+
+class Meters:
+    """The counters and histograms of one worker; safe on any thread, about 4 µs a request.
+
+    Make one in a process, after the fork: two would write over each other's numbers. A word that
+    the catalogue does not know raises :class:`~broker.metrics.series.UndeclaredMetricError` with
+    ``strict``, for tests; without, for production, it is counted as ``other``.
+    """
+
+    def __init__(self, *, strict: bool = True) -> None:
+        self._directory = directory.prepared()
+        self._registry = registry = CollectorRegistry()
+        self._requests = counters("broker_token_requests_total", registry, strict=strict)
+        self._seconds = histograms("broker_token_request_seconds", registry, strict=strict).of()
+        self._degraded = counters("broker_degraded_answers_total", registry, strict=strict)
+        self._refreshes = counters("broker_refreshes_total", registry, strict=strict)
+        self._upstream = histograms("broker_upstream_seconds", registry, strict=strict)
+        self._waits = histograms("broker_lease_wait_seconds", registry, strict=strict).of()
+        self._reports = counters("broker_rejection_reports_total", registry, strict=strict)
+        self._redis_errors = counters("broker_redis_errors_total", registry, strict=strict).of()
+        self._reloads = counters("broker_reloads_total", registry, strict=strict)
+        self._audit_lost = counters("broker_audit_lost_total", registry, strict=strict).of()
+        self._organizations: frozenset[str] = frozenset()
+
+    def configured(self, organizations: Iterable[str]) -> None:
+        """Begin to count for organizations: what has not happened yet is there, as 0."""
+        names = frozenset(organizations)
+        for name in names - self._organizations:
+            self._refreshes.begin(name)
+        self._organizations |= names
+
+    def requests(self, outcome: str, state: str | None, seconds: float) -> None:
+        """Count a request for a token: ``served`` or the error code, and the token's state."""
+        self._requests.of(outcome, state or "").inc()
+        self._seconds.observe(seconds)
+
+    def degraded(self, reason: str) -> None:
+        """Count a token that was served although no better one can be had, for this reason."""
+        self._degraded.of(reason).inc()
+
+    def refresh(self, organization: str, kind: str, outcome: str, seconds: float) -> None:
+        """Count an upstream call that ended after ``seconds``."""
+        self._refreshes.of(organization, kind, outcome).inc()
+        self._upstream.of(kind).observe(seconds)
+
+    def waited(self, seconds: float) -> None:
+        """Note that a request waited for a refresh in flight."""
+        self._waits.observe(seconds)
+
+    def report(self, status: str) -> None:
+        """Count a report that Canvas refused a token, by what became of it."""
+        self._reports.of(status).inc()
+
+    def redis_failed(self) -> None:
+        """Count a look at Redis that failed."""
+        self._redis_errors.inc()
+
+    def reloaded(self, what: str, outcome: str) -> None:
+        """Count a new version of the files ``what``: ``success`` or ``refused``."""
+        self._reloads.of(what, outcome).inc()
+
+    def audit_lost(self, count: int) -> None:
+        """Count audit lines that there was no room for."""
+        self._audit_lost.inc(count)
+
+    def collect(self) -> list[Family]:
+        """Return what was counted: by all workers since the master's start, or here without it."""
+        if self._directory is None:
+            return list(self._registry.collect())
+        return families_of(directory.totals(self._directory))

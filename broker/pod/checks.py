@@ -1,0 +1,94 @@
+"""How the pod's surroundings and parts are doing: Redis, Canvas, the files, the workers."""
+
+from collections.abc import Iterator
+
+from broker.pod.judgement import OUR_OWN, Status, Verdict, advice
+from broker.pod.snapshot import FilesReport, Pod
+from broker.policy.answers import OrganizationHealth
+from broker.policy.history import SUCCESS
+
+_NAMED = 3
+"""Organizations that a sentence names before it only counts them."""
+
+
+def judge_redis(pod: Pod) -> Verdict:
+    """Return whether Redis answered the last question of each worker."""
+    cut_off = [
+        worker
+        for worker in pod.workers
+        if not all(health.store_answers for health in worker.organizations)
+    ]
+    if not cut_off:
+        return Verdict(Status.PASS, "Redis answers.")
+    whom = "" if len(cut_off) == len(pod.workers) else f" {len(cut_off)} of {len(pod.workers)}"
+    return Verdict(
+        Status.WARN,
+        f"Redis does not answer{whom and whom + ' workers'}; tokens come from memory and cannot be "
+        "refreshed: check Redis, BROKER_REDIS_URL and the network between.",
+    )
+
+
+def judge_canvas(pod: Pod) -> Verdict:
+    """Return whether Canvas does its work; refused keys are the organization's trouble."""
+    failing = [health for health in pod.organizations if _is_failed_by_canvas(health)]
+    if failing:
+        return Verdict(
+            Status.WARN,
+            f"Calls to Canvas fail for {_listed(failing)} ({failing[0].last_error}): "
+            f"{advice(failing[0])}.",
+        )
+    if last_success(pod) is None:
+        return Verdict(Status.PASS, "Canvas has given no token yet.")
+    return Verdict(Status.PASS, "Canvas gives tokens.")
+
+
+def last_success(pod: Pod) -> float | None:
+    """Return the seconds since Canvas last gave a token that this pod knows of."""
+    ages = [one.last_refresh for one in pod.organizations if one.last_refresh is not None]
+    for health in pod.organizations:
+        ages += [event.at for event in health.recent if event.outcome == SUCCESS]
+    return min(ages, default=None)
+
+
+def judge_files(report: FilesReport) -> Verdict:
+    """Return whether the files are in force as they lie there."""
+    if not report.problems:
+        return Verdict(Status.PASS, "The files are in force as they lie there.")
+    problems = "; ".join(report.problems)
+    return Verdict(
+        Status.WARN, f"Not all is in force as it lies there, mend the files: {problems}."
+    )
+
+
+def judge_workers(pod: Pod) -> Iterator[tuple[str, Verdict, float | None]]:
+    """Yield each worker's process id with its verdict and uptime, then how many are missing."""
+    for worker in pod.workers:
+        yield str(worker.pid), Verdict(Status.PASS, "It answers."), worker.uptime
+    for pid in pod.silent:
+        yield str(pid), Verdict(Status.WARN, _SILENT), None
+    missing = pod.expected - len(pod.workers) - len(pod.silent)
+    if missing > 0:
+        yield "missing", Verdict(Status.WARN, _missing(pod, missing)), None
+
+
+_SILENT = (
+    "It does not answer: it hangs, is stopped, or has too little CPU. What it knows is not told "
+    "here; restart the pod if this stays."
+)
+
+
+def _missing(pod: Pod, missing: int) -> str:
+    return (
+        f"{missing} of {pod.expected} workers cannot be seen: look in the log for why they do not "
+        "start; if they do, the directory for their sockets cannot be used."
+    )
+
+
+def _is_failed_by_canvas(health: OrganizationHealth) -> bool:
+    return bool(health.failures) and not health.latched and health.last_error not in OUR_OWN
+
+
+def _listed(organizations: list[OrganizationHealth]) -> str:
+    names = [health.organization for health in organizations]
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,107 @@
+"""How an organization is doing, in a word and a sentence: what is wrong, and what to do."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from broker.policy.answers import OrganizationHealth
+from broker.tokens import State
+
+LARGEST_SKEW = 30.0
+"""Seconds between this host's clock and Canvas's from which on health warns."""
+LONGEST_OVERDUE = 75.0
+"""Seconds within which a due token is there while Canvas and Redis are well (invariant 9)."""
+
+
+class Status(StrEnum):
+    """The three words of the health format, in order of concern."""
+
+    PASS = "pass"  # noqa: S105  # a word of the format, no password
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Verdict(NamedTuple):
+    """How something is doing, and a plain sentence for people."""
+
+    status: Status
+    sentence: str
+
+
+_REACH = "check the network between here and Canvas, and BROKER_CANVAS_URL"
+_HOST = "this host is too slow or out of threads, give the pod more CPU"
+_CANVAS = "Canvas has a trouble of its own, tell its vendor if it lasts"
+_ADVICE = {
+    "dns": "check name resolution, and the host name in BROKER_CANVAS_URL",
+    "connect": _REACH,
+    "connect_timeout": _REACH,
+    "tls": "check Canvas's certificate, and BROKER_CANVAS_CA_FILE",
+    "proxy": "check BROKER_CANVAS_PROXY, and the proxy",
+    "no_thread": _HOST,
+    "lease_too_short": _HOST,
+    "throttled": "Canvas asks for a pause, look who else uses these keys",
+    "timeout": "Canvas or the network is slow, check both",
+    "status_404": "check BROKER_CANVAS_URL",
+    "status_3xx": "check BROKER_CANVAS_URL, for redirects are not followed",
+    "protocol": _REACH,
+    "oversize": "check BROKER_CANVAS_URL, and what answers there",
+    "unreadable": "check BROKER_CANVAS_URL, and what answers there",
+    "superseded": "another worker was quicker, or Redis lost the record",
+    "crashed": "this is a defect of the broker, report it with its lines in the log",
+}
+"""What to do, by the kind of a failure; what is not here is for Canvas's vendor."""
+OUR_OWN = frozenset({"no_thread", "lease_too_short", "superseded", "crashed"})
+"""Failures that say nothing of Canvas."""
+
+
+def judge(health: OrganizationHealth) -> Verdict:
+    """Return how an organization is doing."""
+    empty = health.state is State.EMPTY
+    hindrance = hindrance_of(health)
+    if hindrance is not None:
+        return Verdict(Status.FAIL if empty else Status.WARN, hindrance)
+    blemish = _blemish(health)
+    if blemish is not None:
+        return Verdict(Status.WARN, blemish)
+    if empty:
+        return Verdict(Status.PASS, "There is no token now; the next request gets one.")
+    return Verdict(Status.PASS, "A valid token is there.")
+
+
+def hindrance_of(health: OrganizationHealth) -> str | None:
+    """Return what keeps the broker from getting a new token and what to do, if anything does."""
+    if health.latched:
+        return "Canvas refuses the keys: replace this organization's credentials."
+    if not health.store_answers:
+        return (
+            "Redis does not answer: the token cannot be refreshed. Check Redis and the way to it."
+        )
+    if health.failures:
+        return (
+            f"The last refresh failed ({health.last_error}) and is tried again: {advice(health)}."
+        )
+    return None
+
+
+def advice(health: OrganizationHealth) -> str:
+    """Return what to do about the last failure, as a clause."""
+    return _ADVICE.get(health.last_error or "", _CANVAS)
+
+
+def _blemish(health: OrganizationHealth) -> str | None:
+    """Return what is wrong and does not keep the broker from refreshing."""
+    if not health.landed:
+        return (
+            "The newest token is not in Redis yet, its commit is repeated: check that Redis takes "
+            "writes."
+        )
+    if health.skew is not None and abs(health.skew) > LARGEST_SKEW:
+        return (
+            f"This host's clock and Canvas's differ by {abs(health.skew):.0f} s: check this host's "
+            "time synchronization, then Canvas's."
+        )
+    if health.overdue > LONGEST_OVERDUE:
+        return (
+            f"A new token has been due for {health.overdue:.0f} s: look in the log for what keeps "
+            "the refresher, and restart the pod if this stays."
+        )
+    return None

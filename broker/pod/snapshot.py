@@ -1,0 +1,44 @@
+"""What one worker knows, as a value that its siblings can read."""
+
+from dataclasses import dataclass
+
+from broker.policy.answers import OrganizationHealth
+
+
+@dataclass(frozen=True, slots=True)
+class FilesReport:
+    """The state of one kind of files: ``credentials``, ``callers`` or ``certificates``.
+
+    ``problems`` tells why the version that lies there is not in force, or not all of it;
+    ``taken_at`` is the Unix time at which a version was last taken over.
+    """
+
+    what: str
+    problems: tuple[str, ...]
+    taken_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSnapshot:
+    """One worker at one moment; ``uptime`` in seconds, ``waiting`` of at most ``places``."""
+
+    pid: int
+    uptime: float
+    organizations: tuple[OrganizationHealth, ...]
+    files: tuple[FilesReport, ...]
+    waiting: int
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """All workers at one moment; ``silent`` are the process ids of those that did not answer.
+
+    ``organizations`` and ``files`` are merged: each once, as the pod as a whole has it.
+    """
+
+    workers: tuple[WorkerSnapshot, ...]
+    silent: tuple[int, ...]
+    expected: int
+    organizations: tuple[OrganizationHealth, ...]
+    files: tuple[FilesReport, ...]

@@ -1,0 +1,150 @@
+"""What the health paths answer, as marshmallow schemas."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from broker.errors import FailureClass
+from broker.policy.history import ELSEWHERE, REMEMBERED, SUCCESS
+from broker.tokens import Kind, State
+from broker.web.schemas import describe
+
+_WORDS = validate.OneOf(["pass", "warn", "fail"])
+
+
+def _word() -> "fields.String":
+    return fields.String(required=True, validate=_WORDS, metadata=describe("How it is."))
+
+
+def _text(meaning: str, **more: Any) -> "fields.String":
+    return fields.String(required=True, metadata=describe(meaning), **more)
+
+
+def _one_of(words: Iterable[str], meaning: str, **more: Any) -> "fields.String":
+    return _text(meaning, validate=validate.OneOf([str(word) for word in words]), **more)
+
+
+def _sentence() -> "fields.String":
+    return _text("What is wrong and what to do, or that all is well, in plain words.")
+
+
+def _number(meaning: str, *, allow_none: bool = True) -> "fields.Integer":
+    return fields.Integer(required=True, allow_none=allow_none, metadata=describe(meaning))
+
+
+def _tenths(meaning: str) -> "fields.Float":
+    return fields.Float(required=True, allow_none=True, metadata=describe(meaning))
+
+
+def _flag(meaning: str) -> "fields.Boolean":
+    return fields.Boolean(required=True, metadata=describe(meaning))
+
+
+def _list(schema: type[Schema], **more: Any) -> "fields.List[Any]":
+    return fields.List(fields.Nested(schema), required=True, **more)
+
+
+class ProbeAnswer(Schema):
+    """The answer of a probe."""
+
+    status = _word()
+
+
+class OrganizationEvent(Schema):
+    """One upstream call of this pod, or a token that came from elsewhere."""
+
+    seconds_ago = _number("Since it ended, or since that token was minted.", allow_none=False)
+    kind = _one_of([*Kind, ELSEWHERE], "The call, or `elsewhere` for another pod's.")
+    seconds = _tenths("That the call took, in tenths; null for `elsewhere`.")
+    outcome = _one_of([SUCCESS, *FailureClass], "What became of it.")
+    error = _text("Kind of the failure.", allow_none=True)
+
+
+class OrganizationCheck(Schema):
+    """One organization's token; durations in whole seconds."""
+
+    componentId = _text("The organization.")  # noqa: N815  # a name of the health format
+    status = _word()
+    output = _sentence()
+    state = _one_of(State, "The token's state.")
+    generation = _number("That of the newest token served.")
+    expires_in = _number("Until the access token expires.")
+    refresh_expires_in = _number("Until the refresh token expires.")
+    margin = _number("Before expiry, from which on the token is refreshed.")
+    lifetime = _number("Full life of the access token.")
+    refresh_lifetime = _number("Full life of the refresh token.")
+    last_refresh_seconds_ago = _number("Since Canvas gave the token.")
+    last_error = _text("Kind of the last failure.", allow_none=True)
+    failures = _number("Failures in a row.", allow_none=False)
+    latched = _flag("Whether Canvas refuses the keys, so that they are hardly tried.")
+    in_use = _flag("Whether the token is kept current, for somebody asked not long ago.")
+    next_attempt_in = _number("Until the next attempt, after a failure.")
+    clock_skew = _tenths("Seconds by which this host's clock is ahead of Canvas's.")
+    credential_version = _text("Fingerprint of the credentials.")
+    token_of_credential_version = _text("That under which the token came.", allow_none=True)
+    recent = _list(
+        OrganizationEvent,
+        validate=validate.Length(max=REMEMBERED),
+        metadata=describe("What happened last, newest first."),
+    )
+
+
+class ConnectionCheck(Schema):
+    """Whether Redis answers."""
+
+    status = _word()
+    output = _sentence()
+
+
+class UpstreamCheck(ConnectionCheck):
+    """Whether Canvas does its work."""
+
+    last_success_seconds_ago = _number("Since Canvas last gave a token that this pod knows of.")
+
+
+class FilesCheck(Schema):
+    """One kind of files; where they are refused, the last good version is in force."""
+
+    componentId = _one_of(  # noqa: N815  # a name of the health format
+        ["credentials", "callers", "certificates"], "Which files."
+    )
+    status = _word()
+    output = _sentence()
+    last_reload_seconds_ago = _number("Since all workers have the version in force.")
+
+
+class WorkerCheck(Schema):
+    """One worker of this pod, or how many are missing."""
+
+    componentId = _text(  # noqa: N815  # a name of the health format
+        "Its process id, or `missing`."
+    )
+    status = _word()
+    output = _sentence()
+    uptime = _number("Since it was started; null where it does not tell.")
+
+
+Checks = Schema.from_dict(
+    {
+        "organization:token": _list(OrganizationCheck),
+        "redis:connection": _list(ConnectionCheck),
+        "upstream:connection": _list(UpstreamCheck, metadata=describe("One entry.")),
+        "files": _list(FilesCheck),
+        "workers": _list(WorkerCheck, metadata=describe("By process id.")),
+    },
+    name="Checks",
+)
+"""What is looked at; the names are those of the health format."""
+
+
+class HealthAnswer(Schema):
+    """The health of this pod (draft-inadarei-api-health-check-06)."""
+
+    status = _word()
+    version = _text("Of the broker.")
+    serviceId = _text("Always `canvas-token-broker`.")  # noqa: N815  # a name of the health format
+    checks = fields.Nested(Checks, required=True)
+
+
+HEALTH_ANSWER = HealthAnswer()

@@ -1,0 +1,34 @@
+"""``GET /metrics``: what Prometheus reads."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from flask import Blueprint, Response, request
+
+from broker.metrics.exposition import exposition
+from broker.metrics.meters import Meters
+from broker.pod.snapshot import Pod
+
+
+class PodView(Protocol):
+    """What is known of the workers of this pod."""
+
+    def gather(self) -> Pod:
+        """Return all of them as they are now."""
+        ...
+
+    def own(self) -> Pod:
+        """Return this one alone; asks nobody."""
+        ...
+
+
+def metrics_view(meters: Meters, gather: Callable[[], Pod]) -> Blueprint:
+    """Return the view, right across all workers of the pod."""
+    views = Blueprint("metrics", __name__)
+
+    @views.get("/metrics")
+    def metrics() -> Response:
+        body, content_type = exposition(meters, gather(), request.headers.get("Accept", ""))
+        return Response(body, content_type=content_type)
+
+    return views

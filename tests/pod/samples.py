@@ -1,0 +1,67 @@
+"""Workers and what they know, for tests to change where it matters."""
+
+from dataclasses import replace
+from typing import Any
+
+from broker.pod.merge import merge
+from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
+from broker.policy.answers import OrganizationHealth
+from broker.policy.history import Event
+from broker.tokens import State
+
+NOW = 1_800_000_000.0
+VERSION, NEXT_VERSION = "0123456789abcdef", "fedcba9876543210"
+GOOD = OrganizationHealth(
+    organization="acme",
+    state=State.FRESH,
+    generation=100,
+    expires_in=512.9,
+    refresh_expires_in=86000.2,
+    last_refresh=87.1,
+    last_error=None,
+    failures=0,
+    latched=False,
+    next_attempt_in=None,
+    store_answers=True,
+    landed=True,
+    credential_version=VERSION,
+    record_version=VERSION,
+    skew=0.04,
+    lifetime=600.0,
+    margin=200.7,
+    refresh_lifetime=86400.0,
+    in_use=True,
+    overdue=0.0,
+    recent=(Event(86.8, "authenticate", 0.31, "success"),),
+)
+FAILING = replace(GOOD, failures=3, last_error="timeout", next_attempt_in=4.6)
+LATCHED = replace(GOOD, failures=1, last_error="keys_rejected", latched=True, next_attempt_in=800.0)
+NO_REDIS = replace(GOOD, store_answers=False)
+SKEWED = replace(GOOD, skew=-30.6)
+UNLANDED = replace(GOOD, landed=False)
+OVERDUE = replace(GOOD, state=State.STALE, overdue=75.4)
+
+
+def empty(health: OrganizationHealth = GOOD, **changes: Any) -> OrganizationHealth:
+    """Return the organization without a token."""
+    without = {"state": State.EMPTY, "generation": None, "expires_in": None, "last_refresh": None}
+    return replace(health, **{**without, "recent": (), "record_version": None, **changes})
+
+
+IDLE = empty(organization="globex")
+
+
+def files(what: str = "callers", *problems: str, taken_at: float = NOW - 60) -> FilesReport:
+    """Return the state of one kind of files."""
+    return FilesReport(what, problems, taken_at)
+
+
+def worker(pid: int = 7, *organizations: OrganizationHealth, **changes: Any) -> WorkerSnapshot:
+    """Return a worker that knows these organizations, else a good one."""
+    known = WorkerSnapshot(pid, 33.3, organizations or (GOOD,), (files(),), 0, 16)
+    return replace(known, **changes)
+
+
+def pod_of(*organizations: OrganizationHealth, reports: tuple[FilesReport, ...] = ()) -> Pod:
+    """Return a pod of one worker."""
+    return merge([WorkerSnapshot(7, 33.3, organizations, reports, 0, 16)], [], 1)

@@ -1,0 +1,105 @@
+"""How Redis, Canvas, files and workers are judged for operators."""
+
+from dataclasses import replace
+
+import pytest
+
+from broker.pod.checks import judge_canvas, judge_files, judge_redis, judge_workers, last_success
+from broker.pod.judgement import Status
+from broker.pod.merge import merge
+from broker.pod.snapshot import WorkerSnapshot
+from broker.policy.answers import OrganizationHealth
+from broker.policy.history import Event
+from tests.pod.samples import FAILING, GOOD, IDLE, LATCHED, NO_REDIS, empty, files, pod_of, worker
+
+
+@pytest.mark.parametrize(
+    ("workers", "status", "words"),
+    [
+        ([worker(1), worker(2)], Status.PASS, "Redis answers."),
+        ([worker(1, NO_REDIS)], Status.WARN, "Redis does not answer; tokens"),
+        ([worker(1, IDLE, NO_REDIS), worker(2)], Status.WARN, "does not answer 1 of 2 workers;"),
+        ([worker(1, NO_REDIS), worker(2, NO_REDIS)], Status.WARN, "Redis does not answer;"),
+    ],
+)
+def test_redis(workers: list[WorkerSnapshot], status: Status, words: str) -> None:
+    """It answers each worker, or it is told how many it does not."""
+    verdict = judge_redis(merge(workers, [], 2))
+    assert verdict.status is status
+    assert words in verdict.sentence
+    assert (status is Status.PASS) == ("check Redis" not in verdict.sentence)
+
+
+def _named(*names: str) -> list[OrganizationHealth]:
+    return [replace(FAILING, organization=name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("organizations", "status", "words"),
+    [
+        ([GOOD], Status.PASS, "Canvas gives tokens."),
+        ([IDLE], Status.PASS, "no token yet"),
+        ([], Status.PASS, "no token yet"),
+        ([FAILING], Status.WARN, "fail for acme (timeout): Canvas or the network is slow"),
+        ([GOOD, *_named("a", "b", "c")], Status.WARN, "fail for a, b, c (timeout)"),
+        (_named("a", "b", "c", "d", "e"), Status.WARN, "fail for a, b, c and 2 more"),
+        ([LATCHED], Status.PASS, "gives tokens"),
+        ([replace(FAILING, last_error="crashed")], Status.PASS, "gives tokens"),
+        ([replace(FAILING, last_error="superseded")], Status.PASS, "gives tokens"),
+        ([NO_REDIS], Status.PASS, "gives tokens"),
+    ],
+)
+def test_canvas(organizations: list[OrganizationHealth], status: Status, words: str) -> None:
+    """Its failures, and neither refused keys nor what is our own fault."""
+    verdict = judge_canvas(pod_of(*organizations))
+    assert verdict.status is status
+    assert words in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("organizations", "age"),
+    [
+        ([], None),
+        ([IDLE], None),
+        ([replace(GOOD, recent=())], 87.1),
+        ([GOOD], 86.8),
+        ([empty(recent=(Event(9.0, "refresh", 1.0, "success"),)), GOOD], 9.0),
+        ([empty(recent=(Event(9.0, "refresh", 1.0, "definite", "dns"),)), GOOD], 86.8),
+    ],
+)
+def test_last_success(organizations: list[OrganizationHealth], age: float | None) -> None:
+    """The newest token of all, also one that nobody serves any more."""
+    assert last_success(pod_of(*organizations)) == age
+
+
+def test_files() -> None:
+    """All problems in one sentence, with what to do."""
+    assert judge_files(files()).status is Status.PASS
+    status, sentence = judge_files(files("callers", "X is not TOML", "Y does not exist"))
+    assert status is Status.WARN
+    assert "mend the files: X is not TOML; Y does not exist." in sentence
+
+
+class TestWorkers:
+    def test_all_answer(self) -> None:
+        """Each with its uptime; more than expected are no harm: a reload replaces them."""
+        told = list(judge_workers(merge([worker(8), worker(9)], [], 1)))
+        assert [(pid, verdict.status, uptime) for pid, verdict, uptime in told] == [
+            ("8", Status.PASS, 33.3),
+            ("9", Status.PASS, 33.3),
+        ]
+
+    def test_a_silent_one_is_named(self) -> None:
+        """It is not missing besides."""
+        (_, silent) = judge_workers(merge([worker(8)], [9], 2))
+        assert silent[0] == "9"
+        assert silent[1].status is Status.WARN
+        assert "does not answer" in silent[1].sentence
+        assert silent[2] is None
+
+    def test_missing_ones_are_counted(self) -> None:
+        """This one alone, though three are expected."""
+        (_, missing) = judge_workers(merge([worker(8)], [], 3))
+        assert missing[0] == "missing"
+        assert missing[1].status is Status.WARN
+        assert "2 of 3 workers cannot be seen" in missing[1].sentence

@@ -1,0 +1,110 @@
+"""How an organization is judged for operators, and what they are told to do."""
+
+from dataclasses import replace
+
+import pytest
+
+from broker.pod.judgement import _ADVICE, OUR_OWN, Status, advice, judge
+from broker.policy.answers import OrganizationHealth
+from broker.tokens import State
+from broker.upstream.kinds import FailureKind
+from tests.pod.samples import (
+    FAILING,
+    GOOD,
+    IDLE,
+    LATCHED,
+    NO_REDIS,
+    OVERDUE,
+    SKEWED,
+    UNLANDED,
+    empty,
+)
+
+POLICY_KINDS = {"lease_too_short", "short_life", "superseded", "crashed"}
+
+
+@pytest.mark.parametrize("state", [State.FRESH, State.STALE, State.CRITICAL])
+def test_a_valid_token_passes(state: State) -> None:
+    """Also one that is soon to be refreshed."""
+    assert judge(replace(GOOD, state=state)) == (Status.PASS, "A valid token is there.")
+
+
+def test_no_token_and_nothing_in_the_way_passes() -> None:
+    """It is idle: the next request gets one."""
+    status, sentence = judge(IDLE)
+    assert status is Status.PASS
+    assert "next request" in sentence
+
+
+@pytest.mark.parametrize(
+    ("health", "wrong", "to_do"),
+    [
+        (FAILING, "failed (timeout)", "check both"),
+        (replace(FAILING, last_error="dns"), "failed (dns)", "check name resolution"),
+        (replace(FAILING, last_error="status_500"), "failed (status_500)", "tell its vendor"),
+        (LATCHED, "refuses the keys", "replace this organization's credentials"),
+        (NO_REDIS, "Redis does not answer", "Check Redis"),
+    ],
+)
+def test_what_hinders_a_refresh_warns_with_a_token_and_fails_without(
+    health: OrganizationHealth, wrong: str, to_do: str
+) -> None:
+    """The sentence is the same: what is wrong, and what to do."""
+    warned, warning = judge(health)
+    failed, failure = judge(empty(health))
+    assert (warned, failed) == (Status.WARN, Status.FAIL)
+    assert wrong in warning == failure
+    assert to_do in warning
+
+
+@pytest.mark.parametrize(
+    ("health", "wrong", "to_do"),
+    [
+        (UNLANDED, "not in Redis yet", "check that Redis takes writes"),
+        (SKEWED, "differ by 31 s", "time synchronization"),
+        (OVERDUE, "due for 75 s", "look in the log"),
+    ],
+)
+def test_what_hinders_nothing_warns(health: OrganizationHealth, wrong: str, to_do: str) -> None:
+    """With what to do; a token is not needed for that to be said."""
+    for one in (health, empty(health, overdue=health.overdue)):
+        status, sentence = judge(one)
+        assert status is Status.WARN
+        assert wrong in sentence
+        assert to_do in sentence
+
+
+def test_refused_keys_are_told_before_all_else() -> None:
+    """They alone need a hand."""
+    worst = replace(LATCHED, store_answers=False, landed=False, skew=99.0, overdue=99.0)
+    assert "keys" in judge(worst).sentence
+    assert "Redis" in judge(replace(worst, latched=False)).sentence
+
+
+@pytest.mark.parametrize(
+    ("skew", "status"),
+    [
+        (None, Status.PASS),
+        (30.0, Status.PASS),
+        (-30.0, Status.PASS),
+        (30.1, Status.WARN),
+        (-600.0, Status.WARN),
+    ],
+)
+def test_a_clock_that_is_off_warns_from_thirty_seconds_on(
+    skew: float | None, status: Status
+) -> None:
+    """In either direction."""
+    assert judge(replace(GOOD, skew=skew)).status is status
+
+
+def test_a_token_that_is_due_has_the_time_that_the_protocol_gives_it() -> None:
+    """A warning before that would come with each refresh."""
+    assert judge(replace(OVERDUE, overdue=75.0)).status is Status.PASS
+
+
+def test_each_kind_of_failure_has_its_advice() -> None:
+    """No table row is about a kind that there is not."""
+    assert _ADVICE.keys() | OUR_OWN <= set(FailureKind) | POLICY_KINDS
+    for kind in [*FailureKind, *POLICY_KINDS]:
+        assert advice(replace(FAILING, last_error=kind))

@@ -1,0 +1,168 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from broker.pod.merge import merge, merge_organization
+from broker.policy.answers import OrganizationHealth
+from broker.policy.history import Event
+from broker.tokens import State
+from tests.pod.samples import (
+    FAILING,
+    GOOD,
+    IDLE,
+    LATCHED,
+    NEXT_VERSION,
+    NO_REDIS,
+    VERSION,
+    empty,
+    files,
+    worker,
+)
+
+NEWER = replace(GOOD, generation=200, expires_in=590.0, last_refresh=10.0, recent=())
+FAILED_LONG_AGO = Event(20.0, "refresh", 5.0, "ambiguous", "timeout")
+FAILED_JUST_NOW = Event(5.0, "refresh", 5.0, "ambiguous", "timeout")
+
+
+def merged(*views: OrganizationHealth) -> OrganizationHealth:
+    """Return the organization of the pod; the order of the workers does not matter."""
+    forth, back = merge_organization(views), merge_organization(views[::-1])
+    assert forth == back
+    return forth
+
+
+def fields(health: OrganizationHealth, **expected: Any) -> dict[str, Any]:
+    """Return those fields that are expected."""
+    return {name: getattr(health, name) for name in expected}
+
+
+class TestToken:
+    def test_one_worker_is_the_pod(self) -> None:
+        """Nothing is lost on the way."""
+        assert merged(FAILING) == FAILING
+
+    @pytest.mark.parametrize(
+        ("views", "expected"),
+        [
+            ([GOOD, NEWER], {"generation": 200, "expires_in": 590.0, "last_refresh": 10.0}),
+            ([GOOD, empty()], {"generation": 100, "state": State.FRESH}),
+            ([empty(), empty()], {"generation": None, "state": State.EMPTY}),
+            # A dead token is served by nobody, whatever its number.
+            ([GOOD, replace(NEWER, state=State.EMPTY)], {"generation": 100, "state": State.FRESH}),
+            # One worker has gone over to new keys and the other has not read them yet.
+            (
+                [GOOD, replace(GOOD, credential_version=NEXT_VERSION)],
+                {"credential_version": NEXT_VERSION, "record_version": VERSION},
+            ),
+        ],
+    )
+    def test_the_newest_token_that_anybody_serves_is_told(
+        self, views: list[OrganizationHealth], expected: dict[str, Any]
+    ) -> None:
+        """With all its times."""
+        assert fields(merged(*views), **expected) == expected
+
+
+class TestTrouble:
+    @pytest.mark.parametrize(
+        ("views", "failures", "latched"),
+        [
+            ([GOOD, FAILING], 3, False),
+            ([FAILING, replace(FAILING, failures=5)], 5, False),
+            ([LATCHED, FAILING], 1, True),
+            ([empty(), empty(FAILING)], 3, False),
+            # A newer token came since: by the time of the failure where it was this worker's own,
+            # by the generation where it was not.
+            ([NEWER, replace(FAILING, recent=(FAILED_LONG_AGO,))], 0, False),
+            ([NEWER, replace(FAILING, recent=(FAILED_JUST_NOW, FAILED_LONG_AGO))], 3, False),
+            ([NEWER, FAILING], 0, False),
+            ([NEWER, LATCHED], 0, False),
+            # The newer one came with a failure: it lives too short, say.
+            ([replace(NEWER, failures=1), FAILING], 1, False),
+            # A worker that has no token knows more than one that has an old one.
+            ([GOOD, empty(FAILING)], 3, False),
+            ([NEWER, empty(FAILING, recent=(FAILED_JUST_NOW,))], 3, False),
+            ([NEWER, empty(FAILING, recent=(FAILED_LONG_AGO,))], 0, False),
+        ],
+    )
+    def test_the_worst_counts_unless_a_newer_token_came_since(
+        self, views: list[OrganizationHealth], failures: int, latched: bool
+    ) -> None:
+        """A failure that is over is no news."""
+        told = merged(*views)
+        assert (told.failures, told.latched) == (failures, latched)
+
+    def test_all_about_the_failure_comes_from_one_worker(self) -> None:
+        """The kind of one does not stand beside the pause of another."""
+        other = replace(FAILING, failures=2, last_error="dns", next_attempt_in=60.0)
+        expected = {"failures": 3, "last_error": "timeout", "next_attempt_in": 4.6}
+        assert fields(merged(other, FAILING, GOOD), **expected) == expected
+
+    def test_redis_must_answer_all(self) -> None:
+        """And each commit must have landed."""
+        assert not merged(GOOD, NO_REDIS).store_answers
+        assert not merged(GOOD, replace(GOOD, landed=False)).landed
+        told = merged(GOOD, NEWER)
+        assert (told.store_answers, told.landed) == (True, True)
+
+
+class TestTheRest:
+    def test_it_is_in_use_if_any_worker_keeps_it_warm(self) -> None:
+        """The others do not need to be asked."""
+        assert merged(replace(GOOD, in_use=False), GOOD).in_use
+        assert not merged(*[replace(GOOD, in_use=False)] * 2).in_use
+
+    @pytest.mark.parametrize(
+        ("views", "overdue"),
+        [
+            ([replace(GOOD, overdue=5.0), replace(GOOD, overdue=0.0)], 5.0),
+            # Whoever comes to the late one makes it look, and gets the newer.
+            ([NEWER, replace(GOOD, overdue=50.0)], 0.0),
+            # Here it cannot look.
+            ([NEWER, replace(NO_REDIS, overdue=50.0)], 50.0),
+            ([NEWER, empty(NO_REDIS, overdue=70.0)], 70.0),
+            ([empty(overdue=8.0), empty(overdue=9.0)], 9.0),
+        ],
+    )
+    def test_overdue_is_the_worst_that_a_caller_may_meet(
+        self, views: list[OrganizationHealth], overdue: float
+    ) -> None:
+        """Not what it makes better by asking."""
+        assert merged(*views).overdue == overdue
+
+    def test_the_skew_is_the_last_that_was_measured(self) -> None:
+        """By whoever got a token last; what came from elsewhere measures nothing."""
+        old = replace(GOOD, skew=600.0, recent=(Event(90.0, "refresh", 0.3, "success"),))
+        new = replace(GOOD, skew=1.0, recent=(Event(10.0, "refresh", 0.3, "success"),))
+        never = replace(GOOD, skew=None, recent=(Event(5.0, "elsewhere", None, "success"),))
+        listening = replace(old, recent=(*never.recent, *old.recent))
+        assert merged(old, new, never).skew == 1.0
+        assert merged(listening, new).skew == 1.0
+        assert merged(never).skew is None
+
+    def test_events_of_all_are_joined(self) -> None:
+        """Newest first."""
+        other = replace(GOOD, recent=(FAILED_JUST_NOW,))
+        assert merged(GOOD, other).recent == (FAILED_JUST_NOW, *GOOD.recent)
+
+
+class TestPod:
+    def test_organizations_and_workers_are_in_order(self) -> None:
+        """Also one that a worker has not read yet."""
+        pod = merge([worker(9, IDLE), worker(8, GOOD)], [11, 10], 4)
+        assert [one.pid for one in pod.workers] == [8, 9]
+        assert (pod.silent, pod.expected) == ((10, 11), 4)
+        assert [one.organization for one in pod.organizations] == ["acme", "globex"]
+
+    def test_files_have_the_problems_of_all_each_once(self) -> None:
+        """And the age of the worker that took over nothing for longest."""
+        one = files("callers", "a", "b", taken_at=100.0)
+        other = files("callers", "b", "c", taken_at=50.0)
+        pod = merge(
+            [worker(1, files=(one, files("credentials"))), worker(2, files=(other,))], [], 2
+        )
+        assert pod.files == (
+            files("callers", "a", "b", "c", taken_at=50.0),
+            files("credentials"),
+        )
