@@ -147,7 +147,7 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     Metric("broker_audit_lost_total", Type.COUNTER, "Audit lines that there was no room for"),
     Metric("broker_organizations", Type.GAUGE, "Organizations that are configured"),
-    Metric("broker_organizations_in_use", Type.GAUGE, "Organizations that are kept warm"),
+    Metric("broker_organizations_in_use", Type.GAUGE, "Organizations that are in use"),
     Metric("broker_workers", Type.GAUGE, "Workers that answer"),
     Metric("broker_workers_expected", Type.GAUGE, "Workers that there should be"),
     Metric(

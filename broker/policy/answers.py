@@ -135,13 +135,15 @@ def still_running() -> TemporarilyUnavailableError:
 
 
 def health_of(
-    organization: Organization, now: float, host: float, *, in_use: bool
+    organization: Organization, now: float, host: float, *, kept: bool
 ) -> OrganizationHealth:
     """Return what operators may know of ``organization``.
 
-    ``host`` is this host's wall clock minus its monotonic one; ``in_use`` whether a token is kept.
+    ``host`` is this host's wall clock minus its monotonic one; ``kept`` says that a token is kept
+    current. Until somebody has asked for it, it is not in use all the same: nobody misses it.
     """
     copy, pause, skew = organization.copy, organization.pause, organization.skew
+    in_use = kept and organization.wanted_since is not None
     return OrganizationHealth(
         organization=organization.name,
         state=organization.state(now),
@@ -164,8 +166,10 @@ def health_of(
 
 def overdue(organization: Organization, now: float) -> float:
     """Return the seconds since a new token was due; 0 while none is."""
-    copy = organization.copy
-    due = organization.since if copy is None else copy.expires - copy.record.margin
+    copy, wanted = organization.copy, organization.wanted_since
+    if wanted is None:
+        return 0.0
+    due = wanted if copy is None else max(wanted, copy.expires - copy.record.margin)
     return max(0.0, now - due)
 
 

@@ -99,7 +99,7 @@ class Broker:
         if organization is None:
             raise ForbiddenError(name)
         now = self._clock.monotonic()
-        organization.asked = now
+        organization.note_request(now, kept=self._schedule.keeps_warm(organization, now))
         until, refused = now + self._limits.wait - spent, rejected or 0
         copy = self._current(organization, refused, until)
         if organization.may_be(copy, refused):
@@ -239,7 +239,7 @@ class Broker:
         now = self._clock.monotonic()
         host, warm = self._clock.wall() - now, self._schedule.keeps_warm
         ordered = (one for _, one in sorted(self._organizations.items()))
-        return [health_of(one, now, host, in_use=warm(one, now)) for one in ordered]
+        return [health_of(one, now, host, kept=warm(one, now)) for one in ordered]
 
 
 def _nothing_more(copy: Copy | None) -> bool:

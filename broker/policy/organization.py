@@ -36,7 +36,7 @@ class Organization:
         self.refreshed_at: float | None = None
         self.skew: Skew | None = None
         self.history = History()
-        self.since = now
+        self.wanted_since: float | None = None
         self.unanswered: str | None = None
         self._limits = limits
         self._lock = threading.Lock()
@@ -143,6 +143,12 @@ class Organization:
         self.refreshed_at = now
         if not paused and binding is self.binding:
             self.pause = None
+
+    def note_request(self, now: float, *, kept: bool) -> None:
+        """Note that somebody asked for a token; ``kept``: one was being kept for who asks."""
+        if self.wanted_since is None or not kept:
+            self.wanted_since = now
+        self.asked = now
 
     def note_silence(self, now: float) -> None:
         """Note that Redis was asked and did not answer."""

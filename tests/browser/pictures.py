@@ -1,4 +1,4 @@
-"""Makes a picture of a page small: 256 colours, packed as tightly as it goes."""
+"""Makes a picture of a page small: at most 256 colours, packed as tightly as it goes."""
 
 import struct
 import zlib
@@ -7,18 +7,20 @@ from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOURS = 256
+ALIKE = 100
+"""Squared distance below which two colours look the same."""
 Colour = tuple[int, ...]
 
 
 def slim(png: bytes) -> bytes:
-    """Return ``png`` (8 bits, RGB) with its 256 most frequent colours; the rest becomes those."""
+    """Return ``png`` (8 bits, RGB) with few colours; the rarer become their likes."""
     chunks = list(_chunks(png))
     width, height, depth, kind = struct.unpack(">IIBB", chunks[0][1][:10])
     assert (depth, kind) == (8, 2), "Chromium writes RGB"
     raw = zlib.decompress(b"".join(data for name, data in chunks if name == b"IDAT"))
     rows = list(_rows(raw, 3 * width))
     colours = Counter(colour for row in rows for colour in _colours(row))
-    palette = [colour for colour, _ in colours.most_common(COLOURS)]
+    palette = _palette(colours)
     index = {colour: _nearest(colour, palette) for colour in colours}
     pixels = b"".join(b"\0" + bytes(index[colour] for colour in _colours(row)) for row in rows)
     return SIGNATURE + b"".join(
@@ -71,8 +73,18 @@ def _colours(row: bytes) -> Iterator[Colour]:
     return zip(row[::3], row[1::3], row[2::3], strict=True)
 
 
-def _nearest(colour: Colour, palette: list[Colour]) -> int:
-    def distance(n: int) -> int:
-        return sum((a - b) ** 2 for a, b in zip(colour, palette[n], strict=True))
+def _palette(colours: Counter[Colour]) -> list[Colour]:
+    """Return the most frequent colours that look different."""
+    palette: list[Colour] = []
+    for colour, _ in colours.most_common():
+        if all(_distance(colour, other) > ALIKE for other in palette):
+            palette.append(colour)
+    return palette[:COLOURS]
 
-    return min(range(len(palette)), key=distance)
+
+def _nearest(colour: Colour, palette: list[Colour]) -> int:
+    return min(range(len(palette)), key=lambda n: _distance(colour, palette[n]))
+
+
+def _distance(one: Colour, other: Colour) -> int:
+    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))

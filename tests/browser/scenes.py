@@ -172,6 +172,7 @@ def redis_down() -> Body:
 def many(number: int) -> Body:
     """As many organizations, in use all of them, one in fifty with a fault."""
     bad = {"status": "warn", "failures": 1, "last_error": "connect", "next_attempt_in": 9}
+    bad["output"] = "The last refresh failed (connect); it is tried again."
     entries = [
         organization(f"org-{n:04}", **(bad if n % 50 == 7 else {}), expires_in=210 + n % 380)
         for n in range(number)

@@ -41,7 +41,7 @@ CONTRASTS = """([least, leastOfShapes]) => {
   const texts = seen.filter((e) => !e.closest("script, style, noscript")
     && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
   const poor = (elements, foreground, least) => elements
-    .map((e) => [e, contrast(foreground(e), behind(e.parentElement.closest("*") && e))])
+    .map((e) => [e, contrast(foreground(e), behind(e))])
     .filter(([, ratio]) => ratio < least)
     .map(([e, ratio]) => `${e.tagName}.${e.getAttribute("class")} ${e.textContent}: ${ratio}`);
   const shapes = seen.filter((e) => e.matches("svg.shape"));

@@ -68,6 +68,8 @@ def test_it_tells_when_it_has_lost_the_broker(open_page: Open, stage: Stage) -> 
     frozen = left(page)
     pass_time(page, EVERY)
     assert left(page) == frozen
+    page.get_by_role("button", name="globex", exact=True).click()
+    expect(row(page, "globex").locator(".facts")).to_contain_text("31 s ago")
     stage.broken = False
     pass_time(page, EVERY)
     expect(lost).to_be_hidden()
@@ -126,6 +128,20 @@ def test_it_can_be_paused(open_page: Open, stage: Stage) -> None:
     assert stage.asked == 2
 
 
+def test_pausing_amid_a_question_loses_nothing(open_page: Open, stage: Stage) -> None:
+    """An answer that is not waited for any more is no lost connection."""
+    page = open_page()
+    stage.answers.clear()
+    with page.expect_request("**/health"):
+        pass_time(page, EVERY)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    pass_time(page, 2 * EVERY)
+    expect(page.locator("#word")).to_have_text("Paused")
+    expect(page.locator("#lost")).to_be_hidden()
+    assert stage.asked == 2
+
+
 def test_changes_are_announced_and_seconds_are_not(open_page: Open, stage: Stage) -> None:
     """A screen reader hears of states, politely, and of nothing that merely ticks."""
     page = open_page()
@@ -145,6 +161,8 @@ def test_it_works_behind_a_path_prefix(open_page: Open, stage: Stage) -> None:
     """The page asks beside itself, wherever a proxy has put it."""
     page = open_page(f"{PREFIX}/status")
     assert headline(page) == "Pass all is well"
+    with page.expect_request(f"{stage.url}{PREFIX}/health"):
+        pass_time(page, EVERY)
     href = "e => e.href"
     link = page.get_by_role("link", name="health", exact=True)
     assert link.evaluate(href) == f"{stage.url}{PREFIX}/health"

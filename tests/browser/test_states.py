@@ -122,6 +122,8 @@ def test_redis_down(open_page: Open, stage: Stage) -> None:
         f"acme, globex: {scenes.NO_REDIS}",
     ]
     expect(page.locator("#parts li").first).to_contain_text("Redis does not answer")
+    expect(row(page, "acme").locator(".plan")).to_have_text("Next refresh in 3:30 min")
+    expect(row(page, "initech").locator(".plan")).to_have_text("Next attempt once this is mended")
 
 
 def test_fail(open_page: Open, stage: Stage) -> None:

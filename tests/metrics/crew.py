@@ -7,16 +7,27 @@ scrape.
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from broker.metrics.directory import forget, prepare
 from broker.metrics.meters import Meters
 from tests.metrics.pods import Readings, named, seen
 
-PATIENCE = 60.0
+PATIENCE = 30
+T = TypeVar("T")
+
+
+def within_bounds(scene: Callable[[Path], T], directory: Path) -> T:
+    """Play a scene in that process; one that hangs ends the process, and so do its workers."""
+    signal.alarm(PATIENCE)
+    try:
+        return scene(directory)
+    finally:
+        signal.alarm(0)
 
 
 def theatre() -> ProcessPoolExecutor:
@@ -31,6 +42,7 @@ class Worker:
         self._pipe, theirs = multiprocessing.Pipe()
         self.pid = os.fork()
         if self.pid == 0:
+            self._pipe.close()  # else it would not notice the end of the master
             _work(theirs)
         theirs.close()
         self._pipe.recv()

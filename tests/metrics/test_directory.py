@@ -12,7 +12,7 @@ from broker.metrics import directory as counting
 from broker.metrics.directory import forget, prepared
 from broker.metrics.meters import Meters
 from tests.metrics import scenes
-from tests.metrics.crew import PATIENCE, theatre
+from tests.metrics.crew import theatre, within_bounds
 
 INITIAL_FILE = 65536
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class Stage(Protocol):
 
 @pytest.fixture(scope="module")
 def master() -> Iterator[ProcessPoolExecutor]:
-    """Return the process of the master; each scene prepares it anew."""
+    """Return the process of the master; each scene prepares it anew, one that hangs ends it."""
     with theatre() as executor:
         yield executor
 
@@ -38,7 +38,7 @@ def play(master: ProcessPoolExecutor, tmp_path: Path) -> Stage:
     """Return how to play a scene."""
 
     def play(scene: Callable[[Path], T]) -> T:
-        return master.submit(scene, tmp_path / "metrics").result(PATIENCE)
+        return master.submit(within_bounds, scene, tmp_path / "metrics").result()
 
     return play
 

@@ -16,7 +16,7 @@ from tests.monitoring.promql import outer_labels, problems
         ("rate(broker_redis_errors{}[5m])", ["broker_redis_errors is no metric"]),
         ("broker_upstream_seconds{}", ["broker_upstream_seconds is no metric"]),
         ("broker_redis_up_count{}", ["broker_redis_up_count is no metric"]),
-        ('broker_redis_up{organization="a"}', ["broker_redis_up has no organization"]),
+        ('broker_redis_up{organization=~"$organization"}', ["broker_redis_up has no organization"]),
         ('broker_refreshes_total{outcome="sucess"}', ["broker_refreshes_total is never sucess"]),
         ('broker_waiters{le="1.0"}', ["broker_waiters has no le"]),
         ("max by (organization) (broker_waiters{})", ["nothing has organization"]),

@@ -139,6 +139,7 @@ class TestTheRest:
         listening = replace(old, recent=(*never.recent, *old.recent))
         assert merged(old, new, never).skew == 1.0
         assert merged(listening, new).skew == 1.0
+        assert merged(old, replace(new, skew=None)).skew == 600.0
         assert merged(never).skew is None
 
     def test_events_of_all_are_joined(self) -> None:

@@ -60,9 +60,9 @@ class Organization {
     if (pause > 0) return `Next attempt in ${about(pause)}`;
     if (check.failures) return "Next attempt now";
     if (check.in_use === false) return "Next refresh when asked for";
-    if (left === null) return "Next attempt now";
-    const due = left - (check.margin ?? 0);
-    return due > 0 ? `Next refresh in ${about(due)}` : "Next refresh is due";
+    const due = left === null ? 0 : left - (check.margin ?? 0);
+    if (due > 0) return `Next refresh in ${about(due)}`;
+    return check.status === "pass" ? "Next refresh is due" : "Next attempt once this is mended";
   }
 
   open(wish) {
