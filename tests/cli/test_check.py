@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from broker.cli.steps import (
 from broker.clock import SystemClock
 from broker.emulator.canvas import Canvas
 from broker.emulator.server import EmulatorServer
+from broker.secret import Secret
 from broker.settings import Settings, load
 from broker.upstream import FailureKind
 from tests.files.folders import keys, write
@@ -553,9 +555,10 @@ class TestCanvas:
         assert found["Canvas answer"][0] == "ok"
 
     def test_a_proxy_that_cannot_be_used(self, environ: dict[str, str]) -> None:
-        """The client speaks to none over TLS."""
-        environ["BROKER_CANVAS_PROXY"] = "https://user:canary@127.0.0.1:1"
-        steps = list(canvas_steps(settings_of(environ), SystemClock()))
+        """The client speaks to none over TLS; the settings refuse it, and so does the step."""
+        proxy = Secret("https://user:canary@127.0.0.1:1")
+        settings = replace(settings_of(environ), canvas_proxy=proxy)
+        steps = list(canvas_steps(settings, SystemClock()))
         assert [step.work().word for step in steps] == [Word.FAIL]
 
 

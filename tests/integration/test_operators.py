@@ -100,8 +100,10 @@ def test_health_names_every_worker(deployment: Deployment) -> None:
     """Also the one that hangs, in time."""
     (broker,) = deployment.brokers
     pids = sorted(map(str, broker.workers()))
-    wait_until(lambda: health(broker)["status"] == "pass")
-    assert sorted(one["componentId"] for one in health(broker)["checks"]["workers"]) == pids
+    # Each worker may give an answer of a quarter of a second ago.
+    wait_until(
+        lambda: sorted(one["componentId"] for one in health(broker)["checks"]["workers"]) == pids
+    )
     hung = broker.workers()[0]
     os.kill(hung, signal.SIGSTOP)
     try:
