@@ -99,11 +99,11 @@ def play(deployment: Deployment) -> list[str]:
 
 def lose_a_worker(deployment: Deployment, generation: int) -> None:
     """Pause the worker whose call Canvas holds, then kill it; wait until a token is served."""
-    broker, emulator = deployment.brokers[0], deployment.emulator
+    emulator = deployment.emulator
     emulator.fault(hold="before")
     time.sleep(0.02)
     deployment.token(rejected=generation)
-    worker = broker.worker_connected_to(emulator.port) or broker.workers()[0]
+    _, worker = deployment.holder()
     os.kill(worker, signal.SIGSTOP)
     time.sleep(0.2)
     os.kill(worker, signal.SIGKILL)

@@ -77,7 +77,7 @@ class Stage:
         self.cause_refresh()
         self.emulator.wait_held(timeout=LEASE)
         try:
-            yield self._holder()
+            yield self.deployment.holder()
         finally:
             self.emulator.release()
 
@@ -154,13 +154,6 @@ class Stage:
             return False
         fresh: bool = reply.body["expires_in"] > LIFETIME / 2
         return fresh and reply.body["generation"] > self.before
-
-    def _holder(self) -> tuple[BrokerProcess, int]:
-        for broker in self.deployment.brokers:
-            pid = broker.worker_connected_to(self.emulator.port)
-            if pid is not None:
-                return broker, pid
-        raise AssertionError("no worker is connected to Canvas")
 
 
 def _is_healthy(body: Any) -> bool:

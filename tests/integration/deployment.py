@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -177,6 +177,16 @@ class Deployment:
         """Ask the emulator, playing Canvas's business API, whether a token works."""
         return self.emulator.canvas.whoami(token)
 
+    def holder(self) -> tuple[BrokerProcess, int]:
+        """Return the broker and the worker whose request Canvas holds."""
+        until = time.monotonic() + START_LIMIT
+        while time.monotonic() < until:
+            for broker in self.brokers:
+                pid = broker.worker_connected_to(self.emulator.port)
+                if pid is not None:
+                    return broker, pid
+        raise AssertionError("no worker is connected to Canvas")
+
     def calls(self) -> dict[str, int]:
         """Return how often Canvas was called, by kind."""
         found: Any = self.emulator.stats()["calls"]
@@ -219,15 +229,17 @@ class Deployment:
 
 
 def _sockets_of(pid: int) -> set[str]:
-    found = set()
-    try:
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            target = str(descriptor.readlink())
-            if target.startswith("socket:["):
-                found.add(target[8:-1])
-    except OSError:
-        return found
-    return found
+    with suppress(OSError):
+        found = map(_target_of, Path(f"/proc/{pid}/fd").iterdir())
+        return {target[8:-1] for target in found if target.startswith("socket:[")}
+    return set()
+
+
+def _target_of(descriptor: Path) -> str:
+    """Return what a descriptor is; others come and go while this one is looked at."""
+    with suppress(OSError):
+        return str(descriptor.readlink())
+    return ""
 
 
 def _inodes_connected_to(port: int) -> set[str]:

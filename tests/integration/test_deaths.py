@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broker.emulator.server import EmulatorServer
-from tests.integration.deployment import BrokerProcess, Deployment, Reply
+from tests.integration.deployment import Deployment, Reply
 from tests.servers import RedisServer
 
 pytestmark = [pytest.mark.sockets, pytest.mark.slow]
@@ -35,15 +35,6 @@ def deployment(
         fleet.wait_for_token()
         time.sleep(0.2)
         yield fleet
-
-
-def holder(deployment: Deployment) -> tuple[BrokerProcess, int]:
-    """Return the broker and the worker whose request Canvas holds."""
-    for broker in deployment.brokers:
-        pid = broker.worker_connected_to(deployment.emulator.port)
-        if pid is not None:
-            return broker, pid
-    raise AssertionError("no worker is connected to Canvas")
 
 
 def cause_refresh(deployment: Deployment) -> int:
@@ -76,7 +67,7 @@ def test_while_canvas_holds_the_request(deployment: Deployment) -> None:
     with deployment.hammering(HAMMERING) as replies:
         generation = cause_refresh(deployment)
         emulator.wait_held()
-        _, worker = holder(deployment)
+        _, worker = deployment.holder()
         os.kill(worker, signal.SIGKILL)
         emulator.release()
         time.sleep(RECOVERY)
@@ -94,7 +85,7 @@ def test_just_after_canvas_answered(deployment: Deployment) -> None:
     with deployment.hammering(HAMMERING) as replies:
         generation = cause_refresh(deployment)
         emulator.wait_held()
-        _, worker = holder(deployment)
+        _, worker = deployment.holder()
         os.kill(worker, signal.SIGSTOP)
         emulator.release()
         while emulator.stats()["in_flight"]:

@@ -111,9 +111,8 @@ def test_burn_mark_lost_with_the_primary(
         emulator.fault(hold="after", calls="refresh")
         deployment.token(rejected=generation)
         emulator.wait_held()
-        holders = [broker.worker_connected_to(emulator.port) for broker in deployment.brokers]
-        for worker in filter(None, holders):
-            os.kill(worker, signal.SIGKILL)
+        _, worker = deployment.holder()
+        os.kill(worker, signal.SIGKILL)
         emulator.release()
         assert (marked(servers.primary), marked(servers.replica)) == (True, False)
         servers.primary.stop()
