@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from broker.cli.local_steps import SETTINGS
 from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.clock import Clock
-from broker.settings import Settings
+from broker.settings import Settings, redis_address
 from broker.settings.urls import location
 from broker.store.probe import ProbeError, RedisProbe, Server
 from broker.store.trouble import Trouble
@@ -29,7 +29,8 @@ _WHAT_TO_DO: Mapping[Trouble, str] = {
     "the authority by ssl_ca_certs in BROKER_REDIS_URL, or replace the certificate.",
     Trouble.TLS: "TLS fails: does Redis speak TLS at this port (rediss://), and does it want a "
     "client certificate (ssl_certfile, ssl_keyfile)?",
-    Trouble.LOGIN: "User or password are refused, or missing: correct BROKER_REDIS_URL.",
+    Trouble.LOGIN: "User or password are refused, or missing: correct BROKER_REDIS_URL, or "
+    "BROKER_REDIS_USERNAME and BROKER_REDIS_PASSWORD.",
     Trouble.PRIMARY: "No sentinel knows a living primary of this service: correct the service in "
     "BROKER_REDIS_URL, or bring the primary back.",
     Trouble.CLUSTER: "The cluster does not serve all its slots, or this is no cluster "
@@ -48,7 +49,7 @@ _WHAT_TO_DO: Mapping[Trouble, str] = {
 
 def redis_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
     """Yield the steps; nothing is connected before the first is tried."""
-    url, prefix, limits = settings.redis_url.reveal(), settings.redis_prefix, settings.limits
+    url, prefix, limits = redis_address(settings), settings.redis_prefix, settings.limits
     steps = _RedisSteps(RedisProbe(url, prefix, limits, clock), location(url), prefix)
     # Names are resolved by the system, which no limit of the broker's reaches.
     once = _RESOLVING + limits.redis_worst

@@ -2,6 +2,7 @@
 
 from broker.settings.bind import is_loopback
 from broker.settings.loading import ONLY_ORGANIZATION, Inputs, load, load_inputs, redacted
+from broker.settings.redis_login import redis_address
 from broker.settings.schema import CATALOGUE, SettingDoc
 from broker.settings.values import CallerAuth, ClientCerts, LogFormat, LogLevel, Settings, Tracing
 
@@ -20,4 +21,5 @@ __all__ = [
     "load",
     "load_inputs",
     "redacted",
+    "redis_address",
 ]

@@ -8,6 +8,7 @@ from broker.files.credentials import read_credentials
 from broker.settings import edge_checks
 from broker.settings.bind import is_loopback
 from broker.settings.draft import Draft
+from broker.settings.redis_login import redis_login
 from broker.settings.urls import parse_url
 from broker.settings.values import CallerAuth
 
@@ -108,6 +109,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     _limits,
     _credentials_folder,
     _callers_file,
+    redis_login,
     edge_checks.tls,
     edge_checks.kubernetes,
     edge_checks.audit,

@@ -22,6 +22,7 @@ from broker.settings.urls import canvas_url, jwks_url, location, proxy_url, publ
 from broker.settings.values import CallerAuth, ClientCerts, LogFormat, LogLevel, Tracing
 
 _AUDIENCE = re.compile(r"[!-~]{1,255}")
+_user_name = matching(_AUDIENCE, "must be 1 to 255 visible ASCII characters")
 
 DECLARED: dict[str, Setting[Any]] = {
     "canvas_url": Text(
@@ -60,6 +61,16 @@ DECLARED: dict[str, Setting[Any]] = {
         accept=redis_url,
         shown=location,
         required=True,
+    ),
+    "redis_username": Text("User name at Redis, where the URL has no login", accept=_user_name),
+    "redis_password": SecretText(
+        "Password at Redis, where the URL has no login; any characters, as they are", accept=str
+    ),
+    "redis_sentinel_username": Text(
+        "User name at the sentinels, where the URL has none", accept=_user_name
+    ),
+    "redis_sentinel_password": SecretText(
+        "Password at the sentinels, where the URL has none", accept=str
     ),
     "redis_prefix": Text(
         "Beginning of every key in Redis",

@@ -65,6 +65,10 @@ class Settings:
     consumer: Secret | None
     secret_key: Secret | None
     redis_url: Secret
+    redis_username: str | None
+    redis_password: Secret | None
+    redis_sentinel_username: str | None
+    redis_sentinel_password: Secret | None
     redis_prefix: str
     callers_file: Path | None
     caller_auth: CallerAuth

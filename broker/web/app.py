@@ -12,7 +12,7 @@ from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
 from broker.ports import OpenRecordStore, Upstream
-from broker.settings import Inputs, Settings, Tracing
+from broker.settings import Inputs, Settings, Tracing, redis_address
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
 from broker.store.redis_store import redis_stores
@@ -112,7 +112,7 @@ def _upstream(settings: Settings, clock: SystemClock) -> Upstream:
 
 
 def _store(settings: Settings, clock: SystemClock) -> OpenRecordStore:
-    client = connect(settings.redis_url.reveal(), settings.limits)
+    client = connect(redis_address(settings), settings.limits)
     scripts = Scripts(client, Breaker(clock, settings.limits.revalidate))
     return redis_stores(scripts, settings.limits, settings.redis_prefix, settings.canvas_url)
 

@@ -94,7 +94,11 @@ def test_no_message_repeats_any_value(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
         load(environ)
     taken_as_text = {
+        "BROKER_REDIS_PASSWORD",
         "BROKER_REDIS_PREFIX",
+        "BROKER_REDIS_SENTINEL_PASSWORD",
+        "BROKER_REDIS_SENTINEL_USERNAME",
+        "BROKER_REDIS_USERNAME",
         "BROKER_KUBERNETES_AUDIENCE",
         "BROKER_KUBERNETES_CA_FILE",
         "BROKER_KUBERNETES_ISSUER",
