@@ -3,8 +3,10 @@
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,22 +95,41 @@ def play(deployment: Deployment) -> list[str]:
     answers += [ask(broker, path, deployment.key) for path in PATHS]
     answers += [ask(broker, f"/token?key={WRONG_KEY}", WRONG_KEY), ask(broker, "/token", CONSUMER)]
     answers += [send(broker, request) for request in MALFORMED]
-    lose_a_worker(deployment, generation)
+    lose_a_worker(deployment)
     return answers
 
 
-def lose_a_worker(deployment: Deployment, generation: int) -> None:
+def lose_a_worker(deployment: Deployment) -> None:
     """Pause the worker whose call Canvas holds, then kill it; wait until a token is served."""
     emulator = deployment.emulator
     emulator.fault(hold="before")
-    time.sleep(0.02)
-    deployment.token(rejected=generation)
-    _, worker = deployment.holder()
-    os.kill(worker, signal.SIGSTOP)
+    with reporting(deployment):
+        _, worker = deployment.holder()
+        os.kill(worker, signal.SIGSTOP)
     time.sleep(0.2)
     os.kill(worker, signal.SIGKILL)
     emulator.release()
     deployment.wait_for_token()
+
+
+@contextmanager
+def reporting(deployment: Deployment) -> Iterator[None]:
+    """Report the token of the moment as refused, again and again."""
+    stopped = threading.Event()
+
+    def report() -> None:
+        while not stopped.wait(0.05):
+            reply = deployment.token()
+            if reply.status == 200:
+                deployment.token(rejected=reply.body["generation"])
+
+    reporter = threading.Thread(target=report)
+    reporter.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        reporter.join()
 
 
 def test_nothing_is_shown(
