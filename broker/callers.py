@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import combinations
@@ -44,10 +44,10 @@ class Caller:
         """Tell whether this caller may ask for the organization's token."""
         return self.organizations is EVERYTHING or organization in self.organizations
 
-    def only_organization(self, known: Collection[str]) -> str | None:
+    def only_organization(self, known: frozenset[str]) -> str | None:
         """Return the one organization of ``known`` that it may use; None if not exactly one."""
-        usable = [organization for organization in known if self.may_use(organization)]
-        return usable[0] if len(usable) == 1 else None
+        usable = known if self.organizations is EVERYTHING else self.organizations & known
+        return next(iter(usable)) if len(usable) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

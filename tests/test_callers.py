@@ -40,16 +40,16 @@ def test_a_caller_uses_its_own_organizations_only() -> None:
 @pytest.mark.parametrize(
     ("caller", "known", "only"),
     [
-        (BILLING, {"acme", "initech"}, "acme"),
-        (BILLING, {"acme", "globex"}, None),
-        (BILLING, {"initech"}, None),
-        (BILLING, set(), None),
-        (REPORTS, {"initech"}, "initech"),
-        (REPORTS, {"initech", "acme"}, None),
+        (BILLING, frozenset({"acme", "initech"}), "acme"),
+        (BILLING, frozenset({"acme", "globex"}), None),
+        (BILLING, frozenset({"initech"}), None),
+        (BILLING, frozenset(), None),
+        (REPORTS, frozenset({"initech"}), "initech"),
+        (REPORTS, frozenset({"initech", "acme"}), None),
     ],
 )
 def test_the_organization_may_be_left_out_when_just_one_is_usable(
-    caller: Caller, known: set[str], only: str | None
+    caller: Caller, known: frozenset[str], only: str | None
 ) -> None:
     """Usable: the caller may use it and it is configured."""
     assert caller.only_organization(known) == only

@@ -57,13 +57,14 @@ class Broker:
         self._open_store = open_store
         self._schedule = Schedule(tools.limits, keep_warm)
         self._organizations: dict[str, Organization] = {}
+        self._names: frozenset[str] = frozenset()
         self.places = Places(waiters)
         self._flights = Flights(tools, self.places, self._replan)
 
     @property
     def organizations(self) -> frozenset[str]:
         """Return the names of the organizations whose credentials are loaded."""
-        return frozenset(self._organizations)
+        return self._names
 
     def configure(self, credentials: Mapping[str, Credentials]) -> None:
         """Take over which organizations there are and what their credentials are."""
@@ -81,7 +82,7 @@ class Broker:
             else:
                 organization.rebind(binding)
             self._schedule.plan(organization, now)
-        self._organizations = present
+        self._organizations, self._names = present, frozenset(present)
 
     def token(
         self, name: str, *, min_ttl: int = 0, rejected: int | None = None, spent: float = 0.0

@@ -21,9 +21,10 @@ from broker.threads import ThreadRuntime
 from broker.tracing import Spans
 from broker.upstream.client import CanvasClient
 from broker.upstream.retry import LeaseRetry
-from broker.web import errors, request_id, summary, tracing
+from broker.web import errors, request_id, tracing
 from broker.web.authentication import Authentication, CallersAuthentication, NobodyIsAsked
 from broker.web.desk import Desk
+from broker.web.express import ExpressLane
 from broker.web.health import health_views
 from broker.web.malformed import LONGEST_BODY
 from broker.web.metadata import metadata_view
@@ -33,6 +34,7 @@ from broker.web.openapi import openapi_view
 from broker.web.runtime import RuntimeFolder
 from broker.web.service import Parts, Service
 from broker.web.status import status_view
+from broker.web.summary import RequestLog
 from broker.web.token_endpoint import token_endpoint
 from broker.web.tokens import keep_nowhere, token_views
 
@@ -50,9 +52,12 @@ def create_app(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None 
     authentication = _authentication(inputs, parts.accounts)
     desk = Desk(parts.broker, authentication, parts.audit, parts.meters, parts.clock)
     app = edge(desk, service.siblings, parts.meters, settings.public_url)
-    summary.install(app, parts.clock, settings.request_log)
-    if parts.spans is not None:
-        tracing.install(app, parts.spans)
+    requests = RequestLog(parts.clock, settings.request_log)
+    requests.install(app)
+    if parts.spans is None:
+        app.wsgi_app = ExpressLane(desk, requests, app.wsgi_app)  # type: ignore[method-assign] # as Flask says
+    else:
+        tracing.install(app, parts.spans)  # knows the views only
     app.extensions[SERVICE] = service
     return app
 

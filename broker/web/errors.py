@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from broker.errors import (
@@ -22,7 +22,7 @@ from broker.errors import (
     UnavailableError,
     UnsupportedGrantError,
 )
-from broker.web.schemas import ERROR_ANSWER
+from broker.web.answer import Answer, error_answer
 
 REALM = "canvas-token-broker"
 _BEARER = f'Bearer realm="{REALM}"'
@@ -90,7 +90,7 @@ def install(app: Flask) -> None:
     """Answer every error of ``app`` by the table."""
     app.register_error_handler(BrokerError, _by(TABLE))
     app.register_error_handler(HTTPException, _on_http_error)
-    app.register_error_handler(Exception, _on_unforeseen)
+    app.register_error_handler(Exception, _by({}))
 
 
 def install_token_endpoint(views: Blueprint) -> None:
@@ -103,40 +103,30 @@ def row_of(error: Exception, table: Mapping[type[Exception], Row]) -> Row:
     return next((table[kind] for kind in type(error).__mro__ if kind in table), UNFORESEEN)
 
 
-def _by(table: Mapping[type[Exception], Row]) -> Callable[[BrokerError], Response]:
-    def answer(error: BrokerError) -> Response:
-        row = row_of(error, table)
-        if row is UNFORESEEN:
-            return _on_unforeseen(error)
-        response = _answer(row, str(error))
-        if isinstance(error, UnavailableError):
-            response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-        return response
+def told(error: Exception, table: Mapping[type[Exception], Row]) -> Answer:
+    """Return how ``error`` is told; an unforeseen one is logged by its class alone."""
+    row = row_of(error, table)
+    if row is UNFORESEEN:
+        # Its message and traceback may hold anything, secrets included.
+        _log.error("request.crashed", extra={"error": type(error).__name__})
+        return _answer(row, "", ("Retry-After", "1"))
+    extra = [("WWW-Authenticate", row.challenge)] if row.challenge else []
+    if isinstance(error, UnavailableError):
+        extra.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
+    return _answer(row, str(error), *extra)
 
-    return answer
+
+def _by(table: Mapping[type[Exception], Row]) -> Callable[[Exception], Response]:
+    return lambda error: told(error, table).response()
 
 
 def _on_http_error(error: HTTPException) -> Response:
     row = HTTP_TABLE.get(error.code or 0, Row(400, "invalid_request", "The request is malformed."))
-    response = _answer(row, "")
+    extra = []
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    return response
+        extra.append(("Allow", ", ".join(sorted(error.valid_methods))))
+    return _answer(row, "", *extra).response()
 
 
-def _on_unforeseen(error: Exception) -> Response:
-    # Its message and traceback may hold anything, secrets included: only its class is told.
-    _log.error("request.crashed", extra={"error": type(error).__name__})
-    response = _answer(UNFORESEEN, "")
-    response.headers["Retry-After"] = "1"
-    return response
-
-
-def _answer(row: Row, message: str) -> Response:
-    body = {"error": row.code, "error_description": row.description or message}
-    response = jsonify(ERROR_ANSWER.dump(body))
-    response.status_code = row.status
-    response.headers["Cache-Control"] = "no-store"
-    if row.challenge:
-        response.headers["WWW-Authenticate"] = row.challenge
-    return response
+def _answer(row: Row, message: str, *extra: tuple[str, str]) -> Answer:
+    return error_answer(row.status, row.code, row.description or message, *extra)

@@ -4,7 +4,6 @@ import json
 import logging
 import socket
 import ssl
-import uuid
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +17,7 @@ from gunicorn.http.errors import (
 )
 
 from broker.web.errors import UNFORESEEN
+from broker.web.request_id import new_id
 
 LONGEST_BODY = 65536
 """Bytes of the longest request body that the application is given."""
@@ -100,7 +100,7 @@ def _answer(client: socket.socket, status: HTTPStatus, code: str, sentence: str)
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
-        "X-Request-ID": uuid.uuid4().hex,
+        "X-Request-ID": new_id(),
     }
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"

@@ -4,8 +4,8 @@ The caller's own id is kept if it is sane, else there is a new one. A ``tracepar
 Context) is read for its trace id, so that log lines can be found by it.
 """
 
+import os
 import re
-import uuid
 
 from flask import Flask, Response, g, request
 
@@ -30,20 +30,34 @@ def trace_of(traceparent: str) -> str | None:
     return match[1] if match else None
 
 
+def new_id() -> str:
+    """Return an id that no other request has: 128 random bits in hexadecimal."""
+    return os.urandom(16).hex()
+
+
+def begin(sent: str | None, traceparent: str | None) -> str:
+    """Put id and trace of a request into the context; return the id, the sent one if it is sane."""
+    request_id = sent if sent and _SANE.fullmatch(sent) else new_id()
+    REQUEST_ID.set(request_id)
+    TRACE_ID.set(trace_of(traceparent) if traceparent else None)
+    return request_id
+
+
+def end() -> None:
+    """Leave nothing on the thread for the next request that cannot even be read."""
+    REQUEST_ID.set(None)
+    TRACE_ID.set(None)
+
+
 def _take() -> None:
-    sent = request.headers.get(HEADER, "")
-    g.request_id = sent if _SANE.fullmatch(sent) else uuid.uuid4().hex
-    REQUEST_ID.set(g.request_id)
-    TRACE_ID.set(trace_of(request.headers.get(TRACEPARENT, "")))
+    g.request_id = begin(request.headers.get(HEADER), request.headers.get(TRACEPARENT))
 
 
 def _give(response: Response) -> Response:
-    response.headers[HEADER] = g.get("request_id") or uuid.uuid4().hex
+    response.headers[HEADER] = g.get("request_id") or new_id()
     return response
 
 
 def _forget(error: BaseException | None) -> None:
-    """Leave nothing on the thread for the next request that cannot even be read."""
     del error
-    REQUEST_ID.set(None)
-    TRACE_ID.set(None)
+    end()

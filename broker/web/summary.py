@@ -11,31 +11,49 @@ from broker.clock import Clock
 _log = logging.getLogger(__name__)
 
 
-def install(
-    app: Flask, clock: Clock, share: float, chance: Callable[[], float] = random.random
-) -> None:
-    """Log ``request.answered`` for this ``share`` of all requests, from 0 to 1.
+class RequestLog:
+    """Writes ``request.answered`` for this ``share`` of all requests, from 0 to 1.
 
     The line names the path as the service knows it, never as it was sent: that may hold anything.
     """
-    if share <= 0:
-        return
 
-    def begin() -> None:
-        g.began = clock.monotonic()
+    def __init__(
+        self, clock: Clock, share: float, chance: Callable[[], float] = random.random
+    ) -> None:
+        self._clock = clock
+        self._share = share
+        self._chance = chance
 
-    def tell(response: Response) -> Response:
-        if chance() < share:
-            rule = request.url_rule
+    def install(self, app: Flask) -> None:
+        """Let each request of ``app`` have its chance."""
+        if self._share > 0:
+            app.before_request(self._begin)
+            app.after_request(self._end)
+
+    def begin(self) -> float:
+        """Return the instant at which a request began, for :meth:`tell`."""
+        return self._clock.monotonic() if self._share > 0 else 0.0
+
+    def tell(
+        self, began: float, method: str | None, path: str | None, status: int, remote: str | None
+    ) -> None:
+        """Write the line of a request, if it is its turn."""
+        if self._chance() < self._share:
+            seconds = round(self._clock.monotonic() - began, 6)
             extra = {
-                "method": request.method if rule else None,
-                "path": rule.rule if rule else None,
-                "status": response.status_code,
-                "seconds": round(clock.monotonic() - g.began, 6),
-                "remote": request.remote_addr,
+                "method": method,
+                "path": path,
+                "status": status,
+                "seconds": seconds,
+                "remote": remote,
             }
             _log.info("request.answered", extra=extra)
-        return response
 
-    app.before_request(begin)
-    app.after_request(tell)
+    def _begin(self) -> None:
+        g.began = self.begin()
+
+    def _end(self, response: Response) -> Response:
+        rule = request.url_rule
+        method, path = (request.method, rule.rule) if rule else (None, None)
+        self.tell(g.began, method, path, response.status_code, request.remote_addr)
+        return response

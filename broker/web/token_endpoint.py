@@ -9,7 +9,7 @@ from binascii import Error as Base64Error
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 from marshmallow import ValidationError
 
 from broker.callers import Caller
@@ -21,11 +21,12 @@ from broker.errors import (
     InvalidScopeError,
     UnsupportedGrantError,
 )
+from broker.web.answer import grant_answer
 from broker.web.authentication import Authentication
 from broker.web.desk import Desk, ReadWish, Wish
 from broker.web.errors import TOKEN_ENDPOINT, install_token_endpoint
-from broker.web.schemas import GRANT_ANSWER, GRANT_TYPES, TOKEN_FORM
-from broker.web.tokens import body_of, refuse_repeated, sentence, visit
+from broker.web.schemas import GRANT_TYPES, TOKEN_FORM
+from broker.web.tokens import refuse_repeated, sentence, visit
 
 CLIENT_CREDENTIALS, JWT_BEARER = GRANT_TYPES
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -37,11 +38,7 @@ def token_endpoint(desk: Desk) -> Blueprint:
 
     @views.post("/token")
     def issue() -> Response:
-        served = desk.serve(visit(), _identify, TOKEN_ENDPOINT)
-        body = {**body_of(served), "scope": served.organization}
-        response = jsonify(GRANT_ANSWER.dump(body))
-        response.headers["Pragma"] = "no-cache"  # RFC 6749 section 5.1
-        return response
+        return grant_answer(desk.serve(visit(), _identify, TOKEN_ENDPOINT)).response()
 
     install_token_endpoint(views)
     return views

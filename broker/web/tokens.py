@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, request
 from marshmallow import Schema, ValidationError
 
 from broker.callers import Caller
 from broker.errors import InvalidRequestError
-from broker.policy.answers import Served
+from broker.web.answer import token_answer
 from broker.web.authentication import Authentication
 from broker.web.desk import Desk, ReadWish, Visit, Wish
 from broker.web.errors import TABLE
-from broker.web.schemas import TOKEN_ANSWER, TOKEN_QUERY
+from broker.web.schemas import TOKEN_QUERY
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
@@ -27,8 +27,7 @@ def token_views(desk: Desk) -> Blueprint:
 
     @views.get("/token")
     def token() -> Response:
-        served = desk.serve(visit(), identify, TABLE)
-        return jsonify(TOKEN_ANSWER.dump(body_of(served)))
+        return token_answer(desk.serve(visit(), identify, TABLE)).response()
 
     return views
 
@@ -66,17 +65,6 @@ def refuse_repeated(sent: "MultiDict[str, str]") -> None:
 def sentence(schema: Schema, problems: dict[str, list[str]]) -> str:
     """Return what a schema found wrong, as one sentence."""
     return "; ".join(_problem(schema, name, problems[name]) for name in sorted(problems))
-
-
-def body_of(served: Served) -> dict[str, object]:
-    """Return the fields of an answer."""
-    return {
-        "access_token": served.access_token.reveal(),
-        "expires_in": served.expires_in,
-        "refresh_in": served.refresh_in,
-        "generation": served.generation,
-        "organization": served.organization,
-    }
 
 
 def _problem(schema: Schema, name: str, messages: list[str]) -> str:

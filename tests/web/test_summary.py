@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from broker.web import summary
+from broker.web.summary import RequestLog
 from tests.fakes import FakeClock
 from tests.web.rig import KEY, Rig
 
@@ -22,7 +22,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 def rig_with(share: float, chance: float = 0.5) -> Rig:
     """Return a service that logs a share of its requests."""
     rig = Rig("acme")
-    summary.install(rig.app, rig.clock, share, lambda: chance)
+    RequestLog(rig.clock, share, lambda: chance).install(rig.app)
     return rig
 
 
@@ -70,5 +70,5 @@ def test_without_a_share_nothing_is_installed() -> None:
     """The request path is as short as before."""
     app = Flask("x")
     before = len(app.before_request_funcs), len(app.after_request_funcs)
-    summary.install(app, FakeClock(), 0.0)
+    RequestLog(FakeClock(), 0.0).install(app)
     assert (len(app.before_request_funcs), len(app.after_request_funcs)) == before
