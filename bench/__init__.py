@@ -1,1 +1,1 @@
-"""Measurements of what runs: each module prints a table; the figures are in docs/performance.md."""
+"""Measurements of what runs: ``python -m bench``; the figures are in docs/performance.md."""

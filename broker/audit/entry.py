@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 SERVED = "served"
 
@@ -43,12 +44,20 @@ class AuditEntry:
         )
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def line(fields: dict[str, object]) -> bytes:
     """Return ``fields`` as one line of JSON, in ASCII, marked as the audit's."""
-    return json.dumps({"log": "audit", **fields}, separators=(",", ":")).encode() + b"\n"
+    return _encode({"log": "audit", **fields}).encode() + b"\n"
 
 
 def timestamp(unix_time: float) -> str:
     """Return an instant in UTC to the millisecond (RFC 3339)."""
-    shown = datetime.fromtimestamp(unix_time, UTC).isoformat(timespec="milliseconds")
-    return shown.replace("+00:00", "Z")
+    second, thousandths = divmod(int(unix_time * 1000), 1000)
+    return f"{_shown(second)}.{thousandths:03}Z"
+
+
+@lru_cache(maxsize=2)
+def _shown(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
