@@ -10,13 +10,13 @@ import json
 import os
 import re
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote
 
+from broker.form_index import START, FormIndex
 from broker.secret import SHOWN, latest_birth, live_secrets
 
-SHORTEST = 8
+SHORTEST = START
 """Secrets of fewer characters are not looked for: they would be found in too many words."""
 
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
@@ -51,13 +51,12 @@ class Redactor:
 
 
 class _Index:
-    """The forms of all live secrets, in lower case, by their first bytes and then their length."""
+    """The forms of all live secrets, in lower case."""
 
     def __init__(self) -> None:
         self._seen = 0
-        self._owned: dict[str, frozenset[bytes]] = {}
-        self._owners: Counter[bytes] = Counter()
-        self._by_start: dict[bytes, dict[int, set[bytes]]] = {}
+        self._known: set[str] = set()
+        self._forms = FormIndex()
 
     def update(self) -> None:
         """Take up what was born since the last time, and forget what died."""
@@ -65,44 +64,16 @@ class _Index:
         if birth == self._seen:
             return
         alive = live_secrets()
-        for secret in self._owned.keys() - alive:
-            self._drop(secret)
-        for secret in alive - self._owned.keys():
-            self._add(secret)
+        self._forms.remove(_forms_of(self._known - alive))
+        self._known &= alive
+        born = alive - self._known
+        self._forms.add(_forms_of(born))
+        self._known |= born
         self._seen = birth
 
     def find(self, text: bytes) -> list[tuple[int, int]]:
         """Return start and end of every place where a form stands, by their starts."""
-        starts, by_start = range(len(text) - SHORTEST + 1), self._by_start
-        found = [place for place in starts if text[place : place + SHORTEST] in by_start]
-        return [(place, end) for place in found for end in self._ends(text, place)]
-
-    def _ends(self, text: bytes, place: int) -> Iterator[int]:
-        for length, forms in self._by_start[text[place : place + SHORTEST]].items():
-            if text[place : place + length] in forms:
-                yield place + length
-
-    def _add(self, secret: str) -> None:
-        forms = frozenset(_forms(secret))
-        for form in forms:
-            self._owners[form] += 1
-            self._by_start.setdefault(form[:SHORTEST], {}).setdefault(len(form), set()).add(form)
-        self._owned[secret] = forms  # last: what was interrupted is done again
-
-    def _drop(self, secret: str) -> None:
-        for form in self._owned.pop(secret):
-            self._owners[form] -= 1
-            if not self._owners[form]:
-                del self._owners[form]
-                self._forget(form)
-
-    def _forget(self, form: bytes) -> None:
-        by_length = self._by_start[form[:SHORTEST]]
-        by_length[len(form)].discard(form)
-        if not by_length[len(form)]:
-            del by_length[len(form)]
-        if not by_length:
-            del self._by_start[form[:SHORTEST]]
+        return self._forms.find(text)
 
 
 def _cut(text: bytes, spans: list[tuple[int, int]]) -> bytes:
@@ -114,6 +85,12 @@ def _cut(text: bytes, spans: list[tuple[int, int]]) -> bytes:
             kept += [text[reached:start], _MARK]
         reached = max(reached, end)
     return b"".join([*kept, text[reached:]])
+
+
+def _forms_of(secrets: set[str]) -> Iterator[bytes]:
+    """Yield the forms of all; a form of several as often."""
+    for secret in secrets:
+        yield from set(_forms(secret))
 
 
 def _forms(secret: str) -> Iterator[bytes]:
