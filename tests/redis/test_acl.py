@@ -1,6 +1,7 @@
 """A Redis user with no more rights than the documentation says."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,27 @@ def test_without_info(server: RedisServer) -> None:
         grant = store.acquire("next", generation, Slot.OWN)
         assert (grant.status, grant.slot) == (GrantStatus.GRANTED, Slot.NONE)
         client.acl_log_reset()
+
+
+def test_without_info_a_record_is_put_back_once(server: RedisServer) -> None:
+    """Workers that put it back at each look would keep the lease from everybody."""
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "broker", "-info")
+        store = open_as_broker(server.url)
+        lost = replace(record(), generation=commit(store))
+        client.flushdb()
+        store.republish(lost)
+        assert client.pttl(lease_of(client)) > 0
+        client.delete(lease_of(client))
+        store.republish(lost)
+        assert store.acquire("next", lost.generation, Slot.OWN).status is GrantStatus.GRANTED
+        client.acl_log_reset()
+
+
+def lease_of(client: "redis.Redis") -> str:
+    """Return the key of the lease of the one organization."""
+    (key,) = client.scan_iter("*:record")
+    return str(key, "ascii").removesuffix("record") + "lease"
 
 
 def test_in_a_cluster(tmp_path: Path) -> None:

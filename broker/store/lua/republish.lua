@@ -1,10 +1,16 @@
 -- Puts a record back that this server lost, or that it holds under another server's name.
 -- Nobody knows which marks were lost with it: its refresh token counts as presented.
+-- On a server without a name every record counts as another's: it is written once, not at each
+-- look, for each writing holds up the next refresh by a lease.
 -- ARGV  2 generation  3 sealed record  4 expiry of its refresh token in us  5 lease in ms
 -- Returns 1 when the record was written.
 local generation, stored = tonumber(ARGV[2]), stored_generation()
 
-if stored > generation or (stored == generation and is_here(redis.call('HGET', RECORD, 'server'))) then
+local function is_at_home()
+  return here == '' or is_here(redis.call('HGET', RECORD, 'server'))
+end
+
+if stored > generation or (stored == generation and is_at_home()) then
   return 0
 end
 redis.call('DEL', RECORD)
