@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 
 from broker.metrics import directory
-from broker.metrics.counted import families_of
+from broker.metrics.counted import add_zeros, families_of
 from broker.metrics.series import counters, histograms
 
 
@@ -35,10 +35,7 @@ class Meters:
 
     def configured(self, organizations: Iterable[str]) -> None:
         """Begin to count for organizations: what has not happened yet is there, as 0."""
-        names = frozenset(organizations)
-        for name in names - self._organizations:
-            self._refreshes.begin(name)
-        self._organizations |= names
+        self._organizations |= frozenset(organizations)
 
     def requests(self, outcome: str, state: str | None, seconds: float) -> None:
         """Count a request for a token: ``served`` or the error code, and the token's state."""
@@ -76,6 +73,10 @@ class Meters:
 
     def collect(self) -> list[Family]:
         """Return what was counted: by all workers since the master's start, or here without it."""
-        if self._directory is None:
-            return list(self._registry.collect())
-        return families_of(directory.totals(self._directory))
+        families = (
+            list(self._registry.collect())
+            if self._directory is None
+            else families_of(directory.totals(self._directory))
+        )
+        add_zeros(families, self._organizations)
+        return families

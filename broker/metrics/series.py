@@ -20,8 +20,8 @@ class UndeclaredMetricError(LookupError):
 class Series(Generic[Instrument]):
     """Counters or histograms of one name.
 
-    All whose labels' words are known are there from the start, at 0. With ``strict``, an unknown
-    word raises :class:`UndeclaredMetricError`; without, it is counted as ``other``.
+    All are there from the start, at 0, but for those of an organization. With ``strict``, an
+    unknown word raises :class:`UndeclaredMetricError`; without, it is counted as ``other``.
     """
 
     def __init__(self, instrument: Instrument, metric: Metric, *, strict: bool) -> None:
@@ -35,17 +35,13 @@ class Series(Generic[Instrument]):
         ]
         self._found: dict[tuple[str, ...], Instrument] = {}
         if ORGANIZATION not in metric.labels:
-            self.begin()
+            for words in self._combinations:
+                self._take(words)
 
     def of(self, *values: str) -> Instrument:
         """Return the one with these label values."""
         found = self._found.get(values)
         return found if found is not None else self._take(values)
-
-    def begin(self, *organization: str) -> None:
-        """Let all series be there at 0, those of one organization where it is a label."""
-        for words in self._combinations:
-            self._take(organization + words)
 
     def _take(self, values: tuple[str, ...]) -> Instrument:
         columns = zip(values, self._words, strict=True)

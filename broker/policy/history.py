@@ -1,6 +1,5 @@
 """What happened to an organization's token last, for people who look at it."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,20 +35,23 @@ class History:
     """The last events of one organization in this process."""
 
     def __init__(self) -> None:
-        self._events: deque[Event] = deque(maxlen=REMEMBERED)
+        self._events: tuple[Event, ...] = ()
 
     def succeeded(self, at: float, kind: Kind, seconds: float) -> None:
         """Note that Canvas gave a token pair here."""
-        self._events.append(Event(at, kind, seconds, SUCCESS))
+        self._remember(Event(at, kind, seconds, SUCCESS))
 
     def failed(self, at: float, kind: Kind, seconds: float, error: UpstreamError) -> None:
         """Note a failed upstream call."""
         outcome: FailureClass = error.failure
-        self._events.append(Event(at, kind, seconds, outcome, error.kind))
+        self._remember(Event(at, kind, seconds, outcome, error.kind))
 
     def adopted(self, minted: float) -> None:
         """Note a token that another process got."""
-        self._events.append(Event(minted, ELSEWHERE, None, SUCCESS))
+        self._remember(Event(minted, ELSEWHERE, None, SUCCESS))
+
+    def _remember(self, event: Event) -> None:
+        self._events = (*self._events, event)[-REMEMBERED:]
 
     def recent(self, now: float) -> Iterator[Event]:
         """Yield the events, newest first, by the seconds since."""

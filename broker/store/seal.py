@@ -30,14 +30,15 @@ class UnsealError(Exception):
 class Seal:
     """Seals and opens the values of one organization under one version of its credentials.
 
-    ``scope`` tells deployments apart that use the same keys against different upstreams.
+    ``scope`` tells deployments apart that use the same keys against different upstreams. The cipher
+    is made for each use: kept, it would be the largest thing an organization has in memory.
     """
 
     def __init__(self, organization: str, credentials: Credentials, scope: str) -> None:
         material = Secret(f"{credentials.consumer.reveal()}\0{credentials.secret_key.reveal()}")
         context = f"{organization}\0{scope}"
         self._organization = organization
-        self._aead = AESGCM(_derive(material, f"record key\0{context}", _KEY_BYTES))
+        self._key = _derive(material, f"record key\0{context}", _KEY_BYTES)
         self.name = _derive(material, f"record name\0{context}", _NAME_BYTES).hex()
 
     def close(self, slot: str, content: Mapping[str, Any]) -> bytes:
@@ -46,7 +47,7 @@ class Seal:
         Secrets in it are revealed here and nowhere else, so that no variable holds one.
         """
         nonce, about = os.urandom(_NONCE_BYTES), self._about(slot)
-        return nonce + self._aead.encrypt(
+        return nonce + AESGCM(self._key).encrypt(
             nonce, json.dumps(content, default=Secret.reveal).encode(), about
         )
 
@@ -55,7 +56,7 @@ class Seal:
         nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         about = self._about(slot)
         try:
-            return json.loads(self._aead.decrypt(nonce, ciphertext, about), object_hook=hide)
+            return json.loads(AESGCM(self._key).decrypt(nonce, ciphertext, about), object_hook=hide)
         except (InvalidTag, ValueError):
             pass
         raise UnsealError
