@@ -1,25 +1,34 @@
-"""The express lane: ``GET /token`` in its plain form, without a framework.
+"""The express lane: requests for a token in their plain form, without a framework.
 
-What it takes is what nearly every request is: no query, or one plain ``organization``. All else
-goes to the views. Who asks, what for, the audit, the metrics and the errors are the desk's, and
-the bytes of an answer are made where the views' are: only the way there is shorter.
+What it takes is what nearly every request is: ``GET /token`` with no query, or one plain
+``organization``; ``POST /token`` with a plain form. All else goes to the views. Who asks, what for,
+the audit, the metrics and the errors are the desk's, and the bytes of an answer are made where the
+views' are: only the way there is shorter.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from io import BytesIO
+from typing import TypeAlias
+from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from broker.callers import Caller
 from broker.credentials import ORGANIZATION
+from broker.policy.answers import Served
 from broker.web import request_id
-from broker.web.answer import Answer, token_answer
+from broker.web.answer import Answer, grant_answer, token_answer
 from broker.web.authentication import Authentication
-from broker.web.desk import Desk, ReadWish, Visit, Wish
-from broker.web.errors import TABLE, told
+from broker.web.desk import Desk, Identify, ReadWish, Visit, Wish
+from broker.web.errors import TABLE, TOKEN_ENDPOINT, Row, told
+from broker.web.malformed import LONGEST_BODY
 from broker.web.summary import RequestLog
+from broker.web.token_endpoint import MEDIA_TYPE, by_grant
 
 _PATH = "/token"
 _PARAMETER = "organization="
 _ANY = Wish()
+_Way: TypeAlias = tuple[Callable[[Served], Answer], Mapping[type[Exception], Row]]
+_WAYS: dict[str, _Way] = {"GET": (token_answer, TABLE), "POST": (grant_answer, TOKEN_ENDPOINT)}
 
 
 class ExpressLane:
@@ -32,36 +41,73 @@ class ExpressLane:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a plain request for a token; let the views answer any other."""
-        if environ["PATH_INFO"] == _PATH and environ["REQUEST_METHOD"] == "GET":
-            wish = plain_wish(environ["QUERY_STRING"])
-            if wish is not None:
-                return self._answer(environ, wish, start_response)
+        if environ["PATH_INFO"] == _PATH:
+            identify = _plain(environ)
+            if identify is not None:
+                return self._answer(environ, identify, start_response)
         return self._views(environ, start_response)
 
     def _answer(
-        self, environ: WSGIEnvironment, wish: Wish, start_response: StartResponse
+        self, environ: WSGIEnvironment, identify: Identify, start_response: StartResponse
     ) -> Iterable[bytes]:
         began = self._requests.begin()
         sent = environ.get
         own_id = request_id.begin(sent("HTTP_X_REQUEST_ID"), sent("HTTP_TRACEPARENT"))
+        method, remote = environ["REQUEST_METHOD"], sent("REMOTE_ADDR")
         try:
-            answer = self._serve(own_id, environ, wish)
-            remote = sent("REMOTE_ADDR")
-            self._requests.tell(began, "GET", _PATH, answer.status, remote)
+            answer = self._serve(Visit(own_id, remote or "unix"), identify, _WAYS[method])
+            self._requests.tell(began, method, _PATH, answer.status, remote)
         finally:
             request_id.end()
         start_response(*answer.head(own_id))
         return (answer.body,)
 
-    def _serve(self, own_id: str, environ: WSGIEnvironment, wish: Wish) -> Answer:
-        def identify(authentication: Authentication) -> tuple[Caller, ReadWish]:
-            return authentication.by_header(environ.get("HTTP_AUTHORIZATION")), lambda: wish
-
-        visit = Visit(own_id, environ.get("REMOTE_ADDR") or "unix")
+    def _serve(self, visit: Visit, identify: Identify, way: _Way) -> Answer:
+        answer_of, table = way
         try:
-            return token_answer(self._desk.serve(visit, identify, TABLE))
+            return answer_of(self._desk.serve(visit, identify, table))
         except Exception as error:  # noqa: BLE001  # as the views: every error has its answer
-            return told(error, TABLE)
+            return told(error, table)
+
+
+def _plain(environ: WSGIEnvironment) -> Identify | None:
+    """Return how to tell who asks, None if it is not told plainly."""
+    method, query = environ["REQUEST_METHOD"], environ["QUERY_STRING"]
+    authorization = environ.get("HTTP_AUTHORIZATION")
+    if method == "GET":
+        wish = plain_wish(query)
+        return None if wish is None else _by_header(authorization, wish)
+    if method == "POST" and not query and environ.get("CONTENT_TYPE") == MEDIA_TYPE:
+        form = _plain_form(environ)
+        return None if form is None else by_grant(MEDIA_TYPE, authorization, lambda: form)
+    return None
+
+
+def _by_header(authorization: str | None, wish: Wish) -> Identify:
+    def identify(authentication: Authentication) -> tuple[Caller, ReadWish]:
+        return authentication.by_header(authorization), lambda: wish
+
+    return identify
+
+
+def _plain_form(environ: WSGIEnvironment) -> dict[str, str] | None:
+    """Return the form that was sent, else None and leave the body to be read again."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length.isdecimal() or int(length) > LONGEST_BODY:
+        return None
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    return plain_form(body)
+
+
+def plain_form(body: bytes) -> dict[str, str] | None:
+    """Return a form that is ASCII and repeats no name; None for any other, as for queries."""
+    if not body.isascii():
+        return None
+    pairs = parse_qsl(body.decode(), keep_blank_values=True)
+    form = dict(pairs)
+    plain = len(form) == len(pairs) and "".join(form.values()).isascii()
+    return form if plain and "".join(form).isascii() else None
 
 
 def plain_wish(query: str) -> Wish | None:

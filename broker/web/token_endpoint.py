@@ -6,6 +6,7 @@ Client credentials (RFC 6749 section 4.4) by Basic or in the form, and the JWT b
 
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
@@ -23,7 +24,7 @@ from broker.errors import (
 )
 from broker.web.answer import grant_answer
 from broker.web.authentication import Authentication
-from broker.web.desk import Desk, ReadWish, Wish
+from broker.web.desk import Desk, Identify, ReadWish, Wish
 from broker.web.errors import TOKEN_ENDPOINT, install_token_endpoint
 from broker.web.schemas import GRANT_TYPES, TOKEN_FORM
 from broker.web.tokens import refuse_repeated, sentence, visit
@@ -38,7 +39,8 @@ def token_endpoint(desk: Desk) -> Blueprint:
 
     @views.post("/token")
     def issue() -> Response:
-        return grant_answer(desk.serve(visit(), _identify, TOKEN_ENDPOINT)).response()
+        identify = by_grant(request.mimetype, request.headers.get("Authorization"), _sent_form)
+        return grant_answer(desk.serve(visit(), identify, TOKEN_ENDPOINT)).response()
 
     install_token_endpoint(views)
     return views
@@ -57,25 +59,38 @@ class Client:
     key: str = field(default="", repr=False)
 
 
-def _identify(authentication: Authentication) -> tuple[Caller, ReadWish]:
-    form = _read_form()
-    client = _client(request.headers.get("Authorization"), form)
+def by_grant(
+    media_type: str, authorization: str | None, sent_form: Callable[[], Mapping[str, str]]
+) -> Identify:
+    """Return how to tell who sends such a request, and what for."""
+
+    def identify(authentication: Authentication) -> tuple[Caller, ReadWish]:
+        if media_type != MEDIA_TYPE:
+            raise InvalidRequestError(f"Content-Type must be {MEDIA_TYPE}")
+        form = _read_form(sent_form())
+        client = _client(authorization, form)
+        caller = _caller(authentication, client, form)
+        return caller, lambda: Wish(organization=_organization(form.get("scope")))
+
+    return identify
+
+
+def _caller(authentication: Authentication, client: Client, form: dict[str, str]) -> Caller:
     grant_type, known = form["grant_type"], grants(authentication)
     if grant_type not in known:
         raise UnsupportedGrantError(f"grant_type must be {' or '.join(known)}")
     if grant_type == JWT_BEARER:
-        caller = _by_assertion(authentication, client, form)
-    else:
-        caller = authentication.by_name_and_key(client.name, client.key)
-    return caller, lambda: Wish(organization=_organization(form.get("scope")))
+        return _by_assertion(authentication, client, form)
+    return authentication.by_name_and_key(client.name, client.key)
 
 
-def _read_form() -> dict[str, str]:
+def _sent_form() -> Mapping[str, str]:
+    refuse_repeated(request.form)
+    return request.form
+
+
+def _read_form(sent: Mapping[str, str]) -> dict[str, str]:
     """Return the form; one without a value counts as left out (RFC 6749 section 3.2)."""
-    if request.mimetype != MEDIA_TYPE:
-        raise InvalidRequestError(f"Content-Type must be {MEDIA_TYPE}")
-    sent = request.form
-    refuse_repeated(sent)
     try:
         form: dict[str, str] = TOKEN_FORM.load({name: text for name, text in sent.items() if text})
     except ValidationError as error:

@@ -2,8 +2,10 @@
 
 import itertools
 import logging
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -52,6 +54,49 @@ REQUESTS: tuple[tuple[str, dict[str, str]], ...] = (
     ("//token", BILLING),
     ("/Token", BILLING),
 )
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+GRANT = "grant_type=client_credentials"
+BEARER_GRANT = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer"
+BY_NAME = f"client_id=billing&client_secret={KEY}"
+
+
+def basic(name: str, key: str) -> dict[str, str]:
+    """Return the header of HTTP Basic."""
+    return {"Authorization": "Basic " + b64encode(f"{name}:{key}".encode()).decode()}
+
+
+FORMS: tuple[tuple[str, dict[str, str], str], ...] = (
+    ("/token", FORM | basic("billing", KEY), GRANT),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&scope=acme"),
+    ("/token", FORM | basic("audit", AUDIT_KEY), f"{GRANT}&scope=globex"),
+    ("/token", FORM | basic("audit", AUDIT_KEY), GRANT),
+    ("/token", FORM, f"{GRANT}&{BY_NAME}"),
+    ("/token", FORM, f"{GRANT}&scope=&{BY_NAME}"),
+    ("/token", FORM, f"{BY_NAME}&{GRANT}&audience=x+y%20z"),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&client_id=billing"),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&client_id=other"),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&{BY_NAME}"),
+    ("/token", FORM | basic("billing", "wrong"), GRANT),
+    ("/token", FORM | basic("nobody", KEY), GRANT),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&scope=globex"),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&scope=acme+globex"),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&{GRANT}"),
+    ("/token", FORM | basic("billing", KEY), "grant_type=password"),
+    ("/token", FORM | basic("billing", KEY), "scope=acme"),
+    ("/token", FORM | basic("billing", KEY), "%ff=%fe&x=ä"),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&x=%C3%A4"),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&%C3%A4=x&%00=%00"),
+    ("/token", FORM | basic("billing", KEY), "&&=&a"),
+    ("/token", FORM | basic("billing", KEY), ""),
+    ("/token", FORM | BILLING, GRANT),
+    ("/token", FORM, f"{BEARER_GRANT}&assertion=a.b.c"),
+    ("/token", FORM | {"Authorization": "Basic ???"}, GRANT),
+    ("/token?x=1", FORM | basic("billing", KEY), GRANT),
+    ("/token", {"Content-Type": "application/json"} | basic("billing", KEY), GRANT),
+    ("/token", {"Content-Type": FORM["Content-Type"] + "; charset=UTF-8"}, f"{GRANT}&{BY_NAME}"),
+    ("/token", basic("billing", KEY), GRANT),
+    ("/token", FORM | basic("billing", KEY), f"{GRANT}&x=" + "y" * 70000),
+)
 FAILURES = {
     "keys refused": KeysRejectedError(FailureKind.KEYS_REJECTED),
     "never sent": NotSentError(FailureKind.CONNECT),
@@ -66,14 +111,21 @@ class Side:
     rig: Rig
     application: Any
 
-    def ask(self, path: str, headers: dict[str, str], method: str = "GET") -> tuple[Any, ...]:
+    def ask(
+        self, path: str, headers: dict[str, str], method: str = "GET", sent: str = ""
+    ) -> tuple[Any, ...]:
         """Return status, headers in their order, and body."""
-        environ = EnvironBuilder(
-            path=path, headers=list(headers.items()), method=method
-        ).get_environ()
+        builder = EnvironBuilder(
+            path=path,
+            headers=list(headers.items()),
+            method=method,
+            input_stream=BytesIO(sent.encode()),
+        )
+        environ = builder.get_environ()
+        environ["CONTENT_LENGTH"] = str(len(sent.encode())) if sent else ""
         environ["REMOTE_ADDR"] = "192.0.2.7"
-        body, status, sent = run_wsgi_app(self.application, environ)
-        return status, list(sent), b"".join(body)
+        body, status, head = run_wsgi_app(self.application, environ)
+        return status, list(head), b"".join(body)
 
     def traces(self) -> tuple[Any, ...]:
         """Return what the requests left behind."""
@@ -117,6 +169,18 @@ def test_every_answer_is_the_same(
         expected = slow.ask(path, headers), list(lines(caplog))
         assert (fast.ask(path, headers), list(lines(caplog))) == expected
         assert expected[1]
+    assert fast.traces() == slow.traces()
+
+
+@pytest.mark.parametrize(("path", "headers", "form"), FORMS)
+def test_every_grant_is_the_same(
+    path: str, headers: dict[str, str], form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with GET."""
+    caplog.set_level(logging.INFO, "broker")
+    slow, fast = sides()
+    expected = slow.ask(path, headers, "POST", form), list(lines(caplog))
+    assert (fast.ask(path, headers, "POST", form), list(lines(caplog))) == expected
     assert fast.traces() == slow.traces()
 
 
@@ -191,6 +255,8 @@ def test_the_lane_takes_what_is_plain() -> None:
     lane = Side(rig, ExpressLane(rig.desk, log, views))
     for path in ("/token", "/token?organization=acme"):
         assert lane.ask(path, BILLING)[0] == "200 OK"
+    for form in (f"{GRANT}&{BY_NAME}", f"{GRANT}&scope=acme&{BY_NAME}&x=%20"):
+        assert lane.ask("/token", FORM, "POST", form)[0] == "200 OK"
     for path, method in itertools.product(("/token?min_ttl=1", "/health"), ("GET", "HEAD")):
         with pytest.raises(AssertionError):
             lane.ask(path, BILLING, method)
