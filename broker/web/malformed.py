@@ -76,6 +76,11 @@ def about(error: str, addr: Any) -> dict[str, str]:
     return {"error": error, "remote": addr[0] if isinstance(addr, tuple) and addr else ""}
 
 
+def has_body(environ: dict[str, Any]) -> bool:
+    """Tell whether a request announces a body (RFC 9112 section 6.3)."""
+    return "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ
+
+
 def read_body(environ: dict[str, Any]) -> bytes:
     """Return the body, or as much of it as is enough for the application to refuse it.
 

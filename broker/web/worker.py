@@ -1,8 +1,13 @@
-"""gunicorn's threaded worker, in which no client holds a thread for long.
+"""gunicorn's threaded worker, in which no client holds a thread for long, and few work at once.
 
 A connection waits in the main loop for its first byte, and for the client to close it. What reads
 or writes on a thread for too long is cut by the main loop, which looks each second. While the
 application works on a request nothing is cut: it has limits of its own.
+
+Python runs one thread at a time. Under more load than it can serve, hundreds of threads would take
+turns, and each request would last as long as all of them together; so only a few are let go at
+once, and the rest wait in the order in which they came. What has not ended within a moment waits
+for something else, a refresh or a slow client, and does not count: threads there are enough.
 """
 
 import logging
@@ -21,7 +26,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from broker.web.malformed import about, read_body, refuse
+from broker.web.malformed import about, has_body, read_body, refuse
+from broker.web.pool import Pool
 
 READ_LIMIT = 10.0
 """Seconds from a connection's first byte, or its next request's, to the end of that request."""
@@ -33,10 +39,28 @@ LOOK = 1.0
 """Seconds between two looks at all connections on threads, at most."""
 LINGER = 2.0
 """Seconds that an answered client has to close: closing first could cost it the answer."""
+AT_ONCE = 8
+"""Requests that are worked on at once, without those that have taken longer than ``MOMENT``."""
+MOMENT = 0.02
+"""Seconds; nearly every request takes less than a hundredth of it."""
 _PIECE = 65536
 _log = logging.getLogger(__name__)
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class _Ended:
+    """What gunicorn wants to know of a request that has ended: whether to keep its connection."""
+
+    keep: Any = False
+
+    def result(self) -> Any:
+        """Return what the handling returned."""
+        return self.keep
+
+    def cancelled(self) -> bool:
+        """Return that nothing is cancelled here."""
+        return False
 
 
 class BrokerWorker(ThreadWorker):
@@ -44,10 +68,18 @@ class BrokerWorker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._pool = Pool(self.cfg.threads)
         # One entry for each thread that is busy; a dictionary's single steps need no lock.
         self._busy: dict[int, tuple[Any, float]] = {}
         self._lingering: deque[Any] = deque()
         self._next_look = 0.0
+        # Only the main loop knows these: what waits for its turn, and since when what had it has.
+        self._waiting: deque[Any] = deque()
+        self._begun: dict[Any, float] = {}
+
+    def get_thread_pool(self) -> Any:
+        """Return where requests are worked on."""
+        return self._pool
 
     def load_wsgi(self) -> None:
         """Load the application and stand in front of it."""
@@ -59,7 +91,7 @@ class BrokerWorker(ThreadWorker):
         """Return the application, called when the body is there; no clock runs meanwhile."""
 
         def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            environ["wsgi.input"] = BytesIO(read_body(environ))
+            environ["wsgi.input"] = BytesIO(read_body(environ) if has_body(environ) else b"")
             thread = threading.get_ident()
             conn, _ = self._busy[thread]
             self._busy[thread] = conn, math.inf
@@ -74,13 +106,35 @@ class BrokerWorker(ThreadWorker):
         """Give a connection to a thread, a new one only when its first byte is there."""
         if conn.initialized or conn.data_ready or not self.alive:
             conn.since = monotonic()
-            super().enqueue_req(conn)
+            self._waiting.append(conn)
+            self._let_go()
             return
         conn.sock.settimeout(0)
         conn.timeout = monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         ready = partial(self.on_pending_socket_readable, conn)
         self.poller.register(conn.sock, EVENT_READ, ready)
+
+    def _let_go(self) -> None:
+        """Give those whose turn it is to threads."""
+        if not self._waiting:
+            return
+        now, begun = monotonic(), self._begun
+        while begun and (oldest := next(iter(begun.items())))[1] < now - MOMENT:
+            del begun[oldest[0]]
+        while self._waiting and len(begun) < AT_ONCE:
+            conn = self._waiting.popleft()
+            begun[conn] = now
+            self._pool.give(partial(self._work, conn))
+
+    def _work(self, conn: Any) -> None:
+        """Handle one request and hand the connection back to the main loop; runs in a thread."""
+        ended = _Ended()
+        try:
+            ended.keep = self.handle(conn)
+        except BaseException as error:  # noqa: BLE001  # a thread that ended would be missing
+            _log.error("request.crashed", extra=about(type(error).__name__, conn.client))
+        self.method_queue.defer(self.finish_request, conn, ended)
 
     def handle(self, conn: Any) -> Any:
         """Handle one request; runs in a thread, within the limits."""
@@ -97,7 +151,8 @@ class BrokerWorker(ThreadWorker):
         if now >= self._next_look:
             self._next_look = now + self._cut_slow(now)
             self._end_lingering(now)
-        most = self._next_look - now
+        self._let_go()
+        most = min(self._next_look - now, MOMENT if self._waiting else LOOK)
         super().wait_for_and_dispatch_events(most if timeout is None else min(timeout, most))
 
     def _cut_slow(self, now: float) -> float:
@@ -119,7 +174,10 @@ class BrokerWorker(ThreadWorker):
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         """Keep or close a connection; runs in the main loop, which must not wait for a client."""
-        if fs.cancelled() or fs.exception() or not fs.result():
+        self._pool.take_back()
+        self._begun.pop(conn, None)
+        self._let_go()
+        if not fs.result():
             self._linger(conn)
         elif isinstance(conn.sock, ssl.SSLSocket) and conn.sock.pending():
             self.enqueue_req(conn)  # the next request, deciphered already: no socket event tells it

@@ -6,7 +6,6 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +16,17 @@ from gunicorn.workers import gthread
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from broker.web import worker as module
-from broker.web.worker import GRACE, LINGER, LOOK, READ_LIMIT, WRITE_LIMIT, BrokerWorker
+from broker.web.worker import (
+    AT_ONCE,
+    GRACE,
+    LINGER,
+    LOOK,
+    MOMENT,
+    READ_LIMIT,
+    WRITE_LIMIT,
+    BrokerWorker,
+    _Ended,
+)
 
 pytestmark = pytest.mark.sockets
 
@@ -62,9 +71,9 @@ class Rig:
 
     def finish(self, result: object) -> None:
         """Say that a thread is done with the connection."""
-        future: Future[Any] = Future()
-        future.set_result(result)
-        self.worker.finish_request(self.conn, future)
+        ended = _Ended()
+        ended.keep = result
+        self.worker.finish_request(self.conn, ended)
 
     def is_open(self) -> bool:
         """Tell whether the caller may go on."""
@@ -86,7 +95,8 @@ class Rig:
 def rig(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     """Make one; what it would give to a thread is kept."""
     rig = Rig(clock)
-    monkeypatch.setattr(ThreadWorker, "enqueue_req", lambda _, conn: rig.queued.append(conn))
+    # The work is the worker's own method, bound to the connection.
+    monkeypatch.setattr(rig.worker._pool, "give", lambda work: rig.queued.append(work.args[0]))
     yield rig
     rig.close()
 
@@ -294,12 +304,86 @@ def test_a_client_that_is_gone(rig: Rig) -> None:
     assert rig.worker.nr_conns == 0
 
 
-def test_a_thread_that_crashed(rig: Rig) -> None:
-    """Its connection is closed like any other."""
-    future: Future[Any] = Future()
-    future.set_exception(RuntimeError())
-    rig.worker.finish_request(rig.conn, future)
+def test_a_thread_that_crashed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its connection is closed like any other, and the log names the class of the error."""
+
+    def fail(_: object, conn: object) -> None:
+        raise RuntimeError("a secret")
+
+    told: list[Any] = []
+    monkeypatch.setattr(BrokerWorker, "handle", fail)
+    monkeypatch.setattr(rig.worker.method_queue, "defer", lambda *call: told.append(call))
+    rig.worker._work(rig.conn)
+    ((finish, conn, ended),) = told
+    finish(conn, ended)
     assert not rig.is_open()
+    (record,) = caplog.records
+    assert (record.message, vars(record)["error"]) == ("request.crashed", "RuntimeError")
+
+
+class Waiting:
+    """A connection whose request is there."""
+
+    initialized = data_ready = True
+
+
+def many(rig: Rig, count: int) -> list[Any]:
+    """Return connections whose requests are there."""
+    conns = [Waiting() for _ in range(count)]
+    for conn in conns:
+        rig.worker.enqueue_req(conn)
+    return conns
+
+
+def end(rig: Rig, conn: Any) -> None:
+    """Say that the request of a connection has ended; the connection goes on elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BrokerWorker, "_linger", lambda _, conn: None)
+        rig.worker.finish_request(conn, _Ended())
+
+
+def test_few_are_worked_on_at_once(rig: Rig) -> None:
+    """The others have their turn in the order in which they came."""
+    conns = many(rig, AT_ONCE + 3)
+    assert rig.queued == conns[:AT_ONCE]
+    end(rig, conns[4])
+    assert rig.queued == conns[: AT_ONCE + 1]
+    rig.turn()
+    assert rig.queued == conns[: AT_ONCE + 1]
+    end(rig, conns[AT_ONCE])
+    end(rig, conns[0])
+    assert rig.queued == conns
+
+
+def test_what_takes_longer_keeps_nobody(rig: Rig, clock: Clock) -> None:
+    """It waits for a refresh, for Redis or for a slow client, not for the interpreter."""
+    conns = many(rig, 3 * AT_ONCE + 1)
+    clock.now += MOMENT * 1.01
+    rig.turn()
+    assert rig.queued == conns[: 2 * AT_ONCE]
+    end(rig, conns[0])
+    assert rig.queued == conns[: 2 * AT_ONCE]
+    clock.now += MOMENT * 1.01
+    rig.turn()
+    assert rig.queued == conns[: 3 * AT_ONCE]
+    end(rig, conns[3 * AT_ONCE - 1])
+    assert rig.queued == conns
+
+
+@pytest.mark.parametrize(("waiting", "longest"), [(0, LOOK), (1, MOMENT)])
+def test_the_main_loop_looks_again_in_a_moment(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, waiting: int, longest: float
+) -> None:
+    """While somebody waits for a turn; else it sleeps until something happens."""
+    slept: list[float] = []
+    monkeypatch.setattr(
+        ThreadWorker, "wait_for_and_dispatch_events", lambda _, timeout: slept.append(timeout)
+    )
+    many(rig, AT_ONCE + waiting)
+    rig.worker.wait_for_and_dispatch_events(None)
+    assert slept == [longest]
 
 
 def test_a_connection_that_is_kept(rig: Rig, clock: Clock) -> None:
