@@ -1,0 +1,130 @@
+"""Where everything is measured: a real Valkey, the load, and brokers with a Canvas of their own."""
+
+import itertools
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from subprocess import TimeoutExpired
+from types import TracebackType
+from typing import Self
+
+from bench.load import BundledLoad, Load
+from bench.machine import Cores, on_cores, split
+from bench.scene import Scene, Script, prepare
+from bench.wrk import WrkLoad
+from tests.integration.deployment import BrokerProcess
+from tests.servers import RedisServer, valkey_binary
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured; ``quick`` looks for wrong answers only."""
+
+    quick: bool = False
+    rounds: int = 5
+    seconds: float = 4.0
+    warm: float = 0.3
+    connections: int = 32
+    threads: int | None = None
+    organizations: int = 1000
+    callers: int = 1000
+    load: str = "auto"
+
+
+QUICK = Plan(
+    quick=True, rounds=1, seconds=0.3, warm=0.1, connections=8, organizations=20, callers=100
+)
+"""What CI runs: every path once, no figure worth a look."""
+
+
+class Ground:
+    """Started before the first part, ended after the last one."""
+
+    def __init__(self, plan: Plan, available: frozenset[int]) -> None:
+        self.plan = plan
+        self.available = available
+        self._stack = ExitStack()
+        self._numbers = itertools.count()
+        self._loads: dict[int, Load] = {}
+
+    def cores(self, workers: int = 1) -> Cores:
+        """Return who runs where."""
+        return split(self.available, workers)
+
+    def folder(self) -> Path:
+        """Return a new folder that lives as long as this."""
+        made = self.directory / str(next(self._numbers))
+        made.mkdir()
+        return made
+
+    def load(self, workers: int = 1) -> Load:
+        """Return the load for so many workers; it is made once."""
+        if workers not in self._loads:
+            self._loads[workers] = self._make_load(workers)
+        return self._loads[workers]
+
+    def _make_load(self, workers: int) -> Load:
+        cores = self.cores(workers).load
+        processes = min(len(cores), workers)
+        binary = shutil.which("wrk") if self.plan.load != "bundled" else None
+        if binary is not None:
+            return WrkLoad(binary, cores, processes, self.folder())
+        return BundledLoad(cores, processes, self._stack, self.plan.warm)
+
+    @contextmanager
+    def stage(self, script: Script) -> Iterator[Scene]:
+        """Run a Canvas; the broker beside it is not started."""
+        callers = self.plan.callers if script.callers is None else script.callers
+        script = replace(script, settings={**self.threads(), **script.settings})
+        scene = prepare(self.folder(), self.redis.url, script, callers)
+        with scene.emulator:
+            yield scene
+
+    @contextmanager
+    def scene(self, script: Script | None = None) -> Iterator[Scene]:
+        """Run a broker with a Canvas of its own; all organizations have a token when it begins."""
+        script = script or Script()
+        with self.stage(script) as scene, self.running(scene.broker, script.workers):
+            scene.warm_up()
+            yield scene
+
+    def threads(self) -> dict[str, str]:
+        """Return the setting of the threads, where they were chosen."""
+        threads = self.plan.threads
+        return {} if threads is None else {"BROKER_THREADS": str(threads)}
+
+    @contextmanager
+    def running(self, process: BrokerProcess, workers: int = 1) -> Iterator[BrokerProcess]:
+        """Run a server on the cores that serve."""
+        with on_cores(self.cores(workers).server):
+            process.start()
+        try:
+            yield process
+        finally:
+            with suppress(TimeoutExpired):
+                process.terminate()
+            process.kill()
+
+    def __enter__(self) -> Self:
+        folder = tempfile.TemporaryDirectory(prefix="bench-")
+        self.directory = Path(self._stack.enter_context(folder))
+        with on_cores(self.cores().load):
+            self.redis = self._stack.enter_context(RedisServer(valkey_binary(), self.directory))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+
+def wait_until(started: float, seconds: float) -> None:
+    """Sleep until ``seconds`` after the monotonic instant ``started``."""
+    time.sleep(max(0.0, started + seconds - time.monotonic()))

@@ -1,0 +1,45 @@
+"""The whole harness, run as CI does: for right answers, not for figures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import PARTS
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run ``python -m bench``."""
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.mark.sockets
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_quick_mode_finds_every_answer_right(tmp_path: Path) -> None:
+    """Every part is run, and none judges a figure taken in passing."""
+    file = tmp_path / "figures.json"
+    done = bench("--quick", "--load", "bundled", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(file.read_text())
+    assert [one["part"] for one in report["findings"]] == list(PARTS)
+    verdicts = {target["reached"] for one in report["findings"] for target in one["targets"]}
+    assert verdicts == {None}
+    assert done.stdout.count("### ") == len(PARTS)
+
+
+@pytest.mark.sockets
+def test_unknown_part_is_refused() -> None:
+    """Before anything is started."""
+    assert bench("nonsense").returncode == 2
