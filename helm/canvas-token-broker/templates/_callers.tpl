@@ -1,0 +1,40 @@
+{{/* The account that `helm test` runs as is a caller, unless the test was given a key. */}}
+{{- define "canvas-token-broker.testCaller" -}}
+{{- if and .Values.helmTest.enabled (not .Values.helmTest.existingSecret) -}}
+helm-test:
+  serviceAccount: "{{ .Release.Namespace }}:{{ include "canvas-token-broker.suffixed" (dict "root" . "suffix" "test") }}"
+  organizations: [{{ include "canvas-token-broker.testOrganization" . | quote }}]
+{{- end }}
+{{- end }}
+
+{{- define "canvas-token-broker.testOrganization" -}}
+{{- $names := include "canvas-token-broker.organizations" . | fromYaml | keys | sortAlpha -}}
+{{- .Values.helmTest.organization | default (first $names) }}
+{{- end }}
+
+{{/* All callers: name → entry. */}}
+{{- define "canvas-token-broker.callers" -}}
+{{- $test := include "canvas-token-broker.testCaller" . | fromYaml -}}
+{{- toYaml (merge dict .Values.callers $test) }}
+{{- end }}
+
+{{/* The hashes of one caller's keys, as a list: one may stand alone. */}}
+{{- define "canvas-token-broker.keyHashes" -}}
+{{- with .keySha256 }}
+{{- toYaml (kindIs "slice" . | ternary . (list .)) }}
+{{- end }}
+{{- end }}
+
+{{/* The callers file, as docs/settings.md describes it. */}}
+{{- define "canvas-token-broker.callersFile" -}}
+{{- range $name, $caller := include "canvas-token-broker.callers" . | fromYaml }}
+[callers.{{ $name | quote }}]
+{{- with include "canvas-token-broker.keyHashes" $caller | fromYamlArray }}
+key_sha256 = {{ toJson . }}
+{{- end }}
+{{- with $caller.serviceAccount }}
+service_account = {{ . | quote }}
+{{- end }}
+organizations = {{ toJson $caller.organizations }}
+{{ end }}
+{{- end }}
