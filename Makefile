@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 EMULATOR_PORT ?= 8090
 SECONDS ?= 600
+BINARIES ?= $(VENV)/cluster
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -58,13 +59,18 @@ chaos: install ## Break processes, Redis and Canvas for SECONDS=600, and report 
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
-bench: ## Measure speed side by side (comes later)
-	@echo "make bench is not there yet: it comes with the work on speed." >&2; exit 1
+bench: install ## Measure speed and memory side by side (QUICK=1: only whether the answers are right)
+	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 .PHONY: image
-image: ## Build the container image (comes later)
-	@echo "make image is not there yet: it comes with the container image." >&2; exit 1
+image: ## Build the container image by Docker, Podman or buildah (BASE=, TAG=, ENGINE=)
+	@image/build
 
 .PHONY: chart
-chart: ## Check the Helm chart (comes later)
-	@echo "make chart is not there yet: it comes with the Helm chart." >&2; exit 1
+chart: install ## Check the Helm chart: lint, schemas, Pod Security, refusals, alert rules, package
+	$(BIN)/pytest tests/chart
+
+.PHONY: chart-e2e
+chart-e2e: install ## Try the chart on a real API server (the first time Go builds one, in minutes)
+	.ci/kubernetes $(BINARIES)
+	$(BIN)/python -m tests.cluster --binaries $(BINARIES)

@@ -10,8 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 PROMISED = ("run", "test", "check", "install", "bench", "chaos", "image", "chart", "help")
-NOT_YET = ("bench", "image", "chart")
-EXPLAINED = dict(re.findall(r"^([a-z]+):.*?## (.+)$", MAKEFILE, re.MULTILINE))
+EXPLAINED = dict(re.findall(r"^([a-z0-9-]+):.*?## (.+)$", MAKEFILE, re.MULTILINE))
 
 
 def make(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -36,8 +35,8 @@ def test_every_promised_target_is_there(target: str) -> None:
 
 def test_every_target_is_explained_and_no_file() -> None:
     """A target without an explanation would be missing in the help."""
-    targets = re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
-    phony = re.findall(r"^\.PHONY: ([a-z]+)$", MAKEFILE, re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
+    phony = re.findall(r"^\.PHONY: ([a-z0-9-]+)$", MAKEFILE, re.MULTILINE)
     assert targets == phony == list(EXPLAINED)
 
 
@@ -47,20 +46,8 @@ def test_help_shows_every_target(arguments: tuple[str, ...]) -> None:
     """It is also what ``make`` alone does."""
     done = make(*arguments)
     assert done.returncode == 0
-    shown = re.findall(r"^  make ([a-z]+) +(.+)$", done.stdout, re.MULTILINE)
+    shown = re.findall(r"^  make ([a-z0-9-]+) +(.+)$", done.stdout, re.MULTILINE)
     assert dict(shown) == EXPLAINED
-
-
-@pytest.mark.sockets
-@pytest.mark.parametrize("target", NOT_YET)
-def test_target_that_is_not_there_yet_says_so(target: str) -> None:
-    """It prints one line, and fails, so that nobody takes it for done."""
-    done = make(target)
-    said = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
-    assert done.returncode != 0
-    assert done.stdout == ""
-    assert len(said) == 1
-    assert said[0].startswith(f"make {target} is not there yet: ")
 
 
 @pytest.mark.sockets
