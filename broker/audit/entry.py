@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 
 SERVED = "served"
 
@@ -29,19 +30,19 @@ class AuditEntry:
 
     def line(self) -> bytes:
         """Return the entry as one line of JSON."""
-        return line(
-            {
-                "time": timestamp(self.time),
-                "event": "token.served" if self.outcome == SERVED else "token.refused",
-                "request_id": self.request_id,
-                "caller": self.caller,
-                "organization": self.organization,
-                "generation": self.generation,
-                "outcome": self.outcome,
-                "remote": self.remote,
-                "state": self.state,
-            }
-        )
+        event = "token.served" if self.outcome == SERVED else "token.refused"
+        generation = "null" if self.generation is None else f"{self.generation:d}"
+        return (
+            f'{{"log":"audit","time":"{timestamp(self.time)}","event":"{event}",'
+            f'"request_id":{_quoted(self.request_id)},"caller":{_quoted(self.caller)},'
+            f'"organization":{_quoted(self.organization)},"generation":{generation},'
+            f'"outcome":{_quoted(self.outcome)},"remote":{_quoted(self.remote)},'
+            f'"state":{_quoted(self.state)}}}\n'
+        ).encode()
+
+
+def _quoted(text: str | None) -> str:
+    return "null" if text is None else encode_basestring_ascii(text)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

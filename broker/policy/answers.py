@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from broker.errors import (
     CredentialsRejectedError,
@@ -31,8 +32,7 @@ class Hindrance(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """A token for a caller; ``expires_in`` and ``refresh_in`` are whole seconds from now."""
 
     organization: str

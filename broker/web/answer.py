@@ -3,9 +3,9 @@
 Both ways through the edge, the views and the express lane, give what is made here.
 """
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from json.encoder import encode_basestring_ascii as quoted
+from typing import NamedTuple
 
 from flask import Response
 
@@ -15,8 +15,7 @@ JSON = "application/json"
 Headers = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A status, a JSON body, and the headers that this answer has beside those of every answer."""
 
     status: int

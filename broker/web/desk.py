@@ -4,8 +4,7 @@ It knows no framework, so that each way to ask shares all of it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from broker.audit.entry import AuditEntry
 from broker.callers import Caller
@@ -38,16 +37,14 @@ class Tally(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """What the connection tells of a request: its id, and the address that it came from."""
 
     request_id: str
     remote: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What a caller asks for; see the query of ``GET /token``."""
 
     organization: str | None = None

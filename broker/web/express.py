@@ -7,6 +7,7 @@ views' are: only the way there is shorter.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from io import BytesIO
 from typing import TypeAlias
 from urllib.parse import parse_qsl
@@ -110,6 +111,7 @@ def plain_form(body: bytes) -> dict[str, str] | None:
     return form if plain and "".join(form).isascii() else None
 
 
+@lru_cache(maxsize=4096)
 def plain_wish(query: str) -> Wish | None:
     """Return what a plain query asks for, None for any other: the views tell what is wrong."""
     if not query:

@@ -39,10 +39,10 @@ LOOK = 1.0
 """Seconds between two looks at all connections on threads, at most."""
 LINGER = 2.0
 """Seconds that an answered client has to close: closing first could cost it the answer."""
-AT_ONCE = 8
+AT_ONCE = 2
 """Requests that are worked on at once, without those that have taken longer than ``MOMENT``."""
-MOMENT = 0.02
-"""Seconds; nearly every request takes less than a hundredth of it."""
+MOMENT = 0.005
+"""Seconds; nearly every request takes less than a tenth of it."""
 _PIECE = 65536
 _log = logging.getLogger(__name__)
 

@@ -348,7 +348,7 @@ def test_few_are_worked_on_at_once(rig: Rig) -> None:
     """The others have their turn in the order in which they came."""
     conns = many(rig, AT_ONCE + 3)
     assert rig.queued == conns[:AT_ONCE]
-    end(rig, conns[4])
+    end(rig, conns[AT_ONCE - 1])
     assert rig.queued == conns[: AT_ONCE + 1]
     rig.turn()
     assert rig.queued == conns[: AT_ONCE + 1]
