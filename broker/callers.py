@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import combinations
@@ -85,11 +85,19 @@ class Callers:
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each two callers that could not be told apart."""
-        for one, other in combinations(self.callers, 2):
-            if one.key_sha256 & other.key_sha256:
-                yield f"callers.{one.name} and callers.{other.name} have a key in common"
-            if one.service_account and one.service_account == other.service_account:
-                yield f"callers.{one.name} and callers.{other.name} have the same service_account"
+        for one, other in self._sharing(lambda caller: caller.key_sha256):
+            yield f"callers.{one} and callers.{other} have a key in common"
+        for one, other in self._sharing(lambda caller: {caller.service_account} - {None}):
+            yield f"callers.{one} and callers.{other} have the same service_account"
+
+    def _sharing(self, of: Callable[[Caller], Iterable[object]]) -> list[tuple[str, str]]:
+        """Return the names of each two callers that own something in common, in their order."""
+        owners: dict[object, list[int]] = {}
+        for place, caller in enumerate(self.callers):
+            for thing in of(caller):
+                owners.setdefault(thing, []).append(place)
+        pairs = {pair for places in owners.values() for pair in combinations(places, 2)}
+        return [(self.callers[i].name, self.callers[j].name) for i, j in sorted(pairs)]
 
 
 def key_digest(key: str) -> str:

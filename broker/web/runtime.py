@@ -11,6 +11,8 @@ from broker.metrics.directory import prepare
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
 _PREFIX = "canvas-token-broker-"
+_ROOM = 4 * 1024 * 1024
+"""Bytes that must be free there: a mapped file that finds no room kills its process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +50,10 @@ def make_runtime_folder(chosen: Path | None) -> RuntimeFolder:
 
 
 def _new() -> Path:
-    where = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    where = _MEMORY if os.access(_MEMORY, os.W_OK) and _free(_MEMORY) >= _ROOM else None
     return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
+
+
+def _free(folder: Path) -> int:
+    system = os.statvfs(folder)
+    return system.f_bavail * system.f_frsize

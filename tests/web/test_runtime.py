@@ -1,6 +1,9 @@
 """The folder in which the workers of a pod meet."""
 
+import os
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +31,14 @@ def test_by_default_it_is_new_and_goes_with_the_broker() -> None:
         folder.remove()
         other.remove()
     assert not folder.path.exists()
+
+
+def test_memory_without_room_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's may have a few kilobytes; the workers' mapped files would not fit."""
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=1, f_frsize=4096))
+    folder = make_runtime_folder(None)
+    folder.remove()
+    assert folder.path.parent == Path(tempfile.gettempdir())
 
 
 def test_a_chosen_one_is_emptied_and_stays(tmp_path: Path) -> None:
