@@ -9,7 +9,7 @@ views' are: only the way there is shorter.
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from io import BytesIO
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -32,8 +32,18 @@ _Way: TypeAlias = tuple[Callable[[Served], Answer], Mapping[type[Exception], Row
 _WAYS: dict[str, _Way] = {"GET": (token_answer, TABLE), "POST": (grant_answer, TOKEN_ENDPOINT)}
 
 
+class Asked(NamedTuple):
+    """A plain request: its method, how to tell who asks, and what else of it is looked at."""
+
+    method: str
+    identify: Identify
+    request_id: str | None
+    traceparent: str | None
+    remote: str | None
+
+
 class ExpressLane:
-    """A WSGI application in front of another."""
+    """A WSGI application in front of another; gunicorn's worker may ask it without WSGI."""
 
     def __init__(self, desk: Desk, requests: RequestLog, views: WSGIApplication) -> None:
         self._desk = desk
@@ -43,25 +53,24 @@ class ExpressLane:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a plain request for a token; let the views answer any other."""
         if environ["PATH_INFO"] == _PATH:
-            identify = _plain(environ)
-            if identify is not None:
-                return self._answer(environ, identify, start_response)
+            asked = _plain(environ)
+            if asked is not None:
+                own_id, answer = self.answer(asked)
+                start_response(*answer.head(own_id))
+                return (answer.body,)
         return self._views(environ, start_response)
 
-    def _answer(
-        self, environ: WSGIEnvironment, identify: Identify, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def answer(self, asked: Asked) -> tuple[str, Answer]:
+        """Return the id that the request has, and its answer; never raises."""
         began = self._requests.begin()
-        sent = environ.get
-        own_id = request_id.begin(sent("HTTP_X_REQUEST_ID"), sent("HTTP_TRACEPARENT"))
-        method, remote = environ["REQUEST_METHOD"], sent("REMOTE_ADDR")
+        own_id = request_id.begin(asked.request_id, asked.traceparent)
         try:
-            answer = self._serve(Visit(own_id, remote or "unix"), identify, _WAYS[method])
-            self._requests.tell(began, method, _PATH, answer.status, remote)
+            visit = Visit(own_id, asked.remote or "unix")
+            answer = self._serve(visit, asked.identify, _WAYS[asked.method])
+            self._requests.tell(began, asked.method, _PATH, answer.status, asked.remote)
         finally:
             request_id.end()
-        start_response(*answer.head(own_id))
-        return (answer.body,)
+        return own_id, answer
 
     def _serve(self, visit: Visit, identify: Identify, way: _Way) -> Answer:
         answer_of, table = way
@@ -71,20 +80,31 @@ class ExpressLane:
             return told(error, table)
 
 
-def _plain(environ: WSGIEnvironment) -> Identify | None:
-    """Return how to tell who asks, None if it is not told plainly."""
+def _plain(environ: WSGIEnvironment) -> Asked | None:
+    """Return what is asked for, None if it is not told plainly."""
+    identify = _plain_identify(environ)
+    if identify is None:
+        return None
+    sent = environ.get
+    ids = sent("HTTP_X_REQUEST_ID"), sent("HTTP_TRACEPARENT")
+    return Asked(environ["REQUEST_METHOD"], identify, *ids, sent("REMOTE_ADDR"))
+
+
+def _plain_identify(environ: WSGIEnvironment) -> Identify | None:
     method, query = environ["REQUEST_METHOD"], environ["QUERY_STRING"]
     authorization = environ.get("HTTP_AUTHORIZATION")
     if method == "GET":
         wish = plain_wish(query)
-        return None if wish is None else _by_header(authorization, wish)
+        return None if wish is None else by_header(authorization, wish)
     if method == "POST" and not query and environ.get("CONTENT_TYPE") == MEDIA_TYPE:
         form = _plain_form(environ)
         return None if form is None else by_grant(MEDIA_TYPE, authorization, lambda: form)
     return None
 
 
-def _by_header(authorization: str | None, wish: Wish) -> Identify:
+def by_header(authorization: str | None, wish: Wish) -> Identify:
+    """Return how to tell whose credential a header holds, who is known to want ``wish``."""
+
     def identify(authentication: Authentication) -> tuple[Caller, ReadWish]:
         return authentication.by_header(authorization), lambda: wish
 

@@ -13,6 +13,20 @@ from typing import Any
 Work = Callable[[], object]
 
 
+class Ended:
+    """What gunicorn wants to know of a request that has ended: whether to keep its connection."""
+
+    keep: Any = False
+
+    def result(self) -> Any:
+        """Return what the handling returned."""
+        return self.keep
+
+    def cancelled(self) -> bool:
+        """Return that nothing is cancelled here."""
+        return False
+
+
 class Pool:
     """At most ``most`` threads; what there is none for yet waits in its order."""
 

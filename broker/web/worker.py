@@ -16,8 +16,8 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from io import BytesIO
 from selectors import EVENT_READ
@@ -26,8 +26,10 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from broker.web.express import ExpressLane
 from broker.web.malformed import about, has_body, read_body, refuse
-from broker.web.pool import Pool
+from broker.web.pool import Ended, Pool
+from broker.web.shortcut import plain, wire
 
 READ_LIMIT = 10.0
 """Seconds from a connection's first byte, or its next request's, to the end of that request."""
@@ -39,7 +41,7 @@ LOOK = 1.0
 """Seconds between two looks at all connections on threads, at most."""
 LINGER = 2.0
 """Seconds that an answered client has to close: closing first could cost it the answer."""
-AT_ONCE = 2
+AT_ONCE = 8
 """Requests that are worked on at once, without those that have taken longer than ``MOMENT``."""
 MOMENT = 0.005
 """Seconds; nearly every request takes less than a tenth of it."""
@@ -47,20 +49,6 @@ _PIECE = 65536
 _log = logging.getLogger(__name__)
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-
-class _Ended:
-    """What gunicorn wants to know of a request that has ended: whether to keep its connection."""
-
-    keep: Any = False
-
-    def result(self) -> Any:
-        """Return what the handling returned."""
-        return self.keep
-
-    def cancelled(self) -> bool:
-        """Return that nothing is cancelled here."""
-        return False
 
 
 class BrokerWorker(ThreadWorker):
@@ -73,6 +61,7 @@ class BrokerWorker(ThreadWorker):
         self._busy: dict[int, tuple[Any, float]] = {}
         self._lingering: deque[Any] = deque()
         self._next_look = 0.0
+        self._lane: ExpressLane | None = None
         # Only the main loop knows these: what waits for its turn, and since when what had it has.
         self._waiting: deque[Any] = deque()
         self._begun: dict[Any, float] = {}
@@ -85,6 +74,7 @@ class BrokerWorker(ThreadWorker):
         """Load the application and stand in front of it."""
         super().load_wsgi()
         app: Any = self.wsgi
+        self._lane = app.wsgi_app if isinstance(app.wsgi_app, ExpressLane) else None
         app.wsgi_app = self._between(app.wsgi_app)
 
     def _between(self, application: Application) -> Application:
@@ -92,15 +82,34 @@ class BrokerWorker(ThreadWorker):
 
         def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             environ["wsgi.input"] = BytesIO(read_body(environ) if has_body(environ) else b"")
-            thread = threading.get_ident()
-            conn, _ = self._busy[thread]
-            self._busy[thread] = conn, math.inf
-            try:
+            with self._no_clock():
                 return application(environ, start_response)
-            finally:
-                self._busy[thread] = conn, monotonic() + WRITE_LIMIT
 
         return call
+
+    @contextmanager
+    def _no_clock(self) -> Iterator[None]:
+        """Let no clock of a client run; afterwards that of taking the answer."""
+        thread = threading.get_ident()
+        conn, _ = self._busy[thread]
+        self._busy[thread] = conn, math.inf
+        try:
+            yield
+        finally:
+            self._busy[thread] = conn, monotonic() + WRITE_LIMIT
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request; a plain one without WSGI. Return whether to keep the connection."""
+        asked = plain(req, conn.client) if self._lane is not None else None
+        if asked is None or self._lane is None:
+            return super().handle_request(req, conn)
+        self.nr += 1
+        with self._no_clock():
+            request_id, answer = self._lane.answer(asked)
+        full = len(self.keepalived_conns) >= self.max_keepalived
+        close = full or not self.alive or req.should_close()
+        conn.sock.sendall(wire(req.version, answer, request_id, close=close))
+        return not close
 
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection to a thread, a new one only when its first byte is there."""
@@ -129,7 +138,7 @@ class BrokerWorker(ThreadWorker):
 
     def _work(self, conn: Any) -> None:
         """Handle one request and hand the connection back to the main loop; runs in a thread."""
-        ended = _Ended()
+        ended = Ended()
         try:
             ended.keep = self.handle(conn)
         except BaseException as error:  # noqa: BLE001  # a thread that ended would be missing

@@ -16,6 +16,7 @@ from gunicorn.workers import gthread
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from broker.web import worker as module
+from broker.web.pool import Ended
 from broker.web.worker import (
     AT_ONCE,
     GRACE,
@@ -25,7 +26,6 @@ from broker.web.worker import (
     READ_LIMIT,
     WRITE_LIMIT,
     BrokerWorker,
-    _Ended,
 )
 
 pytestmark = pytest.mark.sockets
@@ -71,7 +71,7 @@ class Rig:
 
     def finish(self, result: object) -> None:
         """Say that a thread is done with the connection."""
-        ended = _Ended()
+        ended = Ended()
         ended.keep = result
         self.worker.finish_request(self.conn, ended)
 
@@ -341,7 +341,7 @@ def end(rig: Rig, conn: Any) -> None:
     """Say that the request of a connection has ended; the connection goes on elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BrokerWorker, "_linger", lambda _, conn: None)
-        rig.worker.finish_request(conn, _Ended())
+        rig.worker.finish_request(conn, Ended())
 
 
 def test_few_are_worked_on_at_once(rig: Rig) -> None:
