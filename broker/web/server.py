@@ -1,6 +1,7 @@
 """The service under gunicorn, from the settings alone."""
 
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ _KEEP_ALIVE = 75
 _REQUEST_LINE = 2048
 _HEADER_BYTES = 8190
 _HEADERS = 64
+_MOST_CONNECTIONS = 10_000
+_MOST_FILES = 16_384
+_OTHER_FILES = 200
 
 
 class QuietLogger(Logger):
@@ -65,6 +69,13 @@ class BrokerServer(BaseApplication):
         for name, value in options(self._settings, self._inputs, self._folder).items():
             self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Serve until stopped, with as many open files as the connections may need."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _files(hard)), hard))
+        super().run()
+
     def load(self) -> Any:
         """Return a new application; called in each worker."""
         return create_app(self._settings, self._inputs, self._folder)
@@ -87,6 +98,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "workers": settings.workers,
         "worker_class": BrokerWorker,
         "threads": settings.threads,
+        "worker_connections": connections(settings.threads),
         "timeout": 30,
         "graceful_timeout": int(settings.graceful_timeout),
         "keepalive": _KEEP_ALIVE,
@@ -109,6 +121,21 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "on_exit": clean_up,
         **tls_options(settings, inputs.certificates),
     }
+
+
+def connections(threads: int) -> int:
+    """Return how many connections a worker may hold, which its open files allow.
+
+    gunicorn's own limit of a thousand left whoever came beyond it, health probes among them,
+    outside for as long as the others stayed.
+    """
+    files = _files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    return max(threads + 1, min(_MOST_CONNECTIONS, files - threads - _OTHER_FILES))
+
+
+def _files(hard: int) -> int:
+    """Return how many files may be open at most; a hard limit of -1 is none."""
+    return _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
 
 
 def _start_service(worker: Any) -> None:

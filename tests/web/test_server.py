@@ -1,18 +1,20 @@
 """gunicorn is set from the settings alone, and starts and stops the service in each worker."""
 
 import logging
+import resource
 import ssl
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
 from broker.web.runtime import RuntimeFolder
-from broker.web.server import BrokerServer, QuietLogger, options, place_of
+from broker.web.server import BrokerServer, QuietLogger, connections, options, place_of
 from broker.web.worker import BrokerWorker
 from tests.redis.certificates import LOOPBACK, Authority
 
@@ -200,3 +202,34 @@ def test_tls(environ: dict[str, str], tmp_path: Path) -> None:
 def test_no_tls(server: BrokerServer) -> None:
     """Plain HTTP by default."""
     assert not _cfg(server).is_ssl
+
+
+@pytest.mark.parametrize(
+    ("hard", "expected"),
+    [(-1, 10_000), (1_048_576, 10_000), (4096, 3640), (1024, 568), (300, 257)],
+)
+def test_connections_are_as_many_as_files_allow(
+    monkeypatch: pytest.MonkeyPatch, hard: int, expected: int
+) -> None:
+    """Each thread may have another to Redis, and there is always room for one more than threads."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, hard))
+    assert connections(256) == expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [((1024, 4096), [(4096, 4096)]), ((1024, -1), [(16384, -1)]), ((-1, -1), [])],
+)
+def test_the_files_that_connections_need_may_be_opened(
+    server: BrokerServer,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: tuple[int, int],
+    expected: list[tuple[int, int]],
+) -> None:
+    """The soft limit is raised as far as it is needed, before anything is forked."""
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: told.append(both))
+    monkeypatch.setattr(BaseApplication, "run", lambda _: None)
+    server.run()
+    assert told == expected
