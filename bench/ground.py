@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import TimeoutExpired
-from types import TracebackType
 from typing import Self
 
 from bench.load import BundledLoad, Load
@@ -116,12 +115,7 @@ class Ground:
             self.redis = self._stack.enter_context(RedisServer(valkey_binary(), self.directory))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
 

@@ -3,7 +3,6 @@
 import http.client
 import threading
 from http import HTTPStatus
-from types import TracebackType
 from typing import Self
 
 from bench.scene import ask
@@ -46,11 +45,6 @@ class Probes:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join()

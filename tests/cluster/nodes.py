@@ -6,7 +6,6 @@ for that; so what the Deployment controller and Helm do here, they do by themsel
 
 import datetime as dt
 import threading
-from types import TracebackType
 from typing import Any, Self
 
 from tests.cluster.api import Api
@@ -27,12 +26,7 @@ class Nodes:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join(10)
 

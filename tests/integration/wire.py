@@ -5,7 +5,6 @@ import json
 import socket
 import ssl
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 LIMIT = 8.0
@@ -84,11 +83,6 @@ class Wire:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
         self.socket.close()
