@@ -100,12 +100,12 @@ class BrokerWorker(ThreadWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request; a plain one without WSGI. Return whether to keep the connection."""
-        asked = plain(req, conn.client) if self._lane is not None else None
-        if asked is None or self._lane is None:
+        lane, asked = self._lane, plain(req, conn.client)
+        if lane is None or asked is None:
             return super().handle_request(req, conn)
         self.nr += 1
         with self._no_clock():
-            request_id, answer = self._lane.answer(asked)
+            request_id, answer = lane.answer(asked)
         full = len(self.keepalived_conns) >= self.max_keepalived
         close = full or not self.alive or req.should_close()
         conn.sock.sendall(wire(req.version, answer, request_id, close=close))

@@ -27,7 +27,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     tool, npm = need("node"), need("npm")
     version = run([tool, "--version"], SOURCE, {}).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < LEAST_NODE:
-        pytest.skip(f"node is {version}, and the package needs {LEAST_NODE} or newer")
+        pytest.skip(
+            f"node is {version}, and the openid-client that is locked needs {LEAST_NODE} or newer"
+        )
     folder = tmp_path_factory.mktemp("node") / "client"
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
     options = ["--ignore-scripts", "--no-audit", "--no-fund"]

@@ -16,7 +16,7 @@ def need(tool: str) -> str:
     """Return where a tool is; skips where it is not."""
     found = shutil.which(tool)
     if found is None:
-        pytest.skip(f"{tool} is not on PATH")
+        pytest.skip(f"{tool} is not on PATH: its client library is tried where its toolchain is")
     return found
 
 
@@ -50,9 +50,10 @@ def fetch(
     try:
         done = run(command, folder, environ, limit)
     except subprocess.TimeoutExpired:
-        pytest.skip(f"`{shown}` took more than {limit:g} s, also in CI a reason to skip")
+        pytest.skip(f"`{shown}` took more than {limit:g} s: the registry of packages is not ours")
     told = done.stdout + done.stderr
     assert not any(fault in told for fault in faults), told
     if done.returncode:
         lines = [line for line in told.splitlines() if " warn " not in line]
-        pytest.skip(f"`{shown}` failed, also in CI a reason to skip: {' '.join(lines[:1])}")
+        reason = f"the registry of packages is not ours: {' '.join(lines[:1])}"
+        pytest.skip(f"`{shown}` failed; {reason}")
