@@ -37,6 +37,7 @@ COPY --from=build /collected/python /
 COPY --from=build /collected/broker /
 ENV PATH=/opt/broker/bin:/usr/local/bin:/usr/bin \
     LANG=C.UTF-8 \
+    MALLOC_ARENA_MAX=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     BROKER_BIND=0.0.0.0:8080 \

@@ -19,6 +19,8 @@ from tests.integration.deployment import BrokerProcess
 
 START_LIMIT = 300.0
 SCHEME = "bearer"
+ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
+"""What the image sets: all is measured as it is deployed."""
 CHECKED = 20
 """Callers whose answers are read before each run."""
 _REQUEST_LIMIT = 10.0
@@ -156,6 +158,7 @@ def prepare(folder: Path, redis_url: str, script: Script, callers: int) -> Scene
     emulator = EmulatorServer(Canvas(keys, names=names, behaviour=script.behaviour))
     askers = _write_callers(folder / "callers.toml", organizations, max(callers, organizations))
     environ = {
+        **ALLOCATOR,
         "BROKER_REDIS_URL": redis_url,
         "BROKER_CANVAS_URL": emulator.url,
         "BROKER_CREDENTIALS_DIR": str(folder / "credentials"),

@@ -13,7 +13,7 @@ from bench.report import Finding, Target, WrongAnswer, at_least
 from bench.rival_server import CALLERS, OURS, SAMPLE, STOCK
 from bench.rivals import TOKEN_KEY, Sample
 from bench.rounds import HEADINGS, Candidate, Runs, run_rounds
-from bench.scene import Reply, Scene, ask
+from bench.scene import ALLOCATOR, Reply, Scene, ask
 from bench.stats import ratios
 from tests.integration.deployment import BrokerProcess
 
@@ -89,7 +89,7 @@ def _prepare_rivals(ground: Ground, scene: Scene) -> Path:
 def _start_rival(
     ground: Ground, stack: ExitStack, kind: tuple[str, str], folder: Path
 ) -> BrokerProcess:
-    environ = {"BROKER_REDIS_URL": ground.redis.url, **ground.threads()}
+    environ = {**ALLOCATOR, "BROKER_REDIS_URL": ground.redis.url, **ground.threads()}
     process = BrokerProcess(environ, ground.folder() / "log")
     process.command = (sys.executable, "-m", "bench.rival_server", *kind, str(folder))
     return stack.enter_context(ground.running(process))

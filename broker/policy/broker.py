@@ -59,7 +59,7 @@ class Broker:
         self._organizations: dict[str, Organization] = {}
         self._names: frozenset[str] = frozenset()
         self.places = Places(waiters)
-        self._flights = Flights(tools, self.places, self._replan)
+        self._flights = Flights(tools, self.places, self._take_due, self._replan)
 
     @property
     def organizations(self) -> frozenset[str]:
@@ -223,8 +223,10 @@ class Broker:
 
     def tick(self) -> None:
         """Start the flights whose time has come; called several times a second."""
-        for organization in self._schedule.take_due(self._clock.monotonic()):
-            self._flights.launch(organization, _nothing_more)
+        self._flights.launch_due()
+
+    def _take_due(self, most: int) -> list[Organization]:
+        return self._schedule.take_due(self._clock.monotonic(), most)
 
     def finish(self, seconds: float) -> bool:
         """Let flights end and commits land, for at most ``seconds``; tell whether all did."""
@@ -241,8 +243,3 @@ class Broker:
         host, warm = self._clock.wall() - now, self._schedule.keeps_warm
         ordered = (one for _, one in sorted(self._organizations.items()))
         return [health_of(one, now, host, kept=warm(one, now)) for one in ordered]
-
-
-def _nothing_more(copy: Copy | None) -> bool:
-    del copy
-    return False

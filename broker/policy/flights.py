@@ -8,7 +8,22 @@ from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.policy.values import Copy
 
+AT_ONCE = 24
+"""Flights at once beyond which none is begun that nobody waits for.
+
+It is fewer than a process has threads for, so that a caller's own flight need not wait until a
+thousand organizations have been looked at, nor until Canvas has let go of those that hang.
+"""
 _TRIES = 3
+
+
+def _nothing_more(copy: Copy | None) -> bool:
+    del copy
+    return False
+
+
+def _nothing() -> None:
+    pass
 
 
 class Places:
@@ -35,15 +50,23 @@ class Places:
 class Flights:
     """Starts flights and lets requests wait for them.
 
-    ``places`` bounds how many requests may wait at once; ``ended`` is told of each organization
-    whose flight has ended.
+    ``places`` bounds how many requests may wait at once; ``take_due`` gives at most so many
+    organizations whose time has come; ``ended`` is told of each whose flight has ended.
     """
 
-    def __init__(self, tools: Tools, places: Places, ended: Callable[[Organization], None]) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        places: Places,
+        take_due: Callable[[int], list[Organization]],
+        ended: Callable[[Organization], None],
+    ) -> None:
         self._tools = tools
         self._places = places
+        self._take_due = take_due
         self._ended = ended
         self._lock = threading.Lock()
+        self._launching = threading.Lock()
         self._flights: dict[Organization, Flight] = {}
 
     def __len__(self) -> int:
@@ -51,6 +74,20 @@ class Flights:
 
     def __contains__(self, organization: Organization) -> bool:
         return organization in self._flights
+
+    def launch_due(self) -> None:
+        """Begin flights that nobody waits for, up to :data:`AT_ONCE`; as each ends, the next.
+
+        Who finds another thread at it leaves it to that one, or to the next tick.
+        """
+        if not self._launching.acquire(blocking=False):
+            return
+        try:
+            while due := self._take_due(AT_ONCE - len(self._flights)):
+                for organization in due:
+                    self.launch(organization, _nothing_more, self.launch_due)
+        finally:
+            self._launching.release()
 
     def wait(
         self,
@@ -84,7 +121,12 @@ class Flights:
                 self._places.give_back()
                 self._tools.observer.waited(organization.name, self._now() - began)
 
-    def launch(self, organization: Organization, wanted: Callable[[Copy | None], bool]) -> Flight:
+    def launch(
+        self,
+        organization: Organization,
+        wanted: Callable[[Copy | None], bool],
+        afterwards: Callable[[], None] = _nothing,
+    ) -> Flight:
         """Return the flight under way, or a new one; ``wanted`` as in :class:`Flight`."""
         with self._lock:
             flight = self._flights.get(organization)
@@ -93,7 +135,7 @@ class Flights:
             flight = Flight(organization, self._tools, wanted)
             self._flights[organization] = flight
         try:
-            self._tools.runtime.spawn(lambda: self._fly(organization, flight))
+            self._tools.runtime.spawn(lambda: self._fly(organization, flight, afterwards))
         except Exception as error:  # noqa: BLE001  # invariant 12: no thread now; later, then
             organization.note_crash(self._tools.clock.monotonic())
             self._tools.observer.crashed(organization.name, error)
@@ -103,11 +145,14 @@ class Flights:
     def _now(self) -> float:
         return self._tools.clock.monotonic()
 
-    def _fly(self, organization: Organization, flight: Flight) -> None:
+    def _fly(
+        self, organization: Organization, flight: Flight, afterwards: Callable[[], None]
+    ) -> None:
         try:
             flight.run()
         finally:
             self._end(organization, flight)
+            afterwards()
 
     def _end(self, organization: Organization, flight: Flight) -> None:
         with self._lock:

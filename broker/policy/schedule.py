@@ -41,11 +41,11 @@ class Schedule:
         with self._lock:
             self._due.pop(organization, None)
 
-    def take_due(self, now: float) -> list[Organization]:
-        """Return the organizations whose time has come; each must be planned again."""
-        due = []
+    def take_due(self, now: float, most: int) -> list[Organization]:
+        """Return ``most`` organizations whose time has come, or fewer; plan each again."""
+        due: list[Organization] = []
         with self._lock:
-            while self._queue and self._queue[0][0] <= now:
+            while len(due) < most and self._queue and self._queue[0][0] <= now:
                 at, _, organization = heapq.heappop(self._queue)
                 if self._due.get(organization) == at:
                     del self._due[organization]

@@ -34,7 +34,12 @@ class RedisRecordStore:
         self._scripts = scripts
         self._limits = limits
         self._seal = seal
-        self._keys = [f"{prefix}:{{{organization}}}:{seal.name}:{part}" for part in _PARTS]
+        self._stem = f"{prefix}:{{{organization}}}:{seal.name}:"
+
+    @property
+    def _keys(self) -> list[str]:
+        """Return the names of its keys; kept, they would be half a kilobyte."""
+        return [self._stem + part for part in _PARTS]
 
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot."""

@@ -1,5 +1,6 @@
 """The service under gunicorn, from the settings alone."""
 
+import gc
 import os
 import resource
 import sys
@@ -115,6 +116,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "proc_name": "canvas-token-broker",
         "logger_class": QuietLogger,
         "logconfig_dict": logging_config(settings.log_level, settings.log_format),
+        "when_ready": _keep_what_is_there,
         "post_worker_init": _start_service,
         "worker_exit": _stop_service,
         "child_exit": _forget_worker,
@@ -138,8 +140,20 @@ def _files(hard: int) -> int:
     return _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
 
 
+def _keep_what_is_there(server: Any) -> None:
+    """Let the garbage collector never look at present objects again.
+
+    It writes to each object that it looks at, so a worker would soon have a copy of its own of
+    every page that it shares with the master.
+    """
+    del server
+    gc.collect()
+    gc.freeze()
+
+
 def _start_service(worker: Any) -> None:
     worker.wsgi.extensions[SERVICE].start()
+    _keep_what_is_there(worker)
 
 
 def _stop_service(server: Any, worker: Any) -> None:

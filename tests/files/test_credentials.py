@@ -39,6 +39,18 @@ def test_each_folder_is_an_organization(folder: Path) -> None:
     assert found.problems == ()
 
 
+def test_what_is_watched_takes_no_room(folder: Path) -> None:
+    """Every time of every file would be a kilobyte for each organization, in each worker."""
+    seen = CredentialsSource(folder).signature()
+    assert isinstance(seen, bytes)
+    for number in range(50):
+        write(folder / f"org-{number}", keys("c"))
+    later = CredentialsSource(folder).signature()
+    assert isinstance(later, bytes)
+    assert later != seen
+    assert len(later) == len(seen) <= 32
+
+
 CANARY = "canary-7d1f"
 
 

@@ -54,6 +54,11 @@ def test_environment(image: Image) -> None:
     assert ours == {"BROKER_BIND": "0.0.0.0:8080", "BROKER_RUNTIME_DIR": "/tmp/broker"}
 
 
+def test_one_arena(image: Image) -> None:
+    """Threads of one interpreter take turns; an arena for each some would only hold memory."""
+    assert image.environ["MALLOC_ARENA_MAX"] == "1"
+
+
 def test_no_secret_in_configuration_and_history(image: Image) -> None:
     """Neither in a variable, a label nor in how it was built."""
     assert SECRETIVE.findall(json.dumps(image.about)) == []

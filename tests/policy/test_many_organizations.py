@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 
 from broker.credentials import Credentials
+from broker.policy.flights import AT_ONCE
 from broker.secret import Secret
+from broker.threads import FLIGHTS
 from broker.tokens import Kind
 from tests.policy.fleet import KEEP_WARM, Fleet, Worker
 
@@ -124,3 +126,57 @@ def test_one_whose_call_hangs_delays_no_other(stuck: int) -> None:
     assert only(fleet).link.counts == only(undisturbed).link.counts
     assert len(fleet.canvas.calls) == len(undisturbed.canvas.calls) >= 3 * len(others)
     assert len(runtime.held) == 1
+
+
+class TestColdStart:
+    """A thousand organizations are due at once."""
+
+    @pytest.fixture
+    def fleet(self) -> Fleet:
+        """Give a worker whose flights stay in the air until they are let go."""
+        fleet = Fleet(1)
+        fleet.canvas.latency = 0.0
+        fleet.configure({f"org-{number}": keys(number) for number in range(1000)})
+        only(fleet).runtime.hold = True
+        return fleet
+
+    def test_some_at_once(self, fleet: Fleet) -> None:
+        """The rest costs neither memory nor threads until it is its turn."""
+        for _ in range(3):
+            only(fleet).tick()
+        assert len(only(fleet).runtime.held) == AT_ONCE
+
+    def test_one_that_ends_makes_room_at_once(self, fleet: Fleet) -> None:
+        """Without a tick: else a thousand looks a second would take eight."""
+        worker = only(fleet)
+        worker.tick()
+        worker.runtime.held.pop()()
+        assert len(worker.runtime.held) == AT_ONCE
+        worker.runtime.hold = False
+        worker.runtime.release()
+        assert len(fleet.canvas.versions) == len(set(fleet.canvas.versions)) == 1000
+
+    def test_a_caller_comes_first(self, fleet: Fleet) -> None:
+        """Its organization's flight begins at once, and there is a thread for it."""
+        worker = only(fleet)
+        worker.tick()
+        worker.refused("org-999")
+        assert len(worker.runtime.held) == AT_ONCE + 1 < FLIGHTS
+        worker.runtime.hold = False
+        worker.runtime.held[-1]()
+        assert worker.ask("org-999").expires_in > 0
+
+    def test_without_threads_it_goes_on_later(self, fleet: Fleet) -> None:
+        """Where no thread can be begun, all are tried again after their pause."""
+        worker = only(fleet)
+        spawn, worker.runtime.spawn = worker.runtime.spawn, no_thread  # type: ignore[method-assign]
+        worker.tick()
+        worker.runtime.spawn, worker.runtime.hold = spawn, False  # type: ignore[method-assign]
+        fleet.run(3)
+        assert len(set(fleet.canvas.versions)) == 1000
+
+
+def no_thread(work: object) -> None:
+    """Fail as an exhausted machine does."""
+    del work
+    raise RuntimeError("can't start new thread")

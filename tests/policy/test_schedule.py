@@ -12,6 +12,7 @@ from broker.tokens import Kind
 from tests.fakes import credentials
 from tests.policy.fleet import KEEP_WARM, KEYS, LIMITS, Fleet, Worker
 
+MANY = 1000
 THOUSAND = {f"org-{number}": credentials("c") for number in range(1000)}
 
 
@@ -36,9 +37,20 @@ class TestQueue:
         schedule.plan(late, 5.0)
         schedule.plan(soon, 1.0)
         schedule.plan(later, 9.0)
-        assert schedule.take_due(5.0) == [soon, late]
-        assert schedule.take_due(5.0) == []
-        assert schedule.take_due(9.0) == [later]
+        assert schedule.take_due(5.0, MANY) == [soon, late]
+        assert schedule.take_due(5.0, MANY) == []
+        assert schedule.take_due(9.0, MANY) == [later]
+
+    def test_no_more_than_wanted(self) -> None:
+        """The rest stays due, in its order."""
+        schedule = Schedule(LIMITS, KEEP_WARM)
+        first, second, third = (organization(name) for name in ("first", "second", "third"))
+        for at, one in enumerate((first, second, third)):
+            schedule.plan(one, float(at))
+        assert schedule.take_due(9.0, 2) == [first, second]
+        assert schedule.take_due(9.0, 0) == []
+        assert schedule.take_due(9.0, -1) == []
+        assert schedule.take_due(9.0, 2) == [third]
 
     @pytest.mark.parametrize("second", [0.5, 1.0, 7.0])
     def test_planned_again(self, second: float) -> None:
@@ -46,9 +58,9 @@ class TestQueue:
         schedule, acme = Schedule(LIMITS, KEEP_WARM), organization()
         schedule.plan(acme, 1.0)
         schedule.plan(acme, second)
-        assert schedule.take_due(second - 0.1) == []
-        assert schedule.take_due(second) == [acme]
-        assert schedule.take_due(100.0) == []
+        assert schedule.take_due(second - 0.1, MANY) == []
+        assert schedule.take_due(second, MANY) == [acme]
+        assert schedule.take_due(100.0, MANY) == []
 
     def test_dropped(self) -> None:
         """What was dropped is not due any more; dropping it again does no harm."""
@@ -56,7 +68,7 @@ class TestQueue:
         schedule.plan(acme, 1.0)
         schedule.drop(acme)
         schedule.drop(acme)
-        assert schedule.take_due(100.0) == []
+        assert schedule.take_due(100.0, MANY) == []
 
 
 class TestInUse:

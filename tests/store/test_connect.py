@@ -93,6 +93,7 @@ def test_standalone_urls(url: str, expected: dict[str, object]) -> None:
     pool = made(url).connection_pool
     assert expected.items() <= pool.connection_kwargs.items()
     assert pool.connection_kwargs["socket_connect_timeout"] == 0.25
+    assert pool.connection_kwargs["socket_read_size"] <= 8192
 
 
 def sentinels(pool: Any) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """The contract of a record store: what ``broker.ports.RecordStore`` promises, on every store."""
 
+from dataclasses import replace
+
 from broker.ports import Failure, GrantStatus, ReportStatus, Slot
 from broker.secret import Secret
 from broker.tokens import Record, Spare
@@ -62,6 +64,16 @@ class TestRead:
         assert (found.lifetime, found.margin) == (600.0, 200.0)
         assert abs(found.expires_at - stored.expires_at) < 0.001
         assert abs(found.refresh_expires_at - stored.refresh_expires_at) < 0.001
+
+    def test_the_longest_tokens_come_back_whole(self, harness: Harness) -> None:
+        """However many pieces the connection brings them in (``broker.upstream.schema``)."""
+        long = Secret("a" * 16384), Secret("r" * 1024)
+        stored = replace(record(harness), access_token=long[0], refresh_token=long[1])
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.commit("a", 0, stored, None)
+        found = harness.store.read(0).record
+        assert found is not None
+        assert (found.access_token, found.refresh_token) == long
 
     def test_known_generation_is_left_out(self, harness: Harness) -> None:
         """A reader that knows the generation is told so and gets no record."""

@@ -1,5 +1,6 @@
 """gunicorn is set from the settings alone, and starts and stops the service in each worker."""
 
+import gc
 import logging
 import resource
 import ssl
@@ -114,6 +115,19 @@ def test_the_service_starts_and_stops_with_the_worker(server: BrokerServer) -> N
     assert told == ["start"]
     _cfg(server).worker_exit(None, worker)
     assert told == ["start", "stop"]
+
+
+def test_the_collector_leaves_alone_what_workers_share(server: BrokerServer) -> None:
+    """It would write to the pages, and each worker would get its own copy of all of them."""
+    service = SimpleNamespace(start=lambda: None)
+    worker = SimpleNamespace(wsgi=SimpleNamespace(extensions={SERVICE: service}))
+    try:
+        for hook, argument in (("when_ready", None), ("post_worker_init", worker)):
+            gc.unfreeze()
+            _cfg(server).settings[hook].get()(argument)
+            assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
 
 
 def test_a_worker_that_died_before_it_had_an_application_stops_nothing(
