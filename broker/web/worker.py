@@ -24,9 +24,8 @@ from selectors import EVENT_READ
 from time import monotonic
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
-
 from broker.web.express import ExpressLane
+from broker.web.lingering import LINGER, LingeringWorker
 from broker.web.malformed import about, has_body, read_body, refuse
 from broker.web.pool import Ended, Pool
 from broker.web.shortcut import plain, wire
@@ -39,19 +38,16 @@ GRACE = 0.1
 """Seconds to read for a connection that had to wait for a thread longer than ``READ_LIMIT``."""
 LOOK = 1.0
 """Seconds between two looks at all connections on threads, at most."""
-LINGER = 2.0
-"""Seconds that an answered client has to close: closing first could cost it the answer."""
 AT_ONCE = 8
 """Requests that are worked on at once, without those that have taken longer than ``MOMENT``."""
 MOMENT = 0.005
 """Seconds; nearly every request takes less than a tenth of it."""
-_PIECE = 65536
 _log = logging.getLogger(__name__)
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-class BrokerWorker(ThreadWorker):
+class BrokerWorker(LingeringWorker):
     """Bounds what a slow client may cost, and answers what is not HTTP in the product's way."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -59,7 +55,6 @@ class BrokerWorker(ThreadWorker):
         self._pool = Pool(self.cfg.threads)
         # One entry for each thread that is busy; a dictionary's single steps need no lock.
         self._busy: dict[int, tuple[Any, float]] = {}
-        self._lingering: deque[Any] = deque()
         self._next_look = 0.0
         self._lane: ExpressLane | None = None
         # Only the main loop knows these: what waits for its turn, and since when what had it has.
@@ -159,7 +154,7 @@ class BrokerWorker(ThreadWorker):
         now = monotonic()
         if now >= self._next_look:
             self._next_look = now + self._cut_slow(now)
-            self._end_lingering(now)
+            self.end_lingering(now)
         self._let_go()
         most = min(self._next_look - now, MOMENT if self._waiting else LOOK)
         super().wait_for_and_dispatch_events(most if timeout is None else min(timeout, most))
@@ -187,41 +182,11 @@ class BrokerWorker(ThreadWorker):
         self._begun.pop(conn, None)
         self._let_go()
         if not fs.result():
-            self._linger(conn)
+            self.linger(conn)
         elif isinstance(conn.sock, ssl.SSLSocket) and conn.sock.pending():
             self.enqueue_req(conn)  # the next request, deciphered already: no socket event tells it
         else:
             super().finish_request(conn, fs)
-
-    def _linger(self, conn: Any) -> None:
-        try:
-            conn.sock.settimeout(0)
-            _say_goodbye(conn.sock)
-            socket.socket.shutdown(conn.sock, socket.SHUT_WR)
-            conn.timeout, conn.left = monotonic() + LINGER, _PIECE
-            self.poller.register(conn.sock, EVENT_READ, partial(self._drain, conn))
-            self._lingering.append(conn)
-        except (OSError, ValueError):
-            self.nr_conns -= 1
-            conn.close()
-
-    def _drain(self, conn: Any, client: socket.socket) -> None:
-        piece = b""
-        with suppress(OSError):
-            piece = socket.socket.recv(client, _PIECE)
-        conn.left -= len(piece)
-        if not piece or conn.left <= 0:
-            self._lingering.remove(conn)
-            self._close(conn)
-
-    def _end_lingering(self, now: float) -> None:
-        while self._lingering and self._lingering[0].timeout < now:
-            self._close(self._lingering.popleft())
-
-    def _close(self, conn: Any) -> None:
-        self.poller.unregister(conn.sock)
-        self.nr_conns -= 1
-        conn.close()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read; neither answer nor log repeat any of it."""
@@ -234,10 +199,3 @@ def _cut(conn: Any) -> None:
         # Not the method of a TLS socket, which would go on in the clear.
         socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
         _log.info("request.malformed", extra=about("TooSlow", conn.client))
-
-
-def _say_goodbye(client: socket.socket) -> None:
-    """Tell a TLS client that nothing more comes; without waiting for its answer."""
-    if isinstance(client, ssl.SSLSocket):
-        with suppress(OSError, ValueError):
-            client.unwrap()

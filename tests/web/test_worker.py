@@ -15,12 +15,13 @@ from gunicorn.config import Config
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from broker.web import lingering
 from broker.web import worker as module
+from broker.web.lingering import LINGER
 from broker.web.pool import Ended
 from broker.web.worker import (
     AT_ONCE,
     GRACE,
-    LINGER,
     LOOK,
     MOMENT,
     READ_LIMIT,
@@ -47,6 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Put a clock into the worker, and into what it is made from."""
     clock = Clock()
     monkeypatch.setattr(module, "monotonic", clock)
+    monkeypatch.setattr(lingering, "monotonic", clock)
     monkeypatch.setattr(gthread, "time", SimpleNamespace(monotonic=clock))
     return clock
 
@@ -340,7 +342,7 @@ def many(rig: Rig, count: int) -> list[Any]:
 def end(rig: Rig, conn: Any) -> None:
     """Say that the request of a connection has ended; the connection goes on elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BrokerWorker, "_linger", lambda _, conn: None)
+        patch.setattr(BrokerWorker, "linger", lambda _, conn: None)
         rig.worker.finish_request(conn, Ended())
 
 
