@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from broker.errors import (
     CredentialsRejectedError,
+    InvalidRequestError,
     NoStoreError,
     TemporarilyUnavailableError,
     UnavailableError,
@@ -22,6 +23,8 @@ STALE_REFRESH_IN = 5.0
 LONGEST_RETRY_AFTER = 60.0
 """Seconds; a latch lasts longer, but ends at once when the keys are replaced."""
 SPREAD = 0.1
+MIN_TTL_RESERVE = 60
+"""Whole seconds by which ``min_ttl`` must stay below a token's full lifetime."""
 
 
 class Hindrance(StrEnum):
@@ -98,6 +101,16 @@ def serve(
         state=state_of(remaining, copy.record.margin, limits),
         hindrance=hindrance_of(organization),
     )
+
+
+def check_min_ttl(copy: Copy, min_ttl: int) -> None:
+    """Raise :class:`~broker.errors.InvalidRequestError` for more than such a token can have."""
+    most = max(0, int(copy.record.lifetime) - MIN_TTL_RESERVE)
+    if min_ttl > most:
+        raise InvalidRequestError(
+            f"min_ttl must be 0 to {most} (this token's full lifetime minus "
+            f"{MIN_TTL_RESERVE} seconds)"
+        )
 
 
 def refusal(organization: Organization, now: float) -> UnavailableError:

@@ -12,15 +12,11 @@ EMPTY                 a token if one comes within that wait, else an error
 from collections.abc import Mapping
 
 from broker.credentials import Credentials
-from broker.errors import (
-    ForbiddenError,
-    InvalidRequestError,
-    StoreUnavailableError,
-    TemporarilyUnavailableError,
-)
+from broker.errors import ForbiddenError, StoreUnavailableError, TemporarilyUnavailableError
 from broker.policy.answers import (
     OrganizationHealth,
     Served,
+    check_min_ttl,
     health_of,
     no_other,
     refusal,
@@ -35,8 +31,6 @@ from broker.policy.values import Binding, Copy
 from broker.ports import OpenRecordStore, ReportStatus
 from broker.tokens import State, state_of
 
-MIN_TTL_RESERVE = 60
-"""Whole seconds by which ``min_ttl`` must stay below a token's full lifetime."""
 LATE = 1.25
 """A copy is looked at by the request itself once it is this many revalidations old."""
 
@@ -99,15 +93,31 @@ class Broker:
         organization = self._organizations.get(name)
         if organization is None:
             raise ForbiddenError(name)
-        now = self._clock.monotonic()
-        organization.note_request(now, kept=self._schedule.keeps_warm(organization, now))
-        until, refused = now + self._limits.wait - spent, rejected or 0
+        until, refused = self._note_request(organization) + self._limits.wait - spent, rejected or 0
         copy = self._current(organization, refused, until)
         if organization.may_be(copy, refused):
             copy = self._other(organization, copy, refused, until)
-        self._check_min_ttl(copy, min_ttl)
+        check_min_ttl(copy, min_ttl)
         if not self._lives(copy, min_ttl):
             copy = self._longer_lived(organization, min_ttl, refused, until)
+        return self._serve(organization, copy)
+
+    def at_hand(self, name: str) -> Served | None:
+        """Return what :meth:`token` would, where memory alone can tell; None anywhere else."""
+        organization = self._organizations.get(name)
+        if organization is None or (copy := organization.copy) is None:
+            return None
+        if self._is_old(organization, 0) or not self._is_good(copy):
+            return None
+        self._note_request(organization)
+        return self._serve(organization, copy)
+
+    def _note_request(self, organization: Organization) -> float:
+        now = self._clock.monotonic()
+        organization.note_request(now, kept=self._schedule.keeps_warm(organization, now))
+        return now
+
+    def _serve(self, organization: Organization, copy: Copy) -> Served:
         chance = self._tools.runtime.random()
         return serve(organization, copy, self._clock.monotonic(), chance, self._limits)
 
@@ -157,14 +167,6 @@ class Broker:
 
     def _lives(self, copy: Copy | None, seconds: float) -> bool:
         return copy is not None and copy.remaining(self._clock.monotonic()) > seconds
-
-    def _check_min_ttl(self, copy: Copy, min_ttl: int) -> None:
-        most = max(0, int(copy.record.lifetime) - MIN_TTL_RESERVE)
-        if min_ttl > most:
-            raise InvalidRequestError(
-                f"min_ttl must be 0 to {most} (this token's full lifetime minus "
-                f"{MIN_TTL_RESERVE} seconds)"
-            )
 
     def _longer_lived(
         self, organization: Organization, min_ttl: int, refused: int, until: float

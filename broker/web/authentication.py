@@ -35,6 +35,11 @@ class Authentication(Protocol):
         """Whether :meth:`by_assertion` can succeed."""
         ...
 
+    @property
+    def at_hand(self) -> "Authentication":
+        """The same by memory alone: it never waits, and refuses what it cannot tell."""
+        ...
+
     def by_header(self, authorization: str | None) -> Caller:
         """Return whose bearer credential a header holds (RFC 6750 section 2.1)."""
         ...
@@ -59,6 +64,7 @@ class CallersAuthentication:
     ) -> None:
         self._callers = callers
         self._service_accounts = service_accounts
+        self.at_hand = self if service_accounts is None else CallersAuthentication(callers)
 
     @property
     def takes_assertions(self) -> bool:
@@ -101,6 +107,11 @@ class NobodyIsAsked:
     """Takes everybody; the settings allow this on loopback addresses only."""
 
     takes_assertions = False
+
+    @property
+    def at_hand(self) -> "NobodyIsAsked":
+        """Itself."""
+        return self
 
     def by_header(self, authorization: str | None) -> Caller:
         """Return :data:`ANYBODY`."""

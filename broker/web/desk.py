@@ -9,7 +9,12 @@ from typing import NamedTuple, Protocol, TypeAlias
 from broker.audit.entry import AuditEntry
 from broker.callers import Caller
 from broker.clock import Clock
-from broker.errors import ForbiddenError, InvalidCredentialError, OrganizationRequiredError
+from broker.errors import (
+    BrokerError,
+    ForbiddenError,
+    InvalidCredentialError,
+    OrganizationRequiredError,
+)
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
 from broker.web.authentication import Authentication
@@ -92,9 +97,28 @@ class Desk:
                 self._refusals.note(visit.remote)
             raise
         finally:
-            seconds = self._clock.monotonic() - began
-            self._tally.requests(entry.outcome, entry.state, seconds)
-            self._audit.write(entry)
+            self._note(entry, began)
+
+    def serve_at_once(self, visit: Visit, identify: Identify) -> Served | None:
+        """Return the token that :meth:`serve` would, if memory alone can tell; never waits.
+
+        None leaves no trace: then :meth:`serve` has everything to say.
+        """
+        began, known = self._clock.monotonic(), self._broker.organizations
+        try:
+            caller, read = identify(self.authentication.at_hand)
+            organization, min_ttl, rejected = read()
+            if min_ttl or rejected is not None:
+                return None
+            served = self._broker.at_hand(choose(caller, organization, known))
+        except BrokerError:
+            return None
+        if served is not None:
+            entry = AuditEntry(visit.request_id, visit.remote)
+            entry.caller, entry.organization = caller.name, served.organization
+            self._note_served(entry, served)
+            self._note(entry, began)
+        return served
 
     def _serve(self, entry: AuditEntry, identify: Identify, began: float) -> Served:
         caller, read = identify(self.authentication)
@@ -108,10 +132,17 @@ class Desk:
         served = self._broker.token(
             organization, min_ttl=wish.min_ttl, rejected=wish.rejected, spent=spent
         )
+        self._note_served(entry, served)
+        return served
+
+    def _note_served(self, entry: AuditEntry, served: Served) -> None:
         entry.generation, entry.state = served.generation, served.state
         if served.hindrance is not None:
             self._tally.degraded(served.hindrance)
-        return served
+
+    def _note(self, entry: AuditEntry, began: float) -> None:
+        self._tally.requests(entry.outcome, entry.state, self._clock.monotonic() - began)
+        self._audit.write(entry)
 
 
 def choose(caller: Caller, wanted: str | None, known: frozenset[str]) -> str:

@@ -35,9 +35,14 @@ def new_id() -> str:
     return os.urandom(16).hex()
 
 
+def own(sent: str | None) -> str:
+    """Return the id of a request: the one that it was sent with, if that is sane, or a new one."""
+    return sent if sent and _SANE.fullmatch(sent) else new_id()
+
+
 def begin(sent: str | None, traceparent: str | None) -> str:
-    """Put id and trace of a request into the context; return the id, the sent one if it is sane."""
-    request_id = sent if sent and _SANE.fullmatch(sent) else new_id()
+    """Put id and trace of a request into the context, and return its :func:`own` id."""
+    request_id = own(sent)
     REQUEST_ID.set(request_id)
     TRACE_ID.set(trace_of(traceparent) if traceparent else None)
     return request_id

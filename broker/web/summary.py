@@ -23,6 +23,7 @@ class RequestLog:
         self._clock = clock
         self._share = share
         self._chance = chance
+        self._owed = 0
 
     def install(self, app: Flask) -> None:
         """Let each request of ``app`` have its chance."""
@@ -30,15 +31,30 @@ class RequestLog:
             app.before_request(self._begin)
             app.after_request(self._end)
 
-    def begin(self) -> float:
-        """Return the instant at which a request began, for :meth:`tell`."""
-        return self._clock.monotonic() if self._share > 0 else 0.0
+    def passes_over(self) -> bool:
+        """Tell whether the request that begins has no line; else the next :meth:`begin` has it."""
+        if self._share <= 0 or self._chance() >= self._share:
+            return True
+        self._owed += 1
+        return False
+
+    def begin(self) -> float | None:
+        """Return the instant at which a request began, for :meth:`tell`; None if it has no line."""
+        if self._owed:
+            self._owed -= 1
+            return self._clock.monotonic()
+        return self._clock.monotonic() if self._chance() < self._share else None
 
     def tell(
-        self, began: float, method: str | None, path: str | None, status: int, remote: str | None
+        self,
+        began: float | None,
+        method: str | None,
+        path: str | None,
+        status: int,
+        remote: str | None,
     ) -> None:
-        """Write the line of a request, if it is its turn."""
-        if self._chance() < self._share:
+        """Write the line of a request that has one."""
+        if began is not None:
             seconds = round(self._clock.monotonic() - began, 6)
             extra = {
                 "method": method,

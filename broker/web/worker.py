@@ -25,9 +25,10 @@ from time import monotonic
 from typing import Any
 
 from broker.web.express import ExpressLane
-from broker.web.lingering import LINGER, LingeringWorker
+from broker.web.lingering import LINGER
 from broker.web.malformed import about, has_body, read_body, refuse
 from broker.web.pool import Ended, Pool
+from broker.web.prompt import PromptWorker
 from broker.web.shortcut import plain, wire
 
 READ_LIMIT = 10.0
@@ -47,7 +48,7 @@ _log = logging.getLogger(__name__)
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-class BrokerWorker(LingeringWorker):
+class BrokerWorker(PromptWorker):
     """Bounds what a slow client may cost, and answers what is not HTTP in the product's way."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -56,7 +57,6 @@ class BrokerWorker(LingeringWorker):
         # One entry for each thread that is busy; a dictionary's single steps need no lock.
         self._busy: dict[int, tuple[Any, float]] = {}
         self._next_look = 0.0
-        self._lane: ExpressLane | None = None
         # Only the main loop knows these: what waits for its turn, and since when what had it has.
         self._waiting: deque[Any] = deque()
         self._begun: dict[Any, float] = {}
@@ -69,7 +69,7 @@ class BrokerWorker(LingeringWorker):
         """Load the application and stand in front of it."""
         super().load_wsgi()
         app: Any = self.wsgi
-        self._lane = app.wsgi_app if isinstance(app.wsgi_app, ExpressLane) else None
+        self.lane = app.wsgi_app if isinstance(app.wsgi_app, ExpressLane) else None
         app.wsgi_app = self._between(app.wsgi_app)
 
     def _between(self, application: Application) -> Application:
@@ -95,7 +95,7 @@ class BrokerWorker(LingeringWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request; a plain one without WSGI. Return whether to keep the connection."""
-        lane, asked = self._lane, plain(req, conn.client)
+        lane, asked = self.lane, plain(req, conn.client)
         if lane is None or asked is None:
             return super().handle_request(req, conn)
         self.nr += 1
@@ -129,13 +129,30 @@ class BrokerWorker(LingeringWorker):
         while self._waiting and len(begun) < AT_ONCE:
             conn = self._waiting.popleft()
             begun[conn] = now
-            self._pool.give(partial(self._work, conn))
+            self._pool.give(partial(self._work, conn, self.handle))
 
-    def _work(self, conn: Any) -> None:
-        """Handle one request and hand the connection back to the main loop; runs in a thread."""
+    def give_rest(self, conn: Any, rest: bytes, *, keep: bool) -> None:
+        """Let a thread send the rest of an answer, within the time for that."""
+        self._pool.give(partial(self._work, conn, partial(self._send_rest, rest, keep=keep)))
+
+    def _send_rest(self, rest: bytes, conn: Any, *, keep: bool) -> bool:
+        thread = threading.get_ident()
+        self._busy[thread] = conn, monotonic() + WRITE_LIMIT
+        try:
+            conn.sock.settimeout(None)
+            conn.sock.sendall(rest)
+        except OSError:
+            return False
+        else:
+            return keep
+        finally:
+            del self._busy[thread]
+
+    def _work(self, conn: Any, handle: Callable[[Any], Any]) -> None:
+        """Work on a connection and hand it back to the main loop; runs in a thread."""
         ended = Ended()
         try:
-            ended.keep = self.handle(conn)
+            ended.keep = handle(conn)
         except BaseException as error:  # noqa: BLE001  # a thread that ended would be missing
             _log.error("request.crashed", extra=about(type(error).__name__, conn.client))
         self.method_queue.defer(self.finish_request, conn, ended)

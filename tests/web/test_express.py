@@ -137,12 +137,15 @@ def _known_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_id, "new_id", lambda: "new")
 
 
-def sides(**options: Any) -> tuple[Side, Side]:
-    """Return the views alone, and the lane before the same views of another service."""
+def sides(*, told: float = 1.0, **options: Any) -> tuple[Side, Side]:
+    """Return the views alone, and the lane before the same views of another service.
+
+    A line of the log tells of each request, or of none with ``told`` 0.
+    """
     slow, fast = Rig("acme", "globex", **options), Rig("acme", "globex", **options)
-    log = RequestLog(slow.clock, 1.0, lambda: 0.5)
+    log = RequestLog(slow.clock, told, lambda: 0.5)
     log.install(slow.app)
-    log = RequestLog(fast.clock, 1.0, lambda: 0.5)
+    log = RequestLog(fast.clock, told, lambda: 0.5)
     log.install(fast.app)
     return Side(slow, slow.app.wsgi_app), Side(fast, ExpressLane(fast.desk, log, fast.app.wsgi_app))
 

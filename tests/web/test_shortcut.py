@@ -65,7 +65,7 @@ class Wire:
         self.worker.wsgi = application
         if short:
             assert isinstance(side.application, ExpressLane)
-            self.worker._lane = side.application
+            self.worker.lane = side.application
         self.client = client
 
     def ask(self, request: str) -> tuple[bool, bytes]:
@@ -152,7 +152,7 @@ def test_no_clock_of_the_client_runs_meanwhile(
 ) -> None:
     """While the request is worked on it is not cut; then the client has time to take the answer."""
     seen: list[float] = []
-    lane = short.worker._lane
+    lane = short.worker.lane
     assert lane is not None
     answer = lane.answer
 

@@ -317,7 +317,7 @@ def test_a_thread_that_crashed(
     told: list[Any] = []
     monkeypatch.setattr(BrokerWorker, "handle", fail)
     monkeypatch.setattr(rig.worker.method_queue, "defer", lambda *call: told.append(call))
-    rig.worker._work(rig.conn)
+    rig.worker._work(rig.conn, rig.worker.handle)
     ((finish, conn, ended),) = told
     finish(conn, ended)
     assert not rig.is_open()
