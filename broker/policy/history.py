@@ -1,8 +1,11 @@
 """What happened to an organization's token last, for people who look at it."""
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from math import isnan, nan
+from typing import TYPE_CHECKING, TypeAlias
 
 from broker.errors import UpstreamError
 from broker.tokens import Kind
@@ -14,14 +17,16 @@ REMEMBERED = 20
 SUCCESS = "success"
 ELSEWHERE = "elsewhere"
 
+_What: TypeAlias = tuple[str, str, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One upstream call of this process, or a token that another process got.
 
-    ``at`` is a monotonic instant in :class:`History`, and in health the seconds since. ``kind`` is
-    a :class:`~broker.tokens.Kind` or ``elsewhere``, ``outcome`` a
-    :class:`~broker.errors.FailureClass` or ``success``, ``error`` the kind of a failure.
+    ``at`` is the seconds since. ``kind`` is a :class:`~broker.tokens.Kind` or ``elsewhere``,
+    ``outcome`` a :class:`~broker.errors.FailureClass` or ``success``, ``error`` the kind of a
+    failure.
     """
 
     at: float
@@ -32,28 +37,45 @@ class Event:
 
 
 class History:
-    """The last events of one organization in this process."""
+    """The last events of one organization in this process.
+
+    Kept as numbers and shared words: events would be three kilobytes for each organization.
+    """
+
+    __slots__ = ("_seen",)
 
     def __init__(self) -> None:
-        self._events: tuple[Event, ...] = ()
+        # Instant and length of each in turn, and what it was; replaced together.
+        self._seen: tuple[array[float], tuple[_What, ...]] = array("d"), ()
 
     def succeeded(self, at: float, kind: Kind, seconds: float) -> None:
         """Note that Canvas gave a token pair here."""
-        self._remember(Event(at, kind, seconds, SUCCESS))
+        self._remember(at, seconds, _what(kind, SUCCESS, None))
 
     def failed(self, at: float, kind: Kind, seconds: float, error: UpstreamError) -> None:
         """Note a failed upstream call."""
         outcome: FailureClass = error.failure
-        self._remember(Event(at, kind, seconds, outcome, error.kind))
+        self._remember(at, seconds, _what(kind, outcome, error.kind))
 
     def adopted(self, minted: float) -> None:
         """Note a token that another process got."""
-        self._remember(Event(minted, ELSEWHERE, None, SUCCESS))
+        self._remember(minted, nan, _what(ELSEWHERE, SUCCESS, None))
 
-    def _remember(self, event: Event) -> None:
-        self._events = (*self._events, event)[-REMEMBERED:]
+    def _remember(self, at: float, seconds: float, what: _What) -> None:
+        times, whats = self._seen
+        whats = (*whats, what)[-REMEMBERED:]
+        self._seen = array("d", (*times, at, seconds)[-2 * len(whats) :]), whats
 
     def recent(self, now: float) -> Iterator[Event]:
         """Yield the events, newest first, by the seconds since."""
-        for event in sorted(self._events, key=lambda one: one.at, reverse=True):
-            yield Event(now - event.at, event.kind, event.seconds, event.outcome, event.error)
+        times, whats = self._seen
+        events = zip(times[::2], times[1::2], whats, strict=True)
+        for at, seconds, (kind, outcome, error) in sorted(
+            events, key=lambda one: one[0], reverse=True
+        ):
+            yield Event(now - at, kind, None if isnan(seconds) else seconds, outcome, error)
+
+
+@lru_cache(maxsize=256)
+def _what(kind: str, outcome: str, error: str | None) -> _What:
+    return kind, outcome, error
