@@ -7,8 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
-FLIGHTS = 32
-"""Flights at once in one worker. A slow upstream holds one for each organization that is due."""
+FLIGHTS = 40
+"""Flights at once in one worker. A slow upstream holds one for each organization that is due.
+
+It is eight more than are begun for nobody (``broker.policy.flights``): those are for callers.
+"""
 
 
 class ThreadRuntime:

@@ -62,7 +62,7 @@ class Broker:
 
     def configure(self, credentials: Mapping[str, Credentials]) -> None:
         """Take over which organizations there are and what their credentials are."""
-        present = dict(self._organizations)
+        present, due = dict(self._organizations), []
         for name in present.keys() - credentials.keys():
             self._schedule.drop(present.pop(name))
         for name, keys in credentials.items():
@@ -75,8 +75,10 @@ class Broker:
                 organization = present[name] = Organization(name, binding, self._limits, now)
             else:
                 organization.rebind(binding)
-            self._schedule.plan(organization, now)
+            due.append(organization)
         self._organizations, self._names = present, frozenset(present)
+        for organization in due:  # only now: a flight that ends is planned again by what is known
+            self._schedule.plan(organization, self._clock.monotonic())
 
     def token(
         self, name: str, *, min_ttl: int = 0, rejected: int | None = None, spent: float = 0.0
@@ -231,7 +233,8 @@ class Broker:
         return self._schedule.take_due(self._clock.monotonic(), most)
 
     def finish(self, seconds: float) -> bool:
-        """Let flights end and commits land, for at most ``seconds``; tell whether all did."""
+        """Begin no more; let flights end and commits land for ``seconds``; tell whether all did."""
+        self._flights.stop()
         until = self._clock.monotonic() + seconds
         while self._clock.monotonic() < until:
             if not self._flights and land_all(self._organizations.values()):

@@ -8,7 +8,7 @@ from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.policy.values import Copy
 
-AT_ONCE = 24
+AT_ONCE = 32
 """Flights at once beyond which none is begun that nobody waits for.
 
 It is fewer than a process has threads for, so that a caller's own flight need not wait until a
@@ -67,6 +67,7 @@ class Flights:
         self._ended = ended
         self._lock = threading.Lock()
         self._launching = threading.Lock()
+        self._stopped = False
         self._flights: dict[Organization, Flight] = {}
 
     def __len__(self) -> int:
@@ -83,11 +84,15 @@ class Flights:
         if not self._launching.acquire(blocking=False):
             return
         try:
-            while due := self._take_due(AT_ONCE - len(self._flights)):
+            while not self._stopped and (due := self._take_due(AT_ONCE - len(self._flights))):
                 for organization in due:
                     self.launch(organization, _nothing_more, self.launch_due)
         finally:
             self._launching.release()
+
+    def stop(self) -> None:
+        """Begin no more flights that nobody waits for; those under way end as they would."""
+        self._stopped = True
 
     def wait(
         self,

@@ -99,10 +99,12 @@ class Desk:
         finally:
             self._note(entry, began)
 
-    def serve_at_once(self, visit: Visit, identify: Identify) -> Served | None:
+    def serve_at_once(
+        self, visit: Visit, identify: Identify, may_be: Callable[[], bool]
+    ) -> Served | None:
         """Return the token that :meth:`serve` would, if memory alone can tell; never waits.
 
-        None leaves no trace: then :meth:`serve` has everything to say.
+        ``may_be`` is asked last of all. None leaves no trace: :meth:`serve` has everything to say.
         """
         began, known = self._clock.monotonic(), self._broker.organizations
         try:
@@ -113,11 +115,12 @@ class Desk:
             served = self._broker.at_hand(choose(caller, organization, known))
         except BrokerError:
             return None
-        if served is not None:
-            entry = AuditEntry(visit.request_id, visit.remote)
-            entry.caller, entry.organization = caller.name, served.organization
-            self._note_served(entry, served)
-            self._note(entry, began)
+        if served is None or not may_be():
+            return None
+        entry = AuditEntry(visit.request_id, visit.remote)
+        entry.caller, entry.organization = caller.name, served.organization
+        self._note_served(entry, served)
+        self._note(entry, began)
         return served
 
     def _serve(self, entry: AuditEntry, identify: Identify, began: float) -> Served:

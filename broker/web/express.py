@@ -77,10 +77,9 @@ class ExpressLane:
 
         None leaves no trace: then :meth:`answer` has everything to say.
         """
-        if not self._requests.passes_over():
-            return None
         own_id = request_id.own(asked.request_id)
-        served = self._desk.serve_at_once(Visit(own_id, asked.remote or "unix"), asked.identify)
+        visit = Visit(own_id, asked.remote or "unix")
+        served = self._desk.serve_at_once(visit, asked.identify, self._requests.passes_over)
         return None if served is None else (own_id, _WAYS[asked.method][0](served))
 
     def _serve(self, visit: Visit, identify: Identify, way: _Way) -> Answer:

@@ -27,6 +27,8 @@ TURN = 0.005
 """Seconds for which answers are given without a look at what else is to be done, at most."""
 PAUSE = 0.000_001
 """Seconds of a pause; the kernel makes some fifty microseconds of them."""
+DRIFT = 1.0
+"""Seconds by which a silent connection may be closed too late: queueing anew has its price."""
 ACCEPTED = 16
 """Connections that are accepted one after the other, at most."""
 _PIECE = 8192
@@ -48,6 +50,10 @@ class PromptWorker(LingeringWorker):
     @abstractmethod
     def give_rest(self, conn: Any, rest: bytes, *, keep: bool) -> None:
         """Let a thread send the rest of an answer on a connection that is on no poller."""
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """Give those that wait, and whose turn it is, to threads."""
 
     def on_client_socket_readable(self, conn: Any, client: Any) -> None:
         """Go on with a connection that was kept."""
@@ -75,16 +81,6 @@ class PromptWorker(LingeringWorker):
             if self.nr_conns >= self.worker_connections:
                 break
 
-    def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002  # gunicorn's
-        """Close what has been silent for too long.
-
-        The one to be closed next comes first; who was answered here meanwhile goes to the end.
-        """
-        kept = self.keepalived_conns
-        while kept and not force and getattr(kept[0], "placed", 0.0) != kept[0].timeout:
-            self._place(kept.popleft())
-        super().murder_keepalived(force)  # type: ignore[call-arg]  # stubs of an older gunicorn
-
     def _is_done_with(self, conn: Any, queue: "deque[Any]") -> bool:
         """Answer what came on a connection of ``queue``, else leave it to a thread."""
         lane = self.lane
@@ -97,6 +93,8 @@ class PromptWorker(LingeringWorker):
             data = conn.sock.recv(_PIECE)
         except _NOT_NOW:
             return True
+        except ssl.SSLError:
+            return False
         except OSError:
             data = b""
         if not data:
@@ -152,14 +150,14 @@ class PromptWorker(LingeringWorker):
             self.linger(conn)
 
     def _keep(self, conn: Any, queue: "deque[Any]") -> None:
+        """Keep a connection; those that are closed next stand first, but for :data:`DRIFT`."""
         conn.set_timeout()
         if queue is not self.keepalived_conns:
-            queue.remove(conn)
             ready = partial(self.on_client_socket_readable, conn)
             self.poller.modify(conn.sock, EVENT_READ, ready)
-            self._place(conn)
-
-    def _place(self, conn: Any) -> None:
+        elif conn.timeout - getattr(conn, "placed", 0.0) <= DRIFT:
+            return
+        queue.remove(conn)
         conn.placed = conn.timeout
         self.keepalived_conns.append(conn)
 
@@ -177,6 +175,7 @@ class PromptWorker(LingeringWorker):
         self._paused = math.inf
         sleep(PAUSE)
         self.method_queue.run_callbacks(None)
+        self.let_go()
         if self.nr_conns < self.worker_connections:
             for listener in self.sockets:
                 self.accept(listener)

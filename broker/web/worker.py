@@ -111,7 +111,7 @@ class BrokerWorker(PromptWorker):
         if conn.initialized or conn.data_ready or not self.alive:
             conn.since = monotonic()
             self._waiting.append(conn)
-            self._let_go()
+            self.let_go()
             return
         conn.sock.settimeout(0)
         conn.timeout = monotonic() + self.cfg.keepalive
@@ -119,7 +119,7 @@ class BrokerWorker(PromptWorker):
         ready = partial(self.on_pending_socket_readable, conn)
         self.poller.register(conn.sock, EVENT_READ, ready)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Give those whose turn it is to threads."""
         if not self._waiting:
             return
@@ -172,7 +172,7 @@ class BrokerWorker(PromptWorker):
         if now >= self._next_look:
             self._next_look = now + self._cut_slow(now)
             self.end_lingering(now)
-        self._let_go()
+        self.let_go()
         most = min(self._next_look - now, MOMENT if self._waiting else LOOK)
         super().wait_for_and_dispatch_events(most if timeout is None else min(timeout, most))
 
@@ -197,7 +197,7 @@ class BrokerWorker(PromptWorker):
         """Keep or close a connection; runs in the main loop, which must not wait for a client."""
         self._pool.take_back()
         self._begun.pop(conn, None)
-        self._let_go()
+        self.let_go()
         if not fs.result():
             self.linger(conn)
         elif isinstance(conn.sock, ssl.SSLSocket) and conn.sock.pending():

@@ -64,8 +64,8 @@ def _close_form(document: Any) -> None:
     document["components"]["schemas"]["TokenForm"]["additionalProperties"] = False
 
 
-def _open_scope(document: Any) -> None:
-    del document["components"]["schemas"]["TokenForm"]["properties"]["scope"]["pattern"]
+def _change_scope(document: Any) -> None:
+    document["components"]["schemas"]["TokenForm"]["properties"]["scope"]["pattern"] = "^[A-Z]{3}$"
 
 
 def _demand_key(document: Any) -> None:
@@ -107,7 +107,7 @@ LIES = [
     Lie("positive_data_acceptance", "/token", _raise_bound),
     Lie("negative_data_rejection", "/token", _lower_bound),
     Lie("negative_data_rejection", "/token", _close_form),
-    Lie("positive_data_acceptance", "/token", _open_scope, examples=100),
+    Lie("positive_data_acceptance", "/token", _change_scope, examples=100),
     Lie("ignored_auth", "/health/live", _demand_key),
     Lie("missing_required_header", "/health/live", _ask_much),
     Lie("unsupported_method", "/health/live", _swap_method),

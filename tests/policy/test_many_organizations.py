@@ -7,8 +7,9 @@ import pytest
 from broker.credentials import Credentials
 from broker.policy.flights import AT_ONCE
 from broker.secret import Secret
+from broker.store.memory import MemoryRecordStore
 from broker.threads import FLIGHTS
-from broker.tokens import Kind
+from broker.tokens import Kind, State
 from tests.policy.fleet import KEEP_WARM, Fleet, Worker
 
 IN_USE = 20
@@ -166,6 +167,18 @@ class TestColdStart:
         worker.runtime.held[-1]()
         assert worker.ask("org-999").expires_in > 0
 
+    def test_a_process_that_stops_begins_none(self, fleet: Fleet) -> None:
+        """What flies ends; nothing comes after it, and nothing is told as a defect."""
+        worker = only(fleet)
+        worker.tick()
+        spawn, worker.runtime.spawn = worker.runtime.spawn, no_thread  # type: ignore[method-assign]
+        assert not worker.broker.finish(1.0)
+        worker.runtime.release()
+        worker.tick()
+        worker.runtime.spawn = spawn  # type: ignore[method-assign]
+        assert len(fleet.canvas.calls) == AT_ONCE
+        assert not [line for line in worker.notes.lines if "crashed" in line]
+
     def test_without_threads_it_goes_on_later(self, fleet: Fleet) -> None:
         """Where no thread can be begun, all are tried again after their pause."""
         worker = only(fleet)
@@ -174,6 +187,25 @@ class TestColdStart:
         worker.runtime.spawn, worker.runtime.hold = spawn, False  # type: ignore[method-assign]
         fleet.run(3)
         assert len(set(fleet.canvas.versions)) == 1000
+
+
+def test_one_that_flies_while_others_are_still_read_is_not_lost() -> None:
+    """A thousand files take a while; the flights of the first end before the last are known."""
+    fleet = Fleet(1)
+    worker = only(fleet)
+    fleet.canvas.latency = 0.0
+
+    def open_and_tick(organization: str, credentials: Credentials) -> MemoryRecordStore:
+        worker.tick()
+        return fleet.server.open(organization, credentials)
+
+    worker.broker._open_store = open_and_tick
+    fleet.configure({f"org-{number}": keys(number) for number in range(5)})
+    for _ in range(1500):
+        fleet.run(1)
+        worker.ask("org-3")
+    fleet.run(1)
+    assert {one.state for one in worker.broker.health()} <= {State.FRESH, State.STALE}
 
 
 def no_thread(work: object) -> None:

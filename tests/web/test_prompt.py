@@ -3,6 +3,7 @@
 import re
 import selectors
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from time import monotonic
@@ -20,6 +21,7 @@ from broker.web import prompt as module
 from broker.web import worker as worker_module
 from broker.web.prompt import ACCEPTED, TURN
 from broker.web.server import QuietLogger
+from broker.web.summary import RequestLog
 from broker.web.worker import BrokerWorker
 from tests.web.rig import AUDIT_KEY, KEY
 from tests.web.test_express import (
@@ -377,6 +379,46 @@ def test_a_request_with_a_line_is_told_by_a_thread(caplog: pytest.LogCaptureFixt
     assert loop.given == 3
 
 
+def test_chance_is_asked_once_for_each_request(loop: Loop) -> None:
+    """Whoever answers it: else those that threads answer had a line too often."""
+    drawn: list[int] = []
+    lane = loop.worker.lane
+    assert lane is not None
+
+    def chance() -> float:
+        drawn.append(1)
+        return 0.9
+
+    lane._requests = RequestLog(loop.side.rig.clock, 0.5, chance)
+    loop.once(PLAIN)
+    loop.once(raw("/token", {"Authorization": "Bearer wrong"}))
+    loop.once(raw("/token?organization=globex", BILLING))
+    loop.side.rig.clock.sleep(5.0)
+    loop.once(PLAIN)
+    assert len(drawn) == 4
+
+
+def test_what_tls_refuses_is_told_by_a_thread(loop: Loop) -> None:
+    """As a request that cannot be read."""
+    _, far = loop.connect(kind=Garbled)
+    far.sendall(PLAIN.encode())
+    until = monotonic() + LONGEST
+    while loop.worker.nr_conns:
+        assert monotonic() < until
+        loop.turn()
+        far.close()
+    assert loop.given == 1
+
+
+class Garbled(socket.socket):
+    """A connection over TLS that brings no TLS."""
+
+    def recv(self, *arguments: Any) -> bytes:
+        """Fail as OpenSSL does."""
+        del arguments
+        raise ssl.SSLError(1, "bad record")
+
+
 def test_a_defect_is_answered_by_a_thread(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The main loop goes on."""
     lane = loop.worker.lane
@@ -479,13 +521,29 @@ class TestSilence:
         assert not loop.worker.keepalived_conns
         assert loop.worker.nr_conns == 0
 
+    def test_nobody_stays_behind_one_who_was_busy_longer(self, loop: Loop) -> None:
+        """Each is closed when it has been silent for as long as may be, and a little drift."""
+        (first, far), (second, other) = loop.connect(), loop.connect()
+        for client in (far, other):
+            loop.ask(client, PLAIN)
+        self.now += 0.5
+        loop.ask(other, PLAIN)
+        self.now += 70
+        third, late = loop.connect()
+        loop.ask(late, PLAIN)
+        loop.ask(far, PLAIN)
+        assert {second, third, first} == set(loop.worker.keepalived_conns)
+        self.now += 75 - 70 + module.DRIFT
+        loop.worker.murder_keepalived()
+        assert set(loop.worker.keepalived_conns) == {third, first}
+
     def test_all_go_at_the_end(self, loop: Loop) -> None:
         """However busy they were."""
         _, far = loop.connect()
         for _ in range(2):
             loop.ask(far, PLAIN)
             self.now += 1
-        loop.worker.murder_keepalived(force=True)
+        loop.worker.murder_keepalived(force=True)  # type: ignore[call-arg]  # stubs of an older one
         assert loop.worker.nr_conns == 0
 
 
@@ -505,13 +563,16 @@ class TestFairness:
         monkeypatch.setattr(module, "sleep", lambda seconds: told.append("pause"))
         queue = loop.worker.method_queue
         monkeypatch.setattr(queue, "run_callbacks", lambda _: told.append("callbacks"))
+        monkeypatch.setattr(loop.worker, "let_go", lambda: told.append("those that wait"))
         monkeypatch.setattr(loop.worker, "accept", told.append)
         listeners: Any = ["listener"]
         loop.worker.sockets = listeners
         _, far = loop.connect()
         for _ in range(4):
             loop.ask(far, PLAIN)
-        assert told[:3] == ["pause", "callbacks", "listener"]
+        first = told.index("pause")
+        order = ["pause", "callbacks", "those that wait", "listener"]
+        assert told[first : first + 4] == order
         assert 1 <= told.count("pause") <= 3
 
     def test_a_full_worker_lets_nobody_in(
