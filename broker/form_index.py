@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 START = 8
 """Bytes of the shortest string that can be looked for."""
-_CELLS_EACH = 8
+_CELLS_EACH = 2
 _FEW = 8
 
 _Row: TypeAlias = tuple[int, int, int]
@@ -22,7 +22,7 @@ class FormIndex:
     """The strings, ordered by the hash of their first bytes; the same one may be in it twice."""
 
     def __init__(self) -> None:
-        self._starts, self._lengths, self._hashes = array("q"), array("L"), array("q")
+        self._starts, self._lengths, self._hashes = array("q"), array("I"), array("q")
         self._sieve = bytearray(1)
         self._removed = 0
 
@@ -82,7 +82,7 @@ class FormIndex:
     def _rebuild(self, new: "list[_Row]") -> None:
         rows = sorted([*zip(self._starts, self._lengths, self._hashes, strict=True), *new])
         self._starts = array("q", [row[0] for row in rows])
-        self._lengths = array("L", [row[1] for row in rows])
+        self._lengths = array("I", [row[1] for row in rows])
         self._hashes = array("q", [row[2] for row in rows])
         self._sieve = bytearray(1 << (len(rows) * _CELLS_EACH * 2 - 1).bit_length())
         for start in self._starts:
