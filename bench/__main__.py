@@ -36,6 +36,9 @@ PARTS: dict[str, Callable[[Ground], Finding]] = {
 @click.option("--connections", type=click.IntRange(1), help="Connections kept alive.")
 @click.option("--threads", type=click.IntRange(2), help="BROKER_THREADS, of the rivals as well.")
 @click.option("--load", type=click.Choice(["auto", "bundled"]), help="auto: wrk if it is on PATH.")
+@click.option(
+    "--aged", type=click.FloatRange(1), help="Seconds of refreshes before memory is read."
+)
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the raw figures.")
 def main(parts: tuple[str, ...], file: Path | None, *, quick: bool, **chosen: Any) -> None:
     """Measure the PARTS (all by default), and print the report.

@@ -32,6 +32,8 @@ class Plan:
     organizations: int = 1000
     callers: int = 1000
     load: str = "auto"
+    aged: float = 0.0
+    """Seconds for which short-lived tokens are refreshed before memory is read."""
 
 
 QUICK = Plan(

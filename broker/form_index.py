@@ -8,12 +8,15 @@ are as good as impossible, and would only cost a text some characters.
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from heapq import merge
+from itertools import islice
 from typing import TypeAlias
 
 START = 8
 """Bytes of the shortest string that can be looked for."""
 _CELLS_EACH = 2
 _FEW = 8
+_BATCH = 4096
 
 _Row: TypeAlias = tuple[int, int, int]
 
@@ -31,7 +34,11 @@ class FormIndex:
 
     def add(self, forms: Iterable[bytes]) -> None:
         """Take up strings of :data:`START` bytes or more."""
-        rows = [_row(form) for form in forms]
+        rows = map(_row, forms)
+        while batch := list(islice(rows, _BATCH)):
+            self._add(batch)
+
+    def _add(self, rows: "list[_Row]") -> None:
         if len(rows) * _FEW > len(self) or (len(self) + len(rows)) * _CELLS_EACH > len(self._sieve):
             self._rebuild(rows)
             return
@@ -80,14 +87,19 @@ class FormIndex:
             place += 1
 
     def _rebuild(self, new: "list[_Row]") -> None:
-        rows = sorted([*zip(self._starts, self._lengths, self._hashes, strict=True), *new])
-        self._starts = array("q", [row[0] for row in rows])
-        self._lengths = array("I", [row[1] for row in rows])
-        self._hashes = array("q", [row[2] for row in rows])
-        self._sieve = bytearray(1 << (len(rows) * _CELLS_EACH * 2 - 1).bit_length())
-        for start in self._starts:
-            self._sieve[start & (len(self._sieve) - 1)] = 1
+        size = 1 << ((len(self) + len(new)) * _CELLS_EACH * 2 - 1).bit_length()
+        starts, lengths, hashes, sieve = array("q"), array("I"), array("q"), bytearray(size)
+        # Row by row: all of them as tuples would be a hundred times what is kept, for a moment.
+        for start, length, whole in merge(self._rows(), sorted(new)):
+            starts.append(start)
+            lengths.append(length)
+            hashes.append(whole)
+            sieve[start & (size - 1)] = 1
+        self._starts, self._lengths, self._hashes, self._sieve = starts, lengths, hashes, sieve
         self._removed = 0
+
+    def _rows(self) -> Iterator[_Row]:
+        return zip(self._starts, self._lengths, self._hashes, strict=True)
 
 
 def _row(form: bytes) -> _Row:

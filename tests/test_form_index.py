@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from broker.form_index import START, FormIndex
+from broker.form_index import _BATCH, START, FormIndex
 
 ALPHABET = b"abcdefgh"
 
@@ -67,3 +67,15 @@ def test_what_is_not_in_it_can_be_removed() -> None:
     index.add([b"abcdefgh"])
     index.remove([b"abcdefghi", b"bcdefghij"])
     assert len(index) == 1
+
+
+def test_more_than_are_taken_up_at_a_time() -> None:
+    """All are found, and none once it was taken out; the sieve stays small beside them."""
+    index, forms = FormIndex(), [b"form-%06d-end" % number for number in range(_BATCH * 2 + 3)]
+    index.add(iter(forms))
+    assert len(index) == len(forms)
+    assert all(index.find(form) == [(0, len(form))] for form in forms[::97])
+    index.remove(forms[1:])
+    assert len(index) == 1
+    assert index.find(forms[0]) == [(0, len(forms[0]))]
+    assert index.find(forms[-1]) == []
