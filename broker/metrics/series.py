@@ -34,7 +34,8 @@ class Series(Generic[Instrument]):
             None if label == ORGANIZATION else frozenset(next(columns)) for label in metric.labels
         ]
         self._found: dict[tuple[str, ...], Instrument] = {}
-        if ORGANIZATION not in metric.labels:
+        self._by_organization = ORGANIZATION in metric.labels
+        if not self._by_organization:
             for words in self._combinations:
                 self._take(words)
 
@@ -49,7 +50,8 @@ class Series(Generic[Instrument]):
         if known != values and self._strict:
             raise UndeclaredMetricError(f"a label of {self._name} has a word of its own")
         taken = self._instrument.labels(*known) if known else self._instrument
-        return self._found.setdefault(known, taken)
+        # Of organizations there may be thousands, and each is counted once in some minutes.
+        return taken if self._by_organization else self._found.setdefault(known, taken)
 
 
 def _known(value: str, words: frozenset[str] | None) -> str:
