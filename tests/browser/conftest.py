@@ -19,7 +19,7 @@ def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         assert not os.environ.get("CI"), "CI must have chromium"
-        pytest.skip("no chromium on this machine: see .ci/chromium")
+        pytest.skip("no chromium here: pages are tried in a real browser (.ci/chromium brings it)")
     with sync_playwright() as playwright:
         # Only root runs without the sandbox: in a container, against pages of our own.
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
