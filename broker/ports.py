@@ -167,8 +167,12 @@ class RecordStore(Protocol):
         ...
 
 
-OpenRecordStore = Callable[[str, Credentials], RecordStore]
-"""Gives the record store of an organization under one version of its credentials."""
+class RecordStores(Protocol):
+    """The record stores of all organizations, on one server."""
+
+    def open(self, organization: str, credentials: Credentials) -> RecordStore:
+        """Return the record store of an organization under one version of its credentials."""
+        ...
 
 
 class Upstream(Protocol):

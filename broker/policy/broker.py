@@ -28,7 +28,7 @@ from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.policy.schedule import Schedule
 from broker.policy.values import Binding, Copy
-from broker.ports import OpenRecordStore, ReportStatus
+from broker.ports import RecordStores, ReportStatus
 from broker.tokens import State, state_of
 
 LATE = 1.25
@@ -43,12 +43,12 @@ class Broker:
     """
 
     def __init__(
-        self, tools: Tools, open_store: OpenRecordStore, *, keep_warm: float, waiters: int
+        self, tools: Tools, stores: RecordStores, *, keep_warm: float, waiters: int
     ) -> None:
         self._tools = tools
         self._limits = tools.limits
         self._clock = tools.clock
-        self._open_store = open_store
+        self._stores = stores
         self._schedule = Schedule(tools.limits, keep_warm)
         self._organizations: dict[str, Organization] = {}
         self._names: frozenset[str] = frozenset()
@@ -69,7 +69,7 @@ class Broker:
             organization = present.get(name)
             if organization is not None and organization.binding.version == keys.version:
                 continue
-            binding = Binding(keys, self._open_store(name, keys))
+            binding = Binding(keys, self._stores.open(name, keys))
             now = self._clock.monotonic()
             if organization is None:
                 organization = present[name] = Organization(name, binding, self._limits, now)

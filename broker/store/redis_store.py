@@ -1,7 +1,5 @@
 """The record store on Redis: names keys, seals values, runs the scripts."""
 
-from collections.abc import Callable
-
 from broker.credentials import Credentials
 from broker.limits import Limits
 from broker.ports import (
@@ -125,16 +123,19 @@ class RedisRecordStore:
         return Commitment(int(generation), superseded=bool(superseded))
 
 
-def redis_stores(
-    scripts: Scripts, limits: Limits, prefix: str, scope: str
-) -> Callable[[str, Credentials], RedisRecordStore]:
-    """Return how to open the record store of an organization; ``scope`` as in :class:`Seal`."""
+class RedisRecordStores:
+    """Implements :class:`broker.ports.RecordStores`; ``scope`` as in :class:`Seal`."""
 
-    def open_store(organization: str, credentials: Credentials) -> RedisRecordStore:
-        seal = Seal(organization, credentials, scope)
-        return RedisRecordStore(scripts, limits, seal, prefix, organization)
+    def __init__(self, scripts: Scripts, limits: Limits, prefix: str, scope: str) -> None:
+        self._scripts = scripts
+        self._limits = limits
+        self._prefix = prefix
+        self._scope = scope
 
-    return open_store
+    def open(self, organization: str, credentials: Credentials) -> RedisRecordStore:
+        """Return the record store of an organization under one version of its credentials."""
+        seal = Seal(organization, credentials, self._scope)
+        return RedisRecordStore(self._scripts, self._limits, seal, self._prefix, organization)
 
 
 def _ends(record: Record) -> float:

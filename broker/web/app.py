@@ -11,11 +11,11 @@ from broker.metrics.meters import Meters
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
-from broker.ports import OpenRecordStore, Upstream
+from broker.ports import RecordStores, Upstream
 from broker.settings import Inputs, Settings, Tracing, redis_address
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
-from broker.store.redis_store import redis_stores
+from broker.store.redis_store import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.threads import ThreadRuntime
 from broker.tracing import Spans
@@ -89,7 +89,7 @@ def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> 
     upstream, retry = _upstream(settings, clock), LeaseRetry(limits, clock)
     broker = Broker(
         Tools(limits, clock, runtime, upstream, retry, observer),
-        _store(settings, clock),
+        _stores(settings, clock),
         keep_warm=settings.keep_warm,
         waiters=max(1, settings.threads // 2),
     )
@@ -116,10 +116,10 @@ def _upstream(settings: Settings, clock: SystemClock) -> Upstream:
     )
 
 
-def _store(settings: Settings, clock: SystemClock) -> OpenRecordStore:
+def _stores(settings: Settings, clock: SystemClock) -> RecordStores:
     client = connect(redis_address(settings), settings.limits)
     scripts = Scripts(client, Breaker(clock, settings.limits.revalidate))
-    return redis_stores(scripts, settings.limits, settings.redis_prefix, settings.canvas_url)
+    return RedisRecordStores(scripts, settings.limits, settings.redis_prefix, settings.canvas_url)
 
 
 def _service_accounts(

@@ -17,7 +17,7 @@ from broker.store import seal as seal_module
 from broker.store.breaker import Breaker
 from broker.store.codec import open_record, seal_record
 from broker.store.connect import connect
-from broker.store.redis_store import RedisRecordStore, redis_stores
+from broker.store.redis_store import RedisRecordStore, RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.store.seal import Seal
 from broker.tokens import Record
@@ -52,7 +52,7 @@ def fail(*_: object, **__: object) -> NoReturn:
 def store() -> RedisRecordStore:
     """Return a record store on a Redis that is not there."""
     scripts = Scripts(connect(URL, Limits()), Breaker(SystemClock(), 1.0))
-    return redis_stores(scripts, Limits(), "canary", "scope")("acme", credentials())
+    return RedisRecordStores(scripts, Limits(), "canary", "scope").open("acme", credentials())
 
 
 def shown(kind: type[Exception], call: Callable[[], object]) -> str:

@@ -94,7 +94,7 @@ class Worker:
         self.link = Link(fleet.server, fleet.clock)
         canvas = WatchedCanvas(fleet, self.clock)
         tools = Tools(LIMITS, self.clock, self.runtime, canvas, retry, self.notes)
-        self.broker = Broker(tools, self.link.open, keep_warm=KEEP_WARM, waiters=waiters)
+        self.broker = Broker(tools, self.link, keep_warm=KEEP_WARM, waiters=waiters)
         self.refresher = Refresher(self.broker, self.clock, self.notes)
         self._served: dict[str, int] = {}
 

@@ -199,7 +199,7 @@ def test_one_that_flies_while_others_are_still_read_is_not_lost() -> None:
         worker.tick()
         return fleet.server.open(organization, credentials)
 
-    worker.broker._open_store = open_and_tick
+    worker.link.open = open_and_tick  # type: ignore[method-assign]
     fleet.configure({f"org-{number}": keys(number) for number in range(5)})
     for _ in range(1500):
         fleet.run(1)

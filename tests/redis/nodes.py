@@ -12,7 +12,7 @@ from broker.ports import RecordStore, Slot
 from broker.secret import Secret
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
-from broker.store.redis_store import redis_stores
+from broker.store.redis_store import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.tokens import Record
 from tests.fakes import credentials
@@ -71,7 +71,9 @@ def scripts(url: str) -> Scripts:
 
 def open_store(url: str, organization: str = "acme") -> RecordStore:
     """Return the record store of an organization, connected as the broker connects it."""
-    return redis_stores(scripts(url), LIMITS, "test", "scope")(organization, credentials())
+    return RedisRecordStores(scripts(url), LIMITS, "test", "scope").open(
+        organization, credentials()
+    )
 
 
 def record(name: str = "one") -> Record:

@@ -10,7 +10,7 @@ import redis
 from broker.errors import StoreUnavailableError
 from broker.ports import Failure, GrantStatus, ReportStatus, Slot
 from broker.secret import Secret
-from broker.store.redis_store import RedisRecordStore, redis_stores
+from broker.store.redis_store import RedisRecordStore, RedisRecordStores
 from broker.tokens import Spare
 from tests.fakes import credentials
 from tests.redis.clusters import cluster
@@ -43,7 +43,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
 def open_as_broker(url: str) -> RedisRecordStore:
     """Return the store as that user opens it."""
     url = url.replace("://", "://broker:password@")
-    return redis_stores(scripts(url), LIMITS, PREFIX, "scope")("acme", credentials())
+    return RedisRecordStores(scripts(url), LIMITS, PREFIX, "scope").open("acme", credentials())
 
 
 def burn(store: RedisRecordStore, attempt: str, generation: int, wish: Slot) -> None:

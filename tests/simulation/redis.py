@@ -6,7 +6,6 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
-from broker.clock import Clock
 from broker.credentials import Credentials
 from broker.errors import StoreUnavailableError
 from broker.limits import Limits
@@ -191,6 +190,13 @@ class SimStore:
         scheduler.spawn(redis.network, "late", deliver)
 
 
-def breaker(clock: Clock, limits: Limits) -> Breaker:
-    """Return one process's breaker."""
-    return Breaker(clock, limits.revalidate)
+class SimStores:
+    """One process's way to the record stores of all organizations."""
+
+    def __init__(self, redis: SimRedis, breaker: Breaker) -> None:
+        self._redis = redis
+        self._breaker = breaker
+
+    def open(self, organization: str, credentials: Credentials) -> SimStore:
+        """Return the way to one of them."""
+        return SimStore(self._redis, self._breaker, organization, credentials)

@@ -13,11 +13,12 @@ from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
 from broker.ports import ReportStatus
 from broker.secret import Secret
+from broker.store.breaker import Breaker
 from broker.tokens import Kind, State, floor_of
 from broker.upstream.retry import LeaseRetry
 from tests.simulation.canvas import SimCanvas, SimUpstream
 from tests.simulation.invariants import SETTLE, Watch
-from tests.simulation.redis import EPOCH, SimRedis, SimStore, breaker
+from tests.simulation.redis import EPOCH, SimRedis, SimStores
 from tests.simulation.scheduler import Process, Scheduler, Signal
 
 LIMITS = Limits()
@@ -138,10 +139,10 @@ class Worker:
         runtime = SimRuntime(world.scheduler, self.process, attempts=world.next_life())
         upstream = SimUpstream(world.canvas, self.process, self.clock, LIMITS)
         observer = Observed(world.watch, self.name)
-        self._breaker = breaker(self.clock, LIMITS)
+        stores = SimStores(world.redis, Breaker(self.clock, LIMITS.revalidate))
         retry = LeaseRetry(LIMITS, self.clock)
         tools = Tools(LIMITS, self.clock, runtime, upstream, retry, observer)
-        self.broker = Broker(tools, self._open, keep_warm=world.keep_warm, waiters=WAITERS)
+        self.broker = Broker(tools, stores, keep_warm=world.keep_warm, waiters=WAITERS)
         self._break_tick = False
         self._tick_of_broker = self.broker.tick
         self.broker.tick = self._tick  # type: ignore[method-assign] # the fault comes in here
@@ -178,9 +179,6 @@ class Worker:
             self.refresher.run()
         except BrokenTickError:
             self.world.watch.broken(12, f"the refresher of {self.name} is dead")
-
-    def _open(self, organization: str, credentials: Credentials) -> SimStore:
-        return SimStore(self.world.redis, self._breaker, organization, credentials)
 
     def _keep_asking(self) -> None:
         chance = self.world.scheduler.random

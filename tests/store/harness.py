@@ -11,7 +11,7 @@ from broker.limits import Limits
 from broker.ports import RecordStore
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
-from broker.store.redis_store import redis_stores
+from broker.store.redis_store import RedisRecordStores
 from broker.store.scripts import Scripts
 from tests.fakes import FakeClock, credentials
 
@@ -92,8 +92,8 @@ class RedisHarness:
     def __post_init__(self) -> None:
         organization = f"acme-{next(_numbers)}"
         self.scripts = Scripts(self.client, Breaker(SystemClock(), 1.0), self.server_name)
-        stores = redis_stores(self.scripts, Limits(), "test", SCOPE)
-        store = stores(organization, credentials())
+        stores = RedisRecordStores(self.scripts, Limits(), "test", SCOPE)
+        store = stores.open(organization, credentials())
         self.store: RecordStore = store
         record = store._keys[0]
         self.keys = {part: record.replace(":record", f":{part}") for part in PARTS}

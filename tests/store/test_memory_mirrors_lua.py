@@ -18,7 +18,7 @@ from broker.ports import Failure, RecordStore, Slot, Snapshot
 from broker.secret import Secret
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
-from broker.store.redis_store import redis_stores
+from broker.store.redis_store import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.tokens import Record, Spare
 from tests.fakes import FakeClock, credentials
@@ -37,7 +37,7 @@ class Pair:
         self.server = MemoryServer(clock.redis, Limits(), name="server-1")
         self.fake = fakeredis.FakeRedis()
         self.scripts = Scripts(self.fake, Breaker(SystemClock(), 1.0), "server-1")
-        lua = redis_stores(self.scripts, Limits(), "test", "scope")("acme", credentials())
+        lua = RedisRecordStores(self.scripts, Limits(), "test", "scope").open("acme", credentials())
         self.stores: tuple[RecordStore, RecordStore] = (
             self.server.open("acme", credentials()),
             lua,

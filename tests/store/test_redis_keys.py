@@ -6,7 +6,7 @@ from broker.credentials import Credentials
 from broker.limits import Limits
 from broker.ports import Failure, Slot
 from broker.secret import Secret
-from broker.store.redis_store import redis_stores
+from broker.store.redis_store import RedisRecordStores
 from broker.tokens import Spare
 from tests.store.harness import SCOPE, RedisHarness
 from tests.store.test_contract import TIMEOUT, commit_first, record
@@ -74,7 +74,7 @@ def test_versions_share_nothing() -> None:
     harness = filled()
     organization = harness.keys["record"].split("{")[1].split("}")[0]
     other = Credentials(Secret("c" * 64), Secret("00000000-0000-4000-8000-cccccccccccc"))
-    store = redis_stores(harness.scripts, Limits(), "test", SCOPE)(organization, other)
+    store = RedisRecordStores(harness.scripts, Limits(), "test", SCOPE).open(organization, other)
     assert store.read(0).generation == 0
     store.acquire("x", 0, Slot.NONE)
     store.fail("x", 0, Failure("timeout", 5.0), clear_mark=False)

@@ -80,7 +80,7 @@ class Rig:
         limits, notes = Limits(), Notes()
         tools = Tools(limits, self.clock, self.runtime, self.canvas, retry_definite, notes)
         server = MemoryServer(self._redis_time, limits)
-        self.broker = Broker(tools, server.open, keep_warm=3600, waiters=8)
+        self.broker = Broker(tools, server, keep_warm=3600, waiters=8)
         self.broker.configure({name: credentials() for name in organizations})
         self.audit = Heard()
         self.tally = Counted()

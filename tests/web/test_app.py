@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
-from broker.ports import OpenRecordStore
+from broker.ports import RecordStores
 from broker.settings import Inputs, load, load_inputs
 from broker.web import app as app_module
 from broker.web.app import SERVICE, create_app
@@ -74,9 +74,9 @@ def test_the_broker_has_the_settings(
     """Half the threads may wait, and idle organizations are kept warm as long as set."""
     made: list[tuple[Tools, dict[str, float]]] = []
 
-    def note(tools: Tools, open_store: OpenRecordStore, **given: float) -> Broker:
+    def note(tools: Tools, stores: RecordStores, **given: float) -> Broker:
         made.append((tools, given))
-        return Broker(tools, open_store, keep_warm=1, waiters=1)
+        return Broker(tools, stores, keep_warm=1, waiters=1)
 
     monkeypatch.setattr(app_module, "Broker", note)
     _make({**environ, "BROKER_THREADS": "5", "BROKER_KEEP_WARM": "77", "BROKER_WAIT": "2"})
