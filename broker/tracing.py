@@ -36,7 +36,7 @@ class Begun:
 
 
 class Spans:
-    """Makes spans; also a :class:`broker.ports.Observer` that makes one for each upstream call.
+    """Makes spans; also a :class:`broker.observer.Observer` that makes one for each upstream call.
 
     Make it after the fork: it has a thread that sends them. Raises :class:`MissingExtraError`.
     """

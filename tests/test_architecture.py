@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 250
 
 PURE = frozenset(
-    {"callers", "clock", "credentials", "errors", "form_index", "limits", "ports", "redaction"}
-    | {"secret", "tokens"}
+    {"callers", "clock", "credentials", "errors", "form_index", "limits", "observer", "ports"}
+    | {"redaction", "secret", "tokens"}
 )
 ANYTHING = frozenset(
     {"audit", "files", "kubernetes", "metrics", "pod", "policy", "settings", "store", "threads"}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from broker.clock import Clock
 from broker.errors import NotSentError
 from broker.limits import Limits
-from broker.ports import Grant, Observer, Retry, Runtime, Slot, Upstream
+from broker.observer import Observer
+from broker.ports import Grant, Retry, Runtime, Slot, Upstream
 from broker.secret import Secret
 from broker.tokens import Kind
 

@@ -3,8 +3,8 @@
 import threading
 
 from broker.clock import Clock
+from broker.observer import Observer
 from broker.policy.broker import Broker
-from broker.ports import Observer
 
 TICK = 0.2
 """Seconds between two ticks; an organization is due at most once in ``limits.backoff_min``."""

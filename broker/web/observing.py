@@ -7,15 +7,16 @@ import logging
 
 from broker.errors import FailureClass, UpstreamError
 from broker.metrics.meters import Meters
+from broker.observer import Observer
 from broker.policy.history import SUCCESS
-from broker.ports import Observer, ReportStatus
+from broker.ports import ReportStatus
 from broker.tokens import Kind
 
 _log = logging.getLogger("broker.events")
 
 
 class LogObserver:
-    """Implements :class:`broker.ports.Observer` on the ``broker.events`` logger."""
+    """Implements :class:`broker.observer.Observer` on the ``broker.events`` logger."""
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
         """Log that Canvas gave a token pair."""
@@ -56,7 +57,7 @@ class LogObserver:
 
 
 class MeteringObserver:
-    """Implements :class:`broker.ports.Observer` by counting."""
+    """Implements :class:`broker.observer.Observer` by counting."""
 
     def __init__(self, meters: Meters) -> None:
         self._meters = meters
@@ -92,7 +93,7 @@ class MeteringObserver:
 
 
 class Observers:
-    """Implements :class:`broker.ports.Observer` by telling several of them, in their order."""
+    """Implements :class:`broker.observer.Observer` by telling several of them, in their order."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers

@@ -16,7 +16,8 @@ from broker.errors import (
     UpstreamError,
 )
 from broker.metrics.meters import Meters
-from broker.ports import Observer, ReportStatus
+from broker.observer import Observer
+from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.tokens import Kind, RefreshToken
 from broker.web.observing import LogObserver, MeteringObserver, Observers

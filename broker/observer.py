@@ -1,0 +1,32 @@
+"""What the policy tells of what it does, as a Protocol; logs, metrics and traces implement it."""
+
+from typing import Protocol
+
+from broker.errors import UpstreamError
+from broker.ports import ReportStatus
+from broker.tokens import Kind
+
+
+class Observer(Protocol):
+    """Learns what the policy does, for logs and metrics; must not raise, block or keep secrets."""
+
+    def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Note that Canvas gave a token pair, after ``seconds`` of upstream work."""
+
+    def committed(self, organization: str, generation: int) -> None:
+        """Note that a token pair became the record."""
+
+    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
+        """Note that an upstream call failed after ``seconds``."""
+
+    def reported(self, organization: str, status: ReportStatus) -> None:
+        """Note what became of a caller's report that Canvas refused a token."""
+
+    def waited(self, organization: str, seconds: float) -> None:
+        """Note that a request waited for a refresh in flight."""
+
+    def store_failed(self, organization: str) -> None:
+        """Note that Redis did not answer."""
+
+    def crashed(self, organization: str, error: BaseException) -> None:
+        """Note an exception that nobody foresaw and that the policy survived."""
