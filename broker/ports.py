@@ -4,10 +4,10 @@ The policy knows only this module; the adapters (``broker.store``, ``broker.upst
 it, and the application factory joins the two.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from broker.credentials import Credentials
 from broker.secret import Secret
@@ -166,11 +166,29 @@ class RecordStore(Protocol):
         ...
 
 
+Question: TypeAlias = tuple[RecordStore, int]
+"""Whose snapshot is wanted, and the generation that is known already."""
+Answer: TypeAlias = Callable[[], Snapshot]
+
+
 class RecordStores(Protocol):
     """The record stores of all organizations, on one server."""
 
     def open(self, organization: str, credentials: Credentials) -> RecordStore:
         """Return the record store of an organization under one version of its credentials."""
+        ...
+
+    @property
+    def together(self) -> int:
+        """How many may be read in one round trip; 0 where each needs its own."""
+        ...
+
+    def read_each(self, asked: Sequence[Question]) -> list[Answer]:
+        """Read several in one round trip; each answer is that of :meth:`RecordStore.read`.
+
+        Raises :class:`~broker.errors.StoreUnavailableError`; an answer raises what concerns it
+        alone. The stores are such as were opened here.
+        """
         ...
 
 

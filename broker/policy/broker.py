@@ -26,7 +26,7 @@ from broker.policy.flight import land_all, look
 from broker.policy.flights import Flights, Places
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
-from broker.policy.schedule import Schedule
+from broker.policy.schedule import Due, Schedule
 from broker.policy.values import Binding, Copy
 from broker.ports import RecordStores, ReportStatus
 from broker.tokens import State, state_of
@@ -53,7 +53,7 @@ class Broker:
         self._organizations: dict[str, Organization] = {}
         self._names: frozenset[str] = frozenset()
         self.places = Places(waiters)
-        self._flights = Flights(tools, self.places, self._take_due, self._replan)
+        self._flights = Flights(tools, stores, self.places, self._take_due, self._replan)
 
     @property
     def organizations(self) -> frozenset[str]:
@@ -229,8 +229,8 @@ class Broker:
         """Start the flights whose time has come; called several times a second."""
         self._flights.launch_due()
 
-    def _take_due(self, most: int) -> list[Organization]:
-        return self._schedule.take_due(self._clock.monotonic(), most)
+    def _take_due(self, looks: int | None, flights: int) -> Due:
+        return self._schedule.take_due(self._clock.monotonic(), looks, flights)
 
     def finish(self, seconds: float) -> bool:
         """Begin no more; let flights end and commits land for ``seconds``; tell whether all did."""

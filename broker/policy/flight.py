@@ -12,7 +12,8 @@ The timeline of an attempt, and what a death at each point leaves behind::
 Nobody presents a marked refresh token again, so whether Canvas did its work does not matter.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from broker.errors import StoreUnavailableError
@@ -20,7 +21,7 @@ from broker.policy.holder import Holder
 from broker.policy.lease import Lease, Tools
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
-from broker.ports import GrantStatus, Slot, Snapshot
+from broker.ports import Answer, GrantStatus, Question, Signal, Slot, Snapshot
 
 REFRESH_TOKEN_RESERVE = 10.0
 """A refresh token with less life than this (seconds) is not worth a call."""
@@ -32,25 +33,52 @@ class Flight:
     """One flight for one organization; all in this process who wait, wait for the same one.
 
     ``wanted`` tells of the present copy whether a better one is wanted even if none is due.
-    ``attempted`` says afterwards that an attempt was made, here or elsewhere. ``looked`` is set
-    once Redis has answered, ``done`` by whoever started the flight, once nobody can join it.
+    ``begun`` is the monotonic instant at which it was made. ``attempted`` says afterwards that an
+    attempt was made, here or elsewhere. ``looked`` is set once Redis has answered, ``done`` by
+    whoever started the flight, once nobody can join it; flights that end together share them.
     """
 
     def __init__(
-        self, organization: Organization, tools: Tools, wanted: Callable[[Copy | None], bool]
+        self,
+        organization: Organization,
+        tools: Tools,
+        wanted: Callable[[Copy | None], bool],
+        signals: tuple[Signal, Signal],
     ) -> None:
-        self.looked = tools.runtime.signal()
-        self.done = tools.runtime.signal()
+        self.begun = tools.clock.monotonic()
+        self.looked, self.done = signals
         self.attempted = False
         self._organization = organization
+        self._binding = organization.binding
+        self._asked = 0.0
         self._tools = tools
         self._wanted = wanted
 
     def run(self) -> None:
         """Look, and attempt where due; survives everything."""
+        with self._surviving():
+            self._organization.unsettled = False
+            self._fly(self._organization.binding)
+
+    def question(self) -> Question:
+        """Return what Redis is asked where a look is all; :meth:`heed` takes the answer."""
+        self._binding, self._asked = self._organization.binding, self._tools.clock.monotonic()
+        return self._binding.store, self._organization.known(self._binding)
+
+    def heed(self, answer: Answer) -> None:
+        """Take over what Redis answered, and note if that is not all; survives everything."""
+        with self._surviving():
+            organization, snapshot = self._organization, answer()
+            organization.adopt(self._binding, snapshot, self._asked)
+            lost = organization.lost(self._binding, snapshot, self._asked) is not None
+            now = self._tools.clock.monotonic()
+            organization.unsettled = lost or organization.needs_flight(now)
+
+    @contextmanager
+    def _surviving(self) -> Iterator[None]:
         organization = self._organization
         try:
-            self._fly(organization.binding)
+            yield
         except StoreUnavailableError:
             organization.note_silence(self._tools.clock.monotonic())
             self._tools.observer.store_failed(organization.name)
@@ -106,8 +134,7 @@ def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot
     Raises :class:`~broker.errors.StoreUnavailableError`.
     """
     land(organization)
-    copy = organization.copy
-    known = copy.record.generation if copy and copy.version == binding.version else 0
+    known = organization.known(binding)
     asked = tools.clock.monotonic()
     snapshot = binding.store.read(known)
     organization.adopt(binding, snapshot, asked)

@@ -2,11 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import NoReturn
 
 from broker.policy.flight import Flight
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
+from broker.policy.schedule import Due
 from broker.policy.values import Copy
+from broker.ports import Answer, RecordStores, Signal
 
 AT_ONCE = 32
 """Flights at once beyond which none is begun that nobody waits for.
@@ -14,6 +18,14 @@ AT_ONCE = 32
 It is fewer than a process has threads for, so that a caller's own flight need not wait until a
 thousand organizations have been looked at, nor until Canvas has let go of those that hang.
 """
+BRIEF_AT_ONCE = 8
+"""Of these, those at once that have taken no longer than :data:`BRIEF`.
+
+Python runs one thread at a time: more looks at once take longer each, and so do requests beside
+them, but together they take as long.
+"""
+BRIEF = 0.02
+"""Seconds; a look takes a few thousandths. What takes longer waits for Redis or Canvas."""
 _TRIES = 3
 
 
@@ -24,6 +36,10 @@ def _nothing_more(copy: Copy | None) -> bool:
 
 def _nothing() -> None:
     pass
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
 
 
 class Places:
@@ -50,24 +66,29 @@ class Places:
 class Flights:
     """Starts flights and lets requests wait for them.
 
-    ``places`` bounds how many requests may wait at once; ``take_due`` gives at most so many
-    organizations whose time has come; ``ended`` is told of each whose flight has ended.
+    ``places`` bounds how many requests may wait at once; ``take_due`` gives organizations whose
+    time has come, as :meth:`broker.policy.schedule.Schedule.take_due` does; ``ended`` is told of
+    each whose flight has ended.
     """
 
     def __init__(
         self,
         tools: Tools,
+        stores: RecordStores,
         places: Places,
-        take_due: Callable[[int], list[Organization]],
+        take_due: Callable[[int | None, int], Due],
         ended: Callable[[Organization], None],
     ) -> None:
         self._tools = tools
+        self._stores = stores
         self._places = places
         self._take_due = take_due
         self._ended = ended
         self._lock = threading.Lock()
         self._launching = threading.Lock()
+        self._asked = False
         self._stopped = False
+        self._sweep: dict[Organization, Flight] = {}
         self._flights: dict[Organization, Flight] = {}
 
     def __len__(self) -> int:
@@ -77,18 +98,66 @@ class Flights:
         return organization in self._flights
 
     def launch_due(self) -> None:
-        """Begin flights that nobody waits for, up to :data:`AT_ONCE`; as each ends, the next.
+        """Begin flights that nobody waits for, while there is room; as each ends, the next.
 
-        Who finds another thread at it leaves it to that one, or to the next tick.
+        Those that only look do so in one sweep at a time. Who finds another thread at it leaves it
+        to that one.
         """
-        if not self._launching.acquire(blocking=False):
-            return
+        self._asked = True
+        while self._asked and self._launching.acquire(blocking=False):
+            try:
+                self._asked = False
+                self._launch_due()
+            finally:
+                self._launching.release()
+
+    def _launch_due(self) -> None:
+        together = self._stores.together or None
+        while not self._stopped:
+            looks = 0 if self._sweep else together
+            due = self._take_due(looks, self._room())
+            if due.looks:
+                self._launch_sweep(due.looks)
+            for organization in due.flights:
+                self.launch(organization, _nothing_more, self.launch_due)
+            if not any(due):
+                return
+
+    def _room(self) -> int:
+        """Return how many may be begun that nobody waits for, beside a sweep."""
+        with self._lock:
+            flights = [self._flights[one] for one in self._flights.keys() - self._sweep.keys()]
+        if len(flights) >= AT_ONCE:
+            return 0
+        begun = self._now() - BRIEF
+        brief = sum(flight.begun > begun for flight in flights)
+        return min(AT_ONCE - len(flights), BRIEF_AT_ONCE - brief)
+
+    def _launch_sweep(self, organizations: list[Organization]) -> None:
+        """Look at several at once; for whoever comes, each has a flight under way."""
+        with self._lock:
+            free = [one for one in organizations if one not in self._flights]
+            signals = self._signals()
+            sweep = {one: Flight(one, self._tools, _nothing_more, signals) for one in free}
+            self._flights.update(sweep)
+            self._sweep = sweep
+        if sweep:
+            self._begin(sweep, lambda: self._fly_together(sweep))
+
+    def _fly_together(self, sweep: dict[Organization, Flight]) -> None:
+        flights = list(sweep.values())
         try:
-            while not self._stopped and (due := self._take_due(AT_ONCE - len(self._flights))):
-                for organization in due:
-                    self.launch(organization, _nothing_more, self.launch_due)
+            for flight, answer in zip(flights, self._read_each(flights), strict=True):
+                flight.heed(answer)
         finally:
-            self._launching.release()
+            self._end_all(sweep)
+            self.launch_due()
+
+    def _read_each(self, flights: list[Flight]) -> list[Answer]:
+        try:
+            return self._stores.read_each([flight.question() for flight in flights])
+        except Exception as error:  # noqa: BLE001  # each flight knows what to make of it
+            return [partial(_fail, error)] * len(flights)
 
     def stop(self) -> None:
         """Begin no more flights that nobody waits for; those under way end as they would."""
@@ -137,15 +206,22 @@ class Flights:
             flight = self._flights.get(organization)
             if flight is not None:
                 return flight
-            flight = Flight(organization, self._tools, wanted)
+            flight = Flight(organization, self._tools, wanted, self._signals())
             self._flights[organization] = flight
-        try:
-            self._tools.runtime.spawn(lambda: self._fly(organization, flight, afterwards))
-        except Exception as error:  # noqa: BLE001  # invariant 12: no thread now; later, then
-            organization.note_crash(self._tools.clock.monotonic())
-            self._tools.observer.crashed(organization.name, error)
-            self._end(organization, flight)
+        self._begin({organization: flight}, lambda: self._fly(organization, flight, afterwards))
         return flight
+
+    def _begin(self, flights: dict[Organization, Flight], work: Callable[[], None]) -> None:
+        try:
+            self._tools.runtime.spawn(work)
+        except Exception as error:  # noqa: BLE001  # invariant 12: no thread now; later, then
+            for organization in flights:
+                organization.note_crash(self._tools.clock.monotonic())
+                self._tools.observer.crashed(organization.name, error)
+            self._end_all(flights)
+
+    def _signals(self) -> tuple[Signal, Signal]:
+        return self._tools.runtime.signal(), self._tools.runtime.signal()
 
     def _now(self) -> float:
         return self._tools.clock.monotonic()
@@ -156,12 +232,16 @@ class Flights:
         try:
             flight.run()
         finally:
-            self._end(organization, flight)
+            self._end_all({organization: flight})
             afterwards()
 
-    def _end(self, organization: Organization, flight: Flight) -> None:
+    def _end_all(self, flights: dict[Organization, Flight]) -> None:
         with self._lock:
-            self._flights.pop(organization, None)
-        flight.looked.set()
-        flight.done.set()
-        self._ended(organization)
+            for organization in flights:
+                self._flights.pop(organization, None)
+            if flights is self._sweep:
+                self._sweep = {}
+        for signal in {one for each in flights.values() for one in (each.looked, each.done)}:
+            signal.set()
+        for organization in flights:
+            self._ended(organization)

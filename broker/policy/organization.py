@@ -19,7 +19,8 @@ class Organization:
 
     ``copy`` is replaced as a whole and may be read without the lock. It never goes back to a lower
     generation, nor from the credential version in force to another one. ``doubted`` is a generation
-    that some caller reported, whether or not the report was accepted.
+    that some caller reported, whether or not the report was accepted. ``unsettled`` says that a
+    look found what only a flight of its own puts right.
     """
 
     def __init__(self, name: str, binding: Binding, limits: Limits, now: float) -> None:
@@ -31,6 +32,7 @@ class Organization:
         self.refused_generation = 0
         self.doubted = 0
         self.store_answers = True
+        self.unsettled = False
         self.looked = float("-inf")
         self.asked = now
         self.refreshed_at: float | None = None
@@ -62,6 +64,16 @@ class Organization:
         """Tell whether no backoff or latch forbids an attempt now."""
         pause = self.pause
         return pause is None or now >= pause.until
+
+    def needs_flight(self, now: float) -> bool:
+        """Tell whether more is to be done than a look, as far as is known."""
+        wanted = self.is_due(now) and self.may_attempt(now)
+        return wanted or self.unsettled or self.unlanded is not None
+
+    def known(self, binding: Binding) -> int:
+        """Return the generation of the copy, 0 without one of these credentials."""
+        copy = self.copy
+        return copy.record.generation if copy and copy.version == binding.version else 0
 
     def may_be(self, copy: Copy | None, generation: int) -> bool:
         """Tell whether ``copy`` may be the token that was served under ``generation``.

@@ -9,6 +9,8 @@ all is well again.
 import heapq
 import itertools
 import threading
+from collections import deque
+from typing import NamedTuple
 
 from broker.limits import Limits
 from broker.policy.organization import Organization
@@ -19,11 +21,19 @@ SLACK = 0.75
 """Part of ``limits.revalidate`` after which the next look starts, so that it ends in time."""
 
 
+class Due(NamedTuple):
+    """Whose time has come: to be looked at together, and in flights of their own."""
+
+    looks: list[Organization]
+    flights: list[Organization]
+
+
 class Schedule:
     """A queue of organizations by the monotonic instant of their next look."""
 
     def __init__(self, limits: Limits, keep_warm: float) -> None:
         self._limits = limits
+        self._line: deque[tuple[float, Organization]] = deque()
         self._keep_warm = keep_warm
         self._lock = threading.Lock()
         self._queue: list[tuple[float, int, Organization]] = []
@@ -41,15 +51,28 @@ class Schedule:
         with self._lock:
             self._due.pop(organization, None)
 
-    def take_due(self, now: float, most: int) -> list[Organization]:
-        """Return ``most`` organizations whose time has come, or fewer; plan each again."""
-        due: list[Organization] = []
+    def take_due(self, now: float, looks: int | None, flights: int) -> Due:
+        """Return organizations whose time has come; plan each again.
+
+        As many as ``looks``, or fewer, are to be looked at and no more, as far as is known; where
+        it is None, all need a flight. Those stand in line, and the first ``flights`` are taken.
+        """
+        due = Due([], [])
         with self._lock:
-            while len(due) < most and self._queue and self._queue[0][0] <= now:
+            while self._queue and self._queue[0][0] <= now and len(due.looks) != looks:
                 at, _, organization = heapq.heappop(self._queue)
+                if self._due.get(organization) != at:
+                    continue
+                if looks is None or organization.needs_flight(now):
+                    self._line.append((at, organization))
+                else:
+                    del self._due[organization]
+                    due.looks.append(organization)
+            while self._line and len(due.flights) < flights:
+                at, organization = self._line.popleft()
                 if self._due.get(organization) == at:
                     del self._due[organization]
-                    due.append(organization)
+                    due.flights.append(organization)
         return due
 
     def replan(self, organization: Organization, now: float) -> None:
@@ -63,6 +86,8 @@ class Schedule:
         return now - organization.asked < self._keep_warm
 
     def _next_look(self, organization: Organization, now: float) -> float | None:
+        if organization.unsettled:
+            return now
         soon = now + self._limits.revalidate * SLACK
         idle = now - organization.asked
         if idle < IN_USE or organization.unlanded is not None:

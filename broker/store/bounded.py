@@ -6,9 +6,9 @@ one after the other, a cluster's layout asked of node after node. Here all of a 
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -19,6 +19,7 @@ from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnecti
 
 from broker.store.scripts import RedisClient
 
+_T = TypeVar("_T")
 _budget = threading.local()
 _LOST = (ReadOnlyError, MasterDownError, RedisClusterException, SlotNotCovered)
 """What a demoted primary answers, and what a cluster client says whose layout is of no use."""
@@ -97,19 +98,33 @@ class PrimaryTlsConnection(_Bounded, SentinelManagedSSLConnection):
     """Over TLS to the primary that the sentinels name."""
 
 
+class Client(RedisClient, Protocol):
+    """A client of redis-py as a whole, as far as it is used here."""
+
+    def pipeline(self, transaction: bool) -> Any:  # noqa: FBT001  # redis-py's signature
+        """Return what sends several commands at once."""
+        ...
+
+
 class BoundedClient:
     """Gives each call ``seconds``, and makes the client that does it: at its first use, and anew.
 
     A cluster client asks for the layout when it is made: a process starts while the cluster is
     away. A client that is connected to a demoted primary, or knows only nodes that are gone, is
     forgotten: the next one resolves names, asks sentinels and seeds from the start.
+
+    ``together`` is itself, if several scripts may go in one round trip: not in a cluster, where
+    their keys lie on several nodes, and one that hangs would keep the answers of all.
     """
 
-    def __init__(self, make: Callable[[], RedisClient], seconds: float) -> None:
+    def __init__(
+        self, make: Callable[[], Client], seconds: float, *, together: bool = True
+    ) -> None:
+        self.together = self if together else None
         self._make = make
         self._seconds = seconds
         self._making = threading.Lock()
-        self._client: RedisClient | None = None
+        self._client: Client | None = None
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
         """Run a script by its SHA-1."""
@@ -119,7 +134,21 @@ class BoundedClient:
         """Run a script by its text."""
         return self._call(lambda client: client.eval(script, numkeys, *keys_and_args))
 
-    def _call(self, operation: Callable[[RedisClient], Any]) -> Any:
+    def evalsha_each(self, sha: str, numkeys: int, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run a script for each of ``calls`` in one round trip; errors stand among the replies."""
+
+        def send(client: Client) -> list[Any]:
+            pipeline = client.pipeline(transaction=False)
+            for call in calls:
+                pipeline.evalsha(sha, numkeys, *call)
+            replies: list[Any] = pipeline.execute(raise_on_error=False)
+            for lost in (reply for reply in replies if isinstance(reply, _LOST)):
+                raise lost
+            return replies
+
+        return self._call(send)
+
+    def _call(self, operation: Callable[[Client], _T]) -> _T:
         with within(self._seconds):
             client = None
             try:
@@ -130,7 +159,7 @@ class BoundedClient:
                     self._client = None
                 raise RedisConnectionError(type(error).__name__) from error
 
-    def client(self) -> RedisClient:
+    def client(self) -> Client:
         """Return redis-py's client; one thread makes it, the others wait while they have time."""
         if (client := self._client) is not None:
             return client

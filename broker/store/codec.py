@@ -9,6 +9,9 @@ from broker.tokens import Record, Spare
 
 MICROSECONDS = 1_000_000
 _RECORD, _SPARE = "record", "spare"
+_YES = "1"
+_LAST_WORD = 9
+"""The place of the word that may be empty, in an answer."""
 _TIMES = ("lifetime", "expires_at", "margin", "refresh_expires_at")
 
 
@@ -58,26 +61,27 @@ def _hide(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_snapshot(seal: Seal, reply: list[bytes | int], known: int) -> Snapshot:
+def open_snapshot(seal: Seal, reply: list[bytes], known: int) -> Snapshot:
     """Return the snapshot that a script answered (``prelude.lua`` gives the order)."""
-    now, generation, foreign, presented, refused, sealed, spare, *rest = reply
-    remaining, failures, failure, latched, lease = rest
-    number = int(generation)
+    words, sealed, spare = reply
+    now, number, foreign, presented, refused, *rest = words.decode().split(" ", _LAST_WORD)
+    remaining, failures, latched, lease, failure = rest
+    generation = int(number)
     return Snapshot(
         now=int(now) / MICROSECONDS,
-        generation=number,
-        record=open_record(seal, number, sealed) if isinstance(sealed, bytes) and sealed else None,
-        unchanged=number == known != 0,
-        foreign=bool(foreign),
-        refused=bool(refused),
-        spare=open_spare(seal, spare) if isinstance(spare, bytes) and spare else None,
-        presented=bool(presented),
-        backoff=_backoff(int(remaining), int(failures), failure, int(latched)),
+        generation=generation,
+        record=open_record(seal, generation, sealed) if sealed else None,
+        unchanged=generation == known != 0,
+        foreign=foreign == _YES,
+        refused=refused == _YES,
+        spare=open_spare(seal, spare) if spare else None,
+        presented=presented == _YES,
+        backoff=_backoff(int(remaining), int(failures), failure, latched),
         lease_remaining=int(lease) / 1000,
     )
 
 
-def _backoff(remaining: int, failures: int, failure: bytes | int, latched: int) -> Backoff | None:
-    if not failures or not isinstance(failure, bytes):
+def _backoff(remaining: int, failures: int, failure: str, latched: str) -> Backoff | None:
+    if not failures:
         return None
-    return Backoff(remaining / MICROSECONDS, failures, failure.decode(), bool(latched))
+    return Backoff(remaining / MICROSECONDS, failures, failure, latched == _YES)

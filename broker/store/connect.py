@@ -16,6 +16,7 @@ from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
 from broker.limits import Limits
 from broker.store.bounded import (
     BoundedClient,
+    Client,
     PlainConnection,
     PrimaryConnection,
     PrimaryTlsConnection,
@@ -23,7 +24,6 @@ from broker.store.bounded import (
     UnixConnection,
     left,
 )
-from broker.store.scripts import RedisClient
 
 _PORT = 6379
 _SENTINEL_PORT = 26379
@@ -54,15 +54,17 @@ def connect(url: str, limits: Limits) -> BoundedClient:
         "driver_info": None,
     }
 
-    def make() -> RedisClient:
-        parts = _split(url)
+    parts = _split(url)
+    cluster = parts.scheme.endswith("+cluster")
+
+    def make() -> Client:
         if parts.scheme.endswith("+sentinel"):
             return _by_sentinel(parts, bounded)
-        if parts.scheme.endswith("+cluster"):
+        if cluster:
             return _cluster(parts, bounded)
         return Redis(connection_pool=ConnectionPool(**(_read(url) | bounded)))
 
-    return BoundedClient(make, limits.redis_worst / 2)
+    return BoundedClient(make, limits.redis_worst / 2, together=not cluster)
 
 
 def _split(url: str) -> SplitResult:
@@ -89,7 +91,7 @@ def _read_many(parts: SplitResult, default_port: int) -> tuple[list[Address], Op
     return [(host.hostname or "", host.port or default_port) for host in found], options
 
 
-def _by_sentinel(parts: SplitResult, bounded: Options) -> RedisClient:
+def _by_sentinel(parts: SplitResult, bounded: Options) -> Client:
     """Read ``redis+sentinel://user:password@host:port,host:port/service/db``.
 
     User and password are those of Redis; the sentinels' own are in the query.
@@ -139,7 +141,7 @@ class _Sentinels(Sentinel):
         self.sentinels = [*(one for one in self.sentinels if one is not sentinel), sentinel]
 
 
-def _cluster(parts: SplitResult, bounded: Options) -> RedisClient:
+def _cluster(parts: SplitResult, bounded: Options) -> Client:
     """Read ``redis+cluster://user:password@host:port,host:port``; any living node is enough."""
     (first, *others), options = _read_many(parts, _PORT)
     options = {**options, **bounded}

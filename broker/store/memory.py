@@ -1,16 +1,19 @@
 """The record store in memory: for tests of the policy, held to the same contract as Redis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from broker.credentials import Credentials
 from broker.limits import Limits
 from broker.ports import (
+    Answer,
     Backoff,
     Commitment,
     Failure,
     Grant,
     GrantStatus,
+    Question,
     ReportStatus,
     Slot,
     Snapshot,
@@ -31,11 +34,16 @@ class MemoryServer:
     now: Callable[[], float]
     limits: Limits
     name: str = "one"
+    together: int = 32
     shelves: dict[tuple[str, str], Shelf] = field(default_factory=dict)
 
     def open(self, organization: str, credentials: Credentials) -> "MemoryRecordStore":
         """Return the record store of an organization under one version of its credentials."""
         return MemoryRecordStore(self, (organization, credentials.version))
+
+    def read_each(self, asked: Sequence[Question]) -> list[Answer]:
+        """Read several at once."""
+        return [partial(store.read, known) for store, known in asked]
 
 
 class MemoryRecordStore:
@@ -69,7 +77,7 @@ class MemoryRecordStore:
             unchanged=unchanged,
             foreign=bool(shelf.generation) and shelf.server != self._server.name,
             refused=shelf.refused,
-            spare=shelf.spare if self._spare_is_good(attempt) else None,
+            spare=shelf.spare if shelf.spare_is_good(attempt, self._server.name) else None,
             presented=bool(shelf.presented),
             backoff=shelf.backoff and replace(shelf.backoff, remaining=self._backoff_remaining()),
             lease_remaining=max(0.0, shelf.lease_until - now) if shelf.lease else 0.0,
@@ -207,10 +215,6 @@ class MemoryRecordStore:
     def _keep_until(self, expires_at: float) -> None:
         shelf = self.shelf
         shelf.ends = max(shelf.ends, expires_at, self._server.now() + _SHORTEST_LIFE)
-
-    def _spare_is_good(self, attempt: str) -> bool:
-        shelf = self.shelf
-        return shelf.spare_presented in {"", attempt} and shelf.spare_server == self._server.name
 
     def _holder(self) -> str | None:
         lease = self.shelf.lease

@@ -1,12 +1,18 @@
 """The record store on Redis: names keys, seals values, runs the scripts."""
 
+from collections.abc import Sequence
+from functools import partial
+from typing import cast
+
 from broker.credentials import Credentials
 from broker.limits import Limits
 from broker.ports import (
+    Answer,
     Commitment,
     Failure,
     Grant,
     GrantStatus,
+    Question,
     ReportStatus,
     Slot,
     Snapshot,
@@ -16,6 +22,8 @@ from broker.store.scripts import Scripts
 from broker.store.seal import Seal
 from broker.tokens import Record, Spare
 
+_TOGETHER = 32
+"""Answers to open take a worker's time: these, less than a thousandth of a second."""
 _PARTS = ("record", "lease", "backoff", "report")
 
 
@@ -35,18 +43,22 @@ class RedisRecordStore:
         self._stem = f"{prefix}:{{{organization}}}:{seal.name}:"
 
     @property
-    def _keys(self) -> list[str]:
+    def keys(self) -> list[str]:
         """Return the names of its keys; kept, they would be half a kilobyte."""
         return [self._stem + part for part in _PARTS]
 
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot."""
-        return open_snapshot(self._seal, self._scripts.run("read", self._keys, known), known)
+        return self.snapshot(self._scripts.run("read", self.keys, known), known)
+
+    def snapshot(self, reply: list[bytes], known: int) -> Snapshot:
+        """Return what the script ``read`` answered."""
+        return open_snapshot(self._seal, reply, known)
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
         lease_ms = _milliseconds(self._limits.lease)
-        reply = self._scripts.run("acquire", self._keys, attempt, expected, wish, lease_ms)
+        reply = self._scripts.run("acquire", self.keys, attempt, expected, wish, lease_ms)
         status, slot, *snapshot = reply
         return Grant(
             GrantStatus(status.decode()),
@@ -87,7 +99,7 @@ class RedisRecordStore:
         """Leave a backoff and end the lease."""
         self._scripts.run(
             "fail",
-            self._keys,
+            self.keys,
             attempt,
             expected,
             _milliseconds(failure.delay),
@@ -100,7 +112,7 @@ class RedisRecordStore:
         """Note that Canvas refused ``generation``."""
         reply = self._scripts.run(
             "report",
-            self._keys,
+            self.keys,
             generation,
             _microseconds(self._limits.report_min_age),
             _milliseconds(self._limits.report_interval),
@@ -111,7 +123,7 @@ class RedisRecordStore:
         """Put ``record`` back where Redis lost it."""
         self._scripts.run(
             "republish",
-            self._keys,
+            self.keys,
             record.generation,
             seal_record(self._seal, record),
             _microseconds(_ends(record)),
@@ -119,7 +131,7 @@ class RedisRecordStore:
         )
 
     def _commitment(self, script: str, *arguments: str | int | bytes) -> Commitment:
-        superseded, generation = self._scripts.run(script, self._keys, *arguments)
+        superseded, generation = self._scripts.run(script, self.keys, *arguments)
         return Commitment(int(generation), superseded=bool(superseded))
 
 
@@ -136,6 +148,20 @@ class RedisRecordStores:
         """Return the record store of an organization under one version of its credentials."""
         seal = Seal(organization, credentials, self._scope)
         return RedisRecordStore(self._scripts, self._limits, seal, self._prefix, organization)
+
+    @property
+    def together(self) -> int:
+        """How many may be read in one round trip; 0 where each needs its own."""
+        return _TOGETHER if self._scripts.together else 0
+
+    def read_each(self, asked: Sequence[Question]) -> list[Answer]:
+        """Read several in one round trip; who is not answered there is asked again, alone."""
+        stores = [(cast("RedisRecordStore", store), known) for store, known in asked]
+        replies = self._scripts.run_each("read", [(store.keys, [known]) for store, known in stores])
+        return [
+            partial(store.read, known) if reply is None else partial(store.snapshot, reply, known)
+            for (store, known), reply in zip(stores, replies, strict=True)
+        ]
 
 
 def _ends(record: Record) -> float:

@@ -2,9 +2,9 @@
 
 import hashlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
@@ -14,6 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from broker.errors import StoreUnavailableError
 from broker.store.breaker import Breaker
 
+_T = TypeVar("_T")
 NAMES = ("read", "acquire", "commit", "commit_spare", "fail", "report", "republish")
 
 
@@ -29,15 +30,31 @@ class RedisClient(Protocol):
         ...
 
 
+class Together(Protocol):
+    """What runs several scripts in one round trip; its errors are redis-py's."""
+
+    def evalsha_each(self, sha: str, numkeys: int, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run a script for each of ``calls`` in one round trip; errors stand among the replies."""
+        ...
+
+
 class Scripts:
     """The scripts of ``broker/store/lua`` on one client.
 
     A script is idempotent for its attempt id, so a lost reply is answered by one retry.
     ``server_name`` names the server where it does not let scripts call INFO (fakeredis).
+    ``together`` is the client for several at once, if that can be done.
     """
 
-    def __init__(self, client: RedisClient, breaker: Breaker, server_name: str = "") -> None:
+    def __init__(
+        self,
+        client: RedisClient,
+        breaker: Breaker,
+        server_name: str = "",
+        together: Together | None = None,
+    ) -> None:
         self._client = client
+        self.together = together
         self._breaker = breaker
         self._server_name = server_name
         prelude = _source("prelude")
@@ -50,9 +67,27 @@ class Scripts:
     def run(self, name: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
         """Return the script's reply; raises :class:`StoreUnavailableError`."""
         values = (*keys, self._server_name, *arguments)
-        return self._breaker.call(lambda: self._try(name, len(keys), values))
+        return self._breaker.call(lambda: self._try(lambda: self._once(name, len(keys), values)))
 
-    def _try(self, name: str, numkeys: int, values: Sequence[str | int | bytes]) -> Any:
+    def run_each(
+        self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[str | int | bytes]]]
+    ) -> list[Any]:
+        """Return the reply to each of ``calls``, keys and arguments, from one round trip.
+
+        None stands for one that is to be run alone: it failed there by itself, or one round trip
+        cannot carry several. Raises :class:`StoreUnavailableError`.
+        """
+        together = self.together
+        if together is None:
+            return [None] * len(calls)
+        sha, numkeys = self._hashes[name], len(calls[0][0])
+        values = [(*keys, self._server_name, *arguments) for keys, arguments in calls]
+        replies = self._breaker.call(
+            lambda: self._try(lambda: together.evalsha_each(sha, numkeys, values))
+        )
+        return [None if isinstance(reply, Exception) else reply for reply in replies]
+
+    def _try(self, operation: Callable[[], _T]) -> _T:
         # A new object per call: tenacity keeps the state of a call in it.
         retrying = Retrying(
             retry=retry_if_exception_type((RedisConnectionError, RedisTimeoutError)),
@@ -61,7 +96,7 @@ class Scripts:
         )
         problem = ""
         try:
-            return retrying(self._once, name, numkeys, values)
+            return retrying(operation)
         except Exception as error:  # noqa: BLE001  # a traceback of redis-py holds the password
             problem = _class_of(error)
         raise StoreUnavailableError(f"Redis failed: {problem}")

@@ -42,3 +42,7 @@ class Shelf:
         """Tell whether the record or the spare was written to another server than ``server``."""
         record = bool(self.generation) and self.server != server
         return record or (self.spare is not None and self.spare_server != server)
+
+    def spare_is_good(self, attempt: str, server: str) -> bool:
+        """Tell whether the spare was written to ``server`` and presented by no other attempt."""
+        return self.spare_presented in {"", attempt} and self.spare_server == server

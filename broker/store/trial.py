@@ -22,11 +22,6 @@ LIFETIME = 60.0
 class Trial(RedisRecordStore):
     """The record store of an organization that cannot exist."""
 
-    @property
-    def keys(self) -> list[str]:
-        """Return all its keys."""
-        return self._keys
-
     def play(self) -> bool:
         """Run each script on the path that does most; tell whether the server has a name."""
         soon = Failure("probe", 0.001)

@@ -118,7 +118,8 @@ def _upstream(settings: Settings, clock: SystemClock) -> Upstream:
 
 def _stores(settings: Settings, clock: SystemClock) -> RecordStores:
     client = connect(redis_address(settings), settings.limits)
-    scripts = Scripts(client, Breaker(clock, settings.limits.revalidate))
+    breaker = Breaker(clock, settings.limits.revalidate)
+    scripts = Scripts(client, breaker, together=client.together)
     return RedisRecordStores(scripts, settings.limits, settings.redis_prefix, settings.canvas_url)
 
 

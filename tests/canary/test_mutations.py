@@ -4,7 +4,7 @@ import ast
 import io
 import logging
 import logging.config
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,10 @@ def test_the_past_of_upstream_errors_let_through(
     assert any(token in found for token in minted(emulator.canvas) if "." not in token)
 
 
-def careless_try(self: Scripts, name: str, numkeys: int, values: Any) -> Any:
+def careless_try(self: Scripts, operation: Callable[[], Any]) -> Any:
     """Do as the scripts do, but raise while the error of redis-py is handled."""
     try:
-        return self._once(name, numkeys, values)
+        return operation()
     except RedisError:
         raise StoreUnavailableError("Redis failed")  # noqa: B904  # the mutation
 

@@ -1,15 +1,19 @@
 """A worker's connection to the store: counts what goes over it, and breaks as a test says."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from broker.credentials import Credentials
 from broker.errors import StoreUnavailableError
 from broker.ports import (
+    Answer,
     Commitment,
     Failure,
     Grant,
+    Question,
     RecordStore,
     ReportStatus,
     Slot,
@@ -27,7 +31,7 @@ class Link:
 
     While ``down``, nothing gets through, after ``seconds`` each. An operation named in ``deaf`` is
     done, but its answer is lost; one in ``crashes`` fails in a way that nobody foresaw. ``before``
-    holds what happens just before an operation, once.
+    holds what happens just before an operation, once. ``sweeps`` are how many were read at once.
     """
 
     def __init__(self, server: MemoryServer, clock: FakeClock) -> None:
@@ -39,10 +43,21 @@ class Link:
         self.crashes: set[str] = set()
         self.before: dict[str, Callable[[], object]] = {}
         self.counts: Counter[str] = Counter()
+        self.sweeps: list[int] = []
 
     def open(self, organization: str, credentials: Credentials) -> RecordStore:
         """Return a record store at the end of this connection."""
         return _LinkedStore(self, self.server.open(organization, credentials))
+
+    @property
+    def together(self) -> int:
+        """How many may be read at once."""
+        return self.server.together
+
+    def read_each(self, asked: Sequence[Question]) -> list[Answer]:
+        """Read several now, each as if it came alone."""
+        self.sweeps.append(len(asked))
+        return [_read(partial(store.read, known)) for store, known in asked]
 
     def carry(self, name: str, operation: Callable[[], _T]) -> _T:
         """Carry one operation over the connection."""
@@ -61,6 +76,16 @@ class Link:
 
 def _nothing() -> None:
     pass
+
+
+def _read(read: Answer) -> Answer:
+    """Return what gives the answer, good or bad, that there is now."""
+    future: Future[Snapshot] = Future()
+    try:
+        future.set_result(read())
+    except Exception as error:  # noqa: BLE001  # told to whom it concerns
+        future.set_exception(error)
+    return future.result
 
 
 class _LinkedStore:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from broker.credentials import Credentials
-from broker.policy.flights import AT_ONCE
+from broker.policy.flights import AT_ONCE, BRIEF, BRIEF_AT_ONCE
 from broker.secret import Secret
 from broker.store.memory import MemoryRecordStore
 from broker.threads import FLIGHTS
@@ -141,18 +141,28 @@ class TestColdStart:
         only(fleet).runtime.hold = True
         return fleet
 
-    def test_some_at_once(self, fleet: Fleet) -> None:
+    def test_few_at_once(self, fleet: Fleet) -> None:
         """The rest costs neither memory nor threads until it is its turn."""
         for _ in range(3):
             only(fleet).tick()
-        assert len(only(fleet).runtime.held) == AT_ONCE
+        assert len(only(fleet).runtime.held) == BRIEF_AT_ONCE
+
+    def test_more_beside_those_that_take_long(self, fleet: Fleet) -> None:
+        """Who waits for Canvas needs no processor; but there is an end to it."""
+        held = []
+        for _ in range(8):
+            only(fleet).tick()
+            held.append(len(only(fleet).runtime.held))
+            fleet.clock.sleep(BRIEF)
+        assert held == [8, 16, 24, 32, 32, 32, 32, 32]
+        assert held[-1] == AT_ONCE
 
     def test_one_that_ends_makes_room_at_once(self, fleet: Fleet) -> None:
-        """Without a tick: else a thousand looks a second would take eight."""
+        """Without a tick: else a thousand flights would take half a minute."""
         worker = only(fleet)
         worker.tick()
         worker.runtime.held.pop()()
-        assert len(worker.runtime.held) == AT_ONCE
+        assert len(worker.runtime.held) == BRIEF_AT_ONCE
         worker.runtime.hold = False
         worker.runtime.release()
         assert len(fleet.canvas.versions) == len(set(fleet.canvas.versions)) == 1000
@@ -160,7 +170,9 @@ class TestColdStart:
     def test_a_caller_comes_first(self, fleet: Fleet) -> None:
         """Its organization's flight begins at once, and there is a thread for it."""
         worker = only(fleet)
-        worker.tick()
+        for _ in range(8):
+            worker.tick()
+            fleet.clock.sleep(BRIEF)
         worker.refused("org-999")
         assert len(worker.runtime.held) == AT_ONCE + 1 < FLIGHTS
         worker.runtime.hold = False
@@ -176,7 +188,7 @@ class TestColdStart:
         worker.runtime.release()
         worker.tick()
         worker.runtime.spawn = spawn  # type: ignore[method-assign]
-        assert len(fleet.canvas.calls) == AT_ONCE
+        assert len(fleet.canvas.calls) == BRIEF_AT_ONCE
         assert not [line for line in worker.notes.lines if "crashed" in line]
 
     def test_without_threads_it_goes_on_later(self, fleet: Fleet) -> None:

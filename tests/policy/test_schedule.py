@@ -1,5 +1,6 @@
 """When each organization is looked at: work grows with the tokens due, not with the configured."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -7,12 +8,14 @@ import pytest
 from broker.errors import AmbiguousError
 from broker.policy.organization import Organization
 from broker.policy.schedule import Schedule
-from broker.policy.values import Binding
-from broker.tokens import Kind
+from broker.policy.values import Binding, Copy
+from broker.secret import Secret
+from broker.tokens import Kind, Record
 from tests.fakes import credentials
 from tests.policy.fleet import KEEP_WARM, KEYS, LIMITS, Fleet, Worker
 
 MANY = 1000
+NONE: tuple[list[Organization], list[Organization]] = ([], [])
 THOUSAND = {f"org-{number}": credentials("c") for number in range(1000)}
 
 
@@ -29,46 +32,86 @@ def organization(name: str = "acme", now: float = 0.0) -> Organization:
     return Organization(name, Binding(KEYS, store), LIMITS, now)
 
 
+def fresh(name: str = "acme") -> Organization:
+    """Return an organization that has a fresh token: it is looked at, and no more."""
+    made = organization(name)
+    record = Record(1, 1, Secret("access"), 600.0, 600.0, 200.0, Secret("refresh"), 86400.0)
+    assert made.install(Copy(record, KEYS.version, 600.0, 0.0))
+    return made
+
+
+WAITING = [
+    pytest.param(fresh, 0, id="for a look"),
+    pytest.param(organization, 0, id="for a flight"),
+    pytest.param(organization, 1, id="for a flight, in line"),
+]
+
+
 class TestQueue:
     def test_due_once(self) -> None:
         """What is due is taken, in the order of time; taken once, it is gone."""
         schedule = Schedule(LIMITS, KEEP_WARM)
-        late, soon, later = (organization(name) for name in ("late", "soon", "later"))
+        late, soon, later = (fresh(name) for name in ("late", "soon", "later"))
         schedule.plan(late, 5.0)
         schedule.plan(soon, 1.0)
         schedule.plan(later, 9.0)
-        assert schedule.take_due(5.0, MANY) == [soon, late]
-        assert schedule.take_due(5.0, MANY) == []
-        assert schedule.take_due(9.0, MANY) == [later]
+        assert schedule.take_due(5.0, MANY, MANY) == ([soon, late], [])
+        assert schedule.take_due(5.0, MANY, MANY) == NONE
+        assert schedule.take_due(9.0, MANY, MANY) == ([later], [])
 
-    def test_no_more_than_wanted(self) -> None:
+    def test_no_more_looks_than_wanted(self) -> None:
         """The rest stays due, in its order."""
         schedule = Schedule(LIMITS, KEEP_WARM)
-        first, second, third = (organization(name) for name in ("first", "second", "third"))
+        first, second, third = (fresh(name) for name in ("first", "second", "third"))
         for at, one in enumerate((first, second, third)):
             schedule.plan(one, float(at))
-        assert schedule.take_due(9.0, 2) == [first, second]
-        assert schedule.take_due(9.0, 0) == []
-        assert schedule.take_due(9.0, -1) == []
-        assert schedule.take_due(9.0, 2) == [third]
+        assert schedule.take_due(9.0, 2, MANY) == ([first, second], [])
+        assert schedule.take_due(9.0, 0, MANY) == NONE
+        assert schedule.take_due(9.0, 2, MANY) == ([third], [])
 
+    def test_no_more_flights_than_wanted(self) -> None:
+        """The rest stands in line, in its order, and keeps nobody from being looked at."""
+        schedule = Schedule(LIMITS, KEEP_WARM)
+        first, second, third = (organization(name) for name in ("first", "second", "third"))
+        last = fresh("last")
+        for at, one in enumerate((first, second, third, last)):
+            schedule.plan(one, float(at))
+        assert schedule.take_due(9.0, MANY, 2) == ([last], [first, second])
+        assert schedule.take_due(9.0, MANY, 0) == NONE
+        assert schedule.take_due(9.0, MANY, -1) == NONE
+        assert schedule.take_due(9.0, MANY, 2) == ([], [third])
+
+    @pytest.mark.parametrize(("make", "looks"), WAITING)
     @pytest.mark.parametrize("second", [0.5, 1.0, 7.0])
-    def test_planned_again(self, second: float) -> None:
+    def test_planned_again(
+        self, second: float, make: Callable[[], Organization], looks: int
+    ) -> None:
         """The last plan counts, be it earlier, the same or later."""
-        schedule, acme = Schedule(LIMITS, KEEP_WARM), organization()
+        schedule, acme = Schedule(LIMITS, KEEP_WARM), make()
         schedule.plan(acme, 1.0)
+        assert schedule.take_due(1.0, looks, 0) == NONE
         schedule.plan(acme, second)
-        assert schedule.take_due(second - 0.1, MANY) == []
-        assert schedule.take_due(second, MANY) == [acme]
-        assert schedule.take_due(100.0, MANY) == []
+        if not looks:  # who stands in line is due already
+            assert schedule.take_due(second - 0.1, MANY, MANY) == NONE
+        due = schedule.take_due(second, MANY, MANY)
+        assert [*due.looks, *due.flights] == [acme]
+        assert schedule.take_due(100.0, MANY, MANY) == NONE
 
-    def test_dropped(self) -> None:
+    @pytest.mark.parametrize(("make", "looks"), WAITING)
+    def test_dropped(self, make: Callable[[], Organization], looks: int) -> None:
         """What was dropped is not due any more; dropping it again does no harm."""
-        schedule, acme = Schedule(LIMITS, KEEP_WARM), organization()
+        schedule, acme = Schedule(LIMITS, KEEP_WARM), make()
         schedule.plan(acme, 1.0)
+        assert schedule.take_due(1.0, looks, 0) == NONE
         schedule.drop(acme)
         schedule.drop(acme)
-        assert schedule.take_due(100.0, MANY) == []
+        assert schedule.take_due(100.0, MANY, MANY) == NONE
+
+    def test_where_none_are_looked_at_together(self) -> None:
+        """Each takes a flight of its own, fresh or not."""
+        schedule, acme = Schedule(LIMITS, KEEP_WARM), fresh()
+        schedule.plan(acme, 1.0)
+        assert schedule.take_due(1.0, None, 1) == ([], [acme])
 
 
 class TestInUse:

@@ -69,10 +69,10 @@ def use_everything(store: RedisRecordStore) -> None:
 
 def report_and_lose(store: RedisRecordStore, client: "redis.Redis") -> None:
     """Report a record that is old enough to be believed; then lose it and put it back."""
-    key = store._keys[0]
+    key = store.keys[0]
     client.hset(key, "generation", "5")
     assert store.report(5) is ReportStatus.ACCEPTED
-    client.delete(*store._keys)
+    client.delete(*store.keys)
     store.republish(record())
     assert store.read(0).presented
 

@@ -2,14 +2,25 @@
 
 import copy
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TypeVar
+from functools import partial
+from typing import TypeVar, cast
 
 from broker.credentials import Credentials
 from broker.errors import StoreUnavailableError
 from broker.limits import Limits
-from broker.ports import Commitment, Failure, Grant, RecordStore, ReportStatus, Slot, Snapshot
+from broker.ports import (
+    Answer,
+    Commitment,
+    Failure,
+    Grant,
+    Question,
+    RecordStore,
+    ReportStatus,
+    Slot,
+    Snapshot,
+)
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
 from broker.store.shelf import Shelf
@@ -111,41 +122,42 @@ class SimStore:
         self._redis = redis
         self._breaker = breaker
         self._key = (organization, credentials.version)
-        self._store: RecordStore = redis.server.open(organization, credentials)
+        self.store: RecordStore = redis.server.open(organization, credentials)
 
     def read(self, known: int) -> Snapshot:
         """Pass it on."""
-        return self._call(lambda: self._store.read(known))
+        return self.call(lambda: self.store.read(known))
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Pass it on."""
-        return self._call(lambda: self._store.acquire(attempt, expected, wish))
+        return self.call(lambda: self.store.acquire(attempt, expected, wish))
 
     def commit(
         self, attempt: str, expected: int, record: Record, failure: Failure | None
     ) -> Commitment:
         """Pass it on."""
-        return self._call(lambda: self._store.commit(attempt, expected, record, failure))
+        return self.call(lambda: self.store.commit(attempt, expected, record, failure))
 
     def commit_spare(
         self, attempt: str, expected: int, spare: Spare, failure: Failure
     ) -> Commitment:
         """Pass it on."""
-        return self._call(lambda: self._store.commit_spare(attempt, expected, spare, failure))
+        return self.call(lambda: self.store.commit_spare(attempt, expected, spare, failure))
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
         """Pass it on."""
-        self._call(lambda: self._store.fail(attempt, expected, failure, clear_mark=clear_mark))
+        self.call(lambda: self.store.fail(attempt, expected, failure, clear_mark=clear_mark))
 
     def report(self, generation: int) -> ReportStatus:
         """Pass it on."""
-        return self._call(lambda: self._store.report(generation))
+        return self.call(lambda: self.store.report(generation))
 
     def republish(self, record: Record) -> None:
         """Pass it on."""
-        self._call(lambda: self._store.republish(record))
+        self.call(lambda: self.store.republish(record))
 
-    def _call(self, operation: Callable[[], T]) -> T:
+    def call(self, operation: Callable[[], T]) -> T:
+        """Carry an operation to the server and its result back."""
         return self._breaker.call(lambda: self._with_retry(operation))
 
     def _with_retry(self, operation: Callable[[], T]) -> T:
@@ -200,3 +212,19 @@ class SimStores:
     def open(self, organization: str, credentials: Credentials) -> SimStore:
         """Return the way to one of them."""
         return SimStore(self._redis, self._breaker, organization, credentials)
+
+    @property
+    def together(self) -> int:
+        """How many may be read in one round trip."""
+        return self._redis.server.together
+
+    def read_each(self, asked: Sequence[Question]) -> list[Answer]:
+        """Read several in one round trip, which fails as a whole."""
+        stores = [(cast("SimStore", store), known) for store, known in asked]
+        first = stores[0][0]
+        snapshots = first.call(lambda: [store.store.read(known) for store, known in stores])
+        return [partial(_same, snapshot) for snapshot in snapshots]
+
+
+def _same(snapshot: Snapshot) -> Snapshot:
+    return snapshot

@@ -8,7 +8,8 @@ import redis
 
 from broker.clock import SystemClock
 from broker.limits import Limits
-from broker.ports import RecordStore
+from broker.ports import RecordStore, RecordStores
+from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
 from broker.store.redis_store import RedisRecordStores
@@ -23,6 +24,7 @@ class Harness(Protocol):
     """A fresh organization in a store, and the faults that a test can cause in it."""
 
     store: RecordStore
+    stores: RecordStores
 
     def now(self) -> float:
         """Return the server's time in Unix seconds."""
@@ -55,6 +57,7 @@ class MemoryHarness:
     def __init__(self) -> None:
         self._clock = FakeClock()
         self.server = MemoryServer(self._clock.redis, Limits())
+        self.stores: RecordStores = self.server
         self.store: RecordStore = self.server.open("acme", credentials())
 
     def now(self) -> float:
@@ -91,11 +94,13 @@ class RedisHarness:
 
     def __post_init__(self) -> None:
         organization = f"acme-{next(_numbers)}"
-        self.scripts = Scripts(self.client, Breaker(SystemClock(), 1.0), self.server_name)
+        together, breaker = BoundedClient(lambda: self.client, 1.0), Breaker(SystemClock(), 1.0)
+        self.scripts = Scripts(self.client, breaker, self.server_name, together)
         stores = RedisRecordStores(self.scripts, Limits(), "test", SCOPE)
+        self.stores: RecordStores = stores
         store = stores.open(organization, credentials())
         self.store: RecordStore = store
-        record = store._keys[0]
+        record = store.keys[0]
         self.keys = {part: record.replace(":record", f":{part}") for part in PARTS}
 
     def now(self) -> float:

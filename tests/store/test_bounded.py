@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MasterDownError, ReadOnlyError, RedisClusterException
+from redis.exceptions import MasterDownError, ReadOnlyError, RedisClusterException, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from broker.clock import SystemClock
 from broker.store.bounded import BoundedClient, left, within
 from broker.store.breaker import Breaker
-from broker.store.scripts import RedisClient, Scripts
+from broker.store.scripts import Scripts
 
 
 class Client:
@@ -31,6 +31,29 @@ class Client:
         """Answer or fail."""
         return self.evalsha(script, numkeys)
 
+    def pipeline(self, transaction: bool) -> "Pipeline":  # redis-py's signature
+        """Return what collects."""
+        assert not transaction
+        return Pipeline(self)
+
+
+class Pipeline:
+    """Has each reply but the last, which is an error if the client has one."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._calls = 0
+
+    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> None:
+        """Count a call."""
+        self._calls += 1
+
+    def execute(self, raise_on_error: bool) -> list[Any]:  # redis-py's signature
+        """Return as many replies."""
+        assert not raise_on_error
+        answer = self._client.answer
+        return [*[answer] * (self._calls - 1), self._client.error or answer]
+
 
 class Maker:
     """Makes clients, of which the first few fail; None is one that works."""
@@ -39,7 +62,7 @@ class Maker:
         self.errors = list(errors)
         self.made = 0
 
-    def __call__(self) -> RedisClient:
+    def __call__(self) -> Client:
         """Make the next one."""
         self.made += 1
         return Client(self.made, self.errors.pop(0) if self.errors else None)
@@ -66,6 +89,26 @@ def test_broken_connection_keeps_the_client() -> None:
     with pytest.raises(RedisConnectionError):
         client.evalsha("sha", 0)
     assert maker.made == 1
+
+
+@pytest.mark.parametrize("error", [ReadOnlyError, MasterDownError, RedisClusterException])
+def test_lost_server_among_several_replies(error: type[Exception]) -> None:
+    """One of them says that it is the wrong server: all are asked of another."""
+    assert run_each(Maker(error("of the past"))) == [2, 2, 2]
+
+
+def test_another_error_among_several_replies() -> None:
+    """It concerns that reply alone, and is not asked for again here."""
+    maker = Maker(ResponseError("WRONGTYPE"))
+    assert run_each(maker) == [1, 1, None]
+    assert maker.made == 1
+
+
+def run_each(maker: Maker) -> list[Any]:
+    """Run a script three times in one round trip."""
+    client = BoundedClient(maker, 1.0)
+    scripts = Scripts(client, Breaker(SystemClock(), 1.0), together=client)
+    return scripts.run_each("read", [(["key"], [])] * 3)
 
 
 def test_made_once() -> None:

@@ -48,9 +48,10 @@ local function backoff_remaining()
   return math.max(0, tonumber(found[1]) - now)
 end
 
--- {now, generation, foreign, presented, refused, sealed, spare,
---  backoff remaining in us, failures, failure, latched, lease remaining in ms}
--- A spare that somebody has presented is left out, unless it was the given attempt.
+-- {words, sealed, spare}; words, with a space between: now in us, generation, foreign, presented,
+-- refused, backoff remaining in us, failures, latched, lease remaining in ms, failure.
+-- One reply to read in place of ten: most looks bring nothing else. A spare that somebody has
+-- presented is left out, unless it was the given attempt.
 local function snapshot(known, attempt)
   local record = redis.call('HMGET', RECORD, 'generation', 'server', 'presented', 'refused',
     'sealed', 'spare', 'spare_presented', 'spare_server')
@@ -58,12 +59,12 @@ local function snapshot(known, attempt)
   local foreign = record[1] and not is_here(record[2])
   local spare = record[6] and (not record[7] or record[7] == attempt) and is_here(record[8])
   local unchanged = record[1] == known
-  return {
+  local words = {
     digits(now), record[1] or '0', foreign and 1 or 0, record[3] and 1 or 0, record[4] and 1 or 0,
-    not unchanged and record[5] or '', spare and record[6] or '',
-    digits(backoff_remaining()), backoff[1] or '0', backoff[2] or '', backoff[3] or '0',
-    math.max(0, redis.call('PTTL', LEASE)),
+    digits(backoff_remaining()), backoff[1] or '0', backoff[3] or '0',
+    math.max(0, redis.call('PTTL', LEASE)), backoff[2] or '',
   }
+  return {table.concat(words, ' '), not unchanged and record[5] or '', spare and record[6] or ''}
 end
 
 -- A server that lost its last writes may have lost a lease with them, and its holder may be talking
