@@ -11,6 +11,8 @@ from prometheus_client.metrics_core import Metric as Family
 from broker.metrics.catalogue import BY_NAME, CATALOGUE, Metric, Type
 from broker.metrics.words import ORGANIZATION, SERIES
 
+COUNTED = tuple(metric for metric in CATALOGUE if metric.type is not Type.GAUGE)
+"""What workers count, as opposed to what is computed at the scrape."""
 LabelValues: TypeAlias = tuple[str, ...]
 Samples: TypeAlias = dict[LabelValues, dict[str, float]]
 """For each series its numbers: the counter's one under ``_total``, a histogram's by their bounds
@@ -18,12 +20,10 @@ and the sum under ``_sum``."""
 _TOTAL, _SUM = "_total", "_sum"
 
 
-def families_of(totals: Mapping[str, float]) -> list[Family]:
-    """Return every declared counter and histogram with its series."""
+def families_of(totals: Mapping[str, float], metrics: Iterable[Metric] = COUNTED) -> list[Family]:
+    """Return each of the declared counters and histograms ``metrics`` with its series."""
     declared: dict[str, tuple[Metric, Samples]] = {
-        metric.name.removesuffix(_TOTAL): (metric, {})
-        for metric in CATALOGUE
-        if metric.type is not Type.GAUGE
+        metric.name.removesuffix(_TOTAL): (metric, {}) for metric in metrics
     }
     for key, value in totals.items():
         name, sample, labels, _ = json.loads(key)

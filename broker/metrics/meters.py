@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 
 from broker.metrics import directory
+from broker.metrics.by_organization import OrganizationCounter
 from broker.metrics.counted import add_zeros, families_of
 from broker.metrics.series import counters, histograms
 
@@ -24,7 +25,9 @@ class Meters:
         self._requests = counters("broker_token_requests_total", registry, strict=strict)
         self._seconds = histograms("broker_token_request_seconds", registry, strict=strict).of()
         self._degraded = counters("broker_degraded_answers_total", registry, strict=strict)
-        self._refreshes = counters("broker_refreshes_total", registry, strict=strict)
+        self._refreshes = OrganizationCounter(
+            "broker_refreshes_total", self._directory, strict=strict
+        )
         self._upstream = histograms("broker_upstream_seconds", registry, strict=strict)
         self._waits = histograms("broker_lease_wait_seconds", registry, strict=strict).of()
         self._reports = counters("broker_rejection_reports_total", registry, strict=strict)
@@ -48,7 +51,7 @@ class Meters:
 
     def refresh(self, organization: str, kind: str, outcome: str, seconds: float) -> None:
         """Count an upstream call that ended after ``seconds``."""
-        self._refreshes.of(organization, kind, outcome).inc()
+        self._refreshes.count(organization, kind, outcome)
         self._upstream.of(kind).observe(seconds)
 
     def waited(self, seconds: float) -> None:
@@ -73,10 +76,10 @@ class Meters:
 
     def collect(self) -> list[Family]:
         """Return what was counted: by all workers since the master's start, or here without it."""
-        families = (
-            list(self._registry.collect())
-            if self._directory is None
-            else families_of(directory.totals(self._directory))
-        )
+        if self._directory is None:
+            own = families_of(self._refreshes.totals, [self._refreshes.metric])
+            families = [*self._registry.collect(), *own]
+        else:
+            families = families_of(directory.totals(self._directory))
         add_zeros(families, self._organizations)
         return families

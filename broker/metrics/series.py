@@ -17,27 +17,41 @@ class UndeclaredMetricError(LookupError):
     """A metric, or a label's value, that is not in the catalogue: a defect of whoever counts it."""
 
 
-class Series(Generic[Instrument]):
-    """Counters or histograms of one name.
+class Words:
+    """The words that the labels of one declared metric may have.
 
-    All are there from the start, at 0, but for those of an organization. With ``strict``, an
-    unknown word raises :class:`UndeclaredMetricError`; without, it is counted as ``other``.
+    With ``strict``, an unknown word raises :class:`UndeclaredMetricError`; without, it becomes
+    ``other``. An organization's name may be any.
     """
 
-    def __init__(self, instrument: Instrument, metric: Metric, *, strict: bool) -> None:
-        self._instrument: Instrument = instrument
+    def __init__(self, metric: Metric, *, strict: bool) -> None:
         self._name = metric.name
         self._strict = strict
-        self._combinations = SERIES.get(metric.name, ())
-        columns = zip(*self._combinations, strict=True)
+        columns = zip(*SERIES.get(metric.name, ()), strict=True)
         self._words: list[frozenset[str] | None] = [
             None if label == ORGANIZATION else frozenset(next(columns)) for label in metric.labels
         ]
+
+    def known(self, values: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the values as they may be counted."""
+        columns = zip(values, self._words, strict=True)
+        known = tuple(
+            value if words is None or value in words else OTHER for value, words in columns
+        )
+        if known != values and self._strict:
+            raise UndeclaredMetricError(f"a label of {self._name} has a word of its own")
+        return known
+
+
+class Series(Generic[Instrument]):
+    """Counters or histograms of one name, all there from the start, at 0; ``words`` are theirs."""
+
+    def __init__(self, instrument: Instrument, metric: Metric, words: Words) -> None:
+        self._instrument: Instrument = instrument
+        self._words = words
         self._found: dict[tuple[str, ...], Instrument] = {}
-        self._by_organization = ORGANIZATION in metric.labels
-        if not self._by_organization:
-            for words in self._combinations:
-                self._take(words)
+        for values in SERIES.get(metric.name, ()):
+            self._take(values)
 
     def of(self, *values: str) -> Instrument:
         """Return the one with these label values."""
@@ -45,24 +59,16 @@ class Series(Generic[Instrument]):
         return found if found is not None else self._take(values)
 
     def _take(self, values: tuple[str, ...]) -> Instrument:
-        columns = zip(values, self._words, strict=True)
-        known = tuple(_known(value, words) for value, words in columns)
-        if known != values and self._strict:
-            raise UndeclaredMetricError(f"a label of {self._name} has a word of its own")
+        known = self._words.known(values)
         taken = self._instrument.labels(*known) if known else self._instrument
-        # Of organizations there may be thousands, and each is counted once in some minutes.
-        return taken if self._by_organization else self._found.setdefault(known, taken)
-
-
-def _known(value: str, words: frozenset[str] | None) -> str:
-    return value if words is None or value in words else OTHER
+        return self._found.setdefault(known, taken)
 
 
 def counters(name: str, registry: CollectorRegistry, *, strict: bool) -> Series[Counter]:
     """Return the counters of this name; raises :class:`UndeclaredMetricError`."""
     metric = declared(name, Type.COUNTER)
     counter = Counter(metric.name, metric.meaning, metric.labels, registry=registry)
-    return Series(counter, metric, strict=strict)
+    return Series(counter, metric, Words(metric, strict=strict))
 
 
 def histograms(name: str, registry: CollectorRegistry, *, strict: bool) -> Series[Histogram]:
@@ -71,7 +77,7 @@ def histograms(name: str, registry: CollectorRegistry, *, strict: bool) -> Serie
     histogram = Histogram(
         metric.name, metric.meaning, metric.labels, registry=registry, buckets=metric.buckets
     )
-    return Series(histogram, metric, strict=strict)
+    return Series(histogram, metric, Words(metric, strict=strict))
 
 
 def declared(name: str, kind: Type) -> Metric:

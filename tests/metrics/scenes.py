@@ -47,6 +47,29 @@ def one_is_replaced(directory: Path) -> tuple[list[float], bool]:
         return told, any(str(old.pid) in name for name in crew.files())
 
 
+def an_organization_is_refreshed(directory: Path) -> tuple[Readings, Readings, int]:
+    """Let two workers refresh an organization, and one end; return what is told, then and later.
+
+    The last is how many files more there are than before the first refresh.
+    """
+    with Crew(directory) as crew:
+        one, other = crew.hire(), crew.hire()
+        before = len(crew.files())
+        for organization, kind, outcome in (
+            ("acme", "authenticate", "success"),
+            ("acme", "refresh", "success"),
+            ("acme", "refresh", "definite"),
+        ):
+            one.do("refresh", organization, kind, outcome, 0.2)
+        other.do("refresh", "acme", "refresh", "success", 0.2)
+        more = len(crew.files()) - before
+        name = "broker_refreshes_total"
+        told: Readings = other.do("scrape", name)
+        crew.end(one)
+        other.do("refresh", "acme", "refresh", "success", 0.2)
+        return told, other.do("scrape", name), more
+
+
 def fifty_are_replaced(directory: Path) -> tuple[float, int, list[int]]:
     """Let fifty workers come, count and go; return the sum, the most files, all sizes."""
     with Crew(directory) as crew:

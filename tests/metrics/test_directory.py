@@ -71,6 +71,21 @@ def test_a_worker_that_ended_stays_counted(play: Stage) -> None:
     assert play(scenes.one_is_replaced) == ([5, 5, 7], False)
 
 
+def test_refreshes_add_up(play: Stage) -> None:
+    """Of all workers, ended ones included; a worker that refreshed has one file more."""
+    told, later, more = play(scenes.an_organization_is_refreshed)
+    seen = {
+        ("authenticate", "acme", "success"): 1,
+        ("refresh", "acme", "success"): 2,
+        ("refresh", "acme", "definite"): 1,
+    }
+    assert {key: value for key, value in told.items() if value} == seen
+    assert {key: value for key, value in later.items() if value} == seen | {
+        ("refresh", "acme", "success"): 3
+    }
+    assert more == 2
+
+
 def test_fifty_workers_leave_one_file(play: Stage) -> None:
     """However often workers restart, files and bytes do not grow."""
     served, most_files, sizes = play(scenes.fifty_are_replaced)
