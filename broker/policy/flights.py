@@ -24,7 +24,7 @@ BRIEF_AT_ONCE = 8
 Python runs one thread at a time: more looks at once take longer each, and so do requests beside
 them, but together they take as long.
 """
-BRIEF = 0.02
+BRIEF = 0.05
 """Seconds; a look takes a few thousandths. What takes longer waits for Redis or Canvas."""
 _TRIES = 3
 
