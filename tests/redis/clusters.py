@@ -35,13 +35,18 @@ class Cluster:
         for number, one in enumerate(primaries):
             first, last = number * SLOTS // 3, (number + 1) * SLOTS // 3 - 1
             one.ask("CLUSTER", "ADDSLOTSRANGE", first, last)
-        for one in self.nodes[1:]:
-            self.invite(one)
-        wait_until(lambda: all(len(known_to(one)) == len(self.nodes) for one in self.nodes))
+        wait_until(self._has_met)
         for primary, replica in zip(primaries, replicas, strict=True):
             replica.ask("CLUSTER", "REPLICATE", name_of(primary))
         wait_until(lambda: all(complete(one) for one in self.nodes))
         wait_until(lambda: all(one.ask("ROLE")[3] == b"connected" for one in replicas))
+
+    def _has_met(self) -> bool:
+        """Tell whether all know each other; invite again who was too busy to shake hands."""
+        if len(known_to(self.nodes[0])) < len(self.nodes):
+            for one in self.nodes[1:]:
+                self.invite(one)
+        return all(len(known_to(one)) == len(self.nodes) for one in self.nodes)
 
     def invite(self, newcomer: Node) -> None:
         """Let a node meet the first one, with the port of its bus."""
