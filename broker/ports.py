@@ -228,6 +228,9 @@ class Runtime(Protocol):
     def spawn(self, work: Callable[[], None]) -> None:
         """Run ``work`` on another thread, soon."""
 
+    def spawn_sweep(self, work: Callable[[], None]) -> None:
+        """Run ``work`` on the thread that is kept for it: no other work takes it."""
+
     def signal(self) -> Signal:
         """Return a new signal that is not set."""
 

@@ -19,11 +19,16 @@ class ThreadRuntime:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(FLIGHTS, thread_name_prefix="flight")
+        self._sweeper = ThreadPoolExecutor(1, thread_name_prefix="sweep")
         self._random = random.Random()  # noqa: S311  # jitter, not a secret
 
     def spawn(self, work: Callable[[], None]) -> None:
         """Run ``work`` on a thread of the pool, in the context of the present request, if any."""
         self._pool.submit(copy_context().run, work)
+
+    def spawn_sweep(self, work: Callable[[], None]) -> None:
+        """Run ``work`` on a thread of its own, however many flights there are."""
+        self._sweeper.submit(work)
 
     def signal(self) -> threading.Event:
         """Return a new event."""
@@ -39,4 +44,5 @@ class ThreadRuntime:
 
     def close(self) -> None:
         """Take no more work; what runs goes on."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._sweeper):
+            pool.shutdown(wait=False, cancel_futures=True)

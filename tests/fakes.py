@@ -79,6 +79,10 @@ class FakeRuntime:
         else:
             work()
 
+    def spawn_sweep(self, work: Callable[[], None]) -> None:
+        """Do the same."""
+        self.spawn(work)
+
     def release(self) -> None:
         """Run what was kept."""
         held, self.held = self.held, []

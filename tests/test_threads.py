@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
+from functools import partial
 
 import pytest
 
@@ -49,6 +50,28 @@ def test_slow_work_holds_up_no_other(runtime: ThreadRuntime) -> None:
     assert not last.is_set()
     land.set()
     assert last.wait(PATIENCE)
+
+
+def wait_for(signal: threading.Event) -> None:
+    """Wait until it is set."""
+    signal.wait(PATIENCE)
+
+
+def test_a_sweep_waits_for_no_flight(runtime: ThreadRuntime) -> None:
+    """However many fly, and whatever waits behind them."""
+    names: list[str] = []
+    land, swept = runtime.signal(), runtime.signal()
+
+    def sweep() -> None:
+        names.append(threading.current_thread().name)
+        swept.set()
+
+    for _ in range(2 * FLIGHTS):
+        runtime.spawn(partial(wait_for, land))
+    runtime.spawn_sweep(sweep)
+    assert swept.wait(PATIENCE)
+    land.set()
+    assert names[0].startswith("sweep")
 
 
 def test_work_that_fails_takes_no_thread_with_it(runtime: ThreadRuntime) -> None:

@@ -23,10 +23,11 @@ from broker.policy.answers import (
     serve,
 )
 from broker.policy.flight import land_all, look
-from broker.policy.flights import Flights, Places
+from broker.policy.flights import Flights
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
-from broker.policy.schedule import Due, Schedule
+from broker.policy.places import Places
+from broker.policy.schedule import Schedule
 from broker.policy.values import Binding, Copy
 from broker.ports import RecordStores, ReportStatus
 from broker.tokens import State, state_of
@@ -53,7 +54,8 @@ class Broker:
         self._organizations: dict[str, Organization] = {}
         self._names: frozenset[str] = frozenset()
         self.places = Places(waiters)
-        self._flights = Flights(tools, stores, self.places, self._take_due, self._replan)
+        take_due, ended = self._schedule.take_due, self._replan
+        self._flights = Flights(tools, stores, self.places, take_due, ended)
 
     @property
     def organizations(self) -> frozenset[str]:
@@ -216,7 +218,7 @@ class Broker:
             case ReportStatus.THROTTLED:
                 return self._limits.report_interval
             case ReportStatus.ACCEPTED | ReportStatus.KNOWN:
-                organization.refused_generation = generation
+                organization.note_refusal(generation, self._clock.monotonic())
             case ReportStatus.MOVED:
                 self._look_now(organization)
         return None
@@ -228,9 +230,6 @@ class Broker:
     def tick(self) -> None:
         """Start the flights whose time has come; called several times a second."""
         self._flights.launch_due()
-
-    def _take_due(self, looks: int | None, flights: int) -> Due:
-        return self._schedule.take_due(self._clock.monotonic(), looks, flights)
 
     def finish(self, seconds: float) -> bool:
         """Begin no more; let flights end and commits land for ``seconds``; tell whether all did."""

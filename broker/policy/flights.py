@@ -8,6 +8,7 @@ from typing import NoReturn
 from broker.policy.flight import Flight
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
+from broker.policy.places import Places
 from broker.policy.schedule import Due
 from broker.policy.values import Copy
 from broker.ports import Answer, RecordStores, Signal
@@ -26,7 +27,8 @@ them, but together they take as long.
 """
 BRIEF = 0.05
 """Seconds; a look takes a few thousandths. What takes longer waits for Redis or Canvas."""
-_TRIES = 3
+_TRIES = 4
+"""Flights that one request waits for at most: a sweep, what it led to, another's, its own."""
 
 
 def _nothing_more(copy: Copy | None) -> bool:
@@ -42,27 +44,6 @@ def _fail(error: Exception) -> NoReturn:
     raise error
 
 
-class Places:
-    """How many requests may wait at once, and how many do."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.taken = 0
-        self._lock = threading.Lock()
-
-    def take(self) -> bool:
-        """Take a place; False if there is none."""
-        with self._lock:
-            free = self.taken < self.limit
-            self.taken += free
-        return free
-
-    def give_back(self) -> None:
-        """Leave a place."""
-        with self._lock:
-            self.taken -= 1
-
-
 class Flights:
     """Starts flights and lets requests wait for them.
 
@@ -76,7 +57,7 @@ class Flights:
         tools: Tools,
         stores: RecordStores,
         places: Places,
-        take_due: Callable[[int | None, int], Due],
+        take_due: Callable[[float, int | None, int], Due],
         ended: Callable[[Organization], None],
     ) -> None:
         self._tools = tools
@@ -115,7 +96,7 @@ class Flights:
         together = self._stores.together or None
         while not self._stopped:
             looks = 0 if self._sweep else together
-            due = self._take_due(looks, self._room())
+            due = self._take_due(self._now(), looks, self._room())
             if due.looks:
                 self._launch_sweep(due.looks)
             for organization in due.flights:
@@ -142,9 +123,12 @@ class Flights:
             self._flights.update(sweep)
             self._sweep = sweep
         if sweep:
-            self._begin(sweep, lambda: self._fly_together(sweep))
+            spawn = self._tools.runtime.spawn_sweep
+            self._begin(sweep, spawn, lambda: self._fly_together(sweep))
 
     def _fly_together(self, sweep: dict[Organization, Flight]) -> None:
+        if self._sweep is not sweep:
+            return
         flights = list(sweep.values())
         try:
             for flight, answer in zip(flights, self._read_each(flights), strict=True):
@@ -208,13 +192,21 @@ class Flights:
                 return flight
             flight = Flight(organization, self._tools, wanted, self._signals())
             self._flights[organization] = flight
-        self._begin({organization: flight}, lambda: self._fly(organization, flight, afterwards))
+        spawn = self._tools.runtime.spawn
+        work = partial(self._fly, organization, flight, afterwards)
+        self._begin({organization: flight}, spawn, work)
         return flight
 
-    def _begin(self, flights: dict[Organization, Flight], work: Callable[[], None]) -> None:
+    def _begin(
+        self,
+        flights: dict[Organization, Flight],
+        spawn: Callable[[Callable[[], None]], None],
+        work: Callable[[], None],
+    ) -> None:
         try:
-            self._tools.runtime.spawn(work)
+            spawn(work)
         except Exception as error:  # noqa: BLE001  # invariant 12: no thread now; later, then
+            # A pool keeps what it had no thread for: the work must know that it is too late.
             for organization in flights:
                 organization.note_crash(self._tools.clock.monotonic())
                 self._tools.observer.crashed(organization.name, error)
@@ -229,6 +221,8 @@ class Flights:
     def _fly(
         self, organization: Organization, flight: Flight, afterwards: Callable[[], None]
     ) -> None:
+        if self._flights.get(organization) is not flight:
+            return
         try:
             flight.run()
         finally:
@@ -237,8 +231,9 @@ class Flights:
 
     def _end_all(self, flights: dict[Organization, Flight]) -> None:
         with self._lock:
-            for organization in flights:
-                self._flights.pop(organization, None)
+            for organization, flight in flights.items():
+                if self._flights.get(organization) is flight:
+                    del self._flights[organization]
             if flights is self._sweep:
                 self._sweep = {}
         for signal in {one for each in flights.values() for one in (each.looked, each.done)}:

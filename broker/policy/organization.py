@@ -41,6 +41,7 @@ class Organization:
         self.wanted_since: float | None = None
         self.unanswered: str | None = None
         self._limits = limits
+        self._reported = float("-inf")
         self._lock = threading.Lock()
 
     def state(self, now: float) -> State:
@@ -133,7 +134,8 @@ class Organization:
             if self.install(copy):
                 self.history.adopted(copy.minted)
         if binding is self.binding:
-            self.refused_generation = snapshot.generation if snapshot.refused else 0
+            if asked >= self._reported:
+                self.refused_generation = snapshot.generation if snapshot.refused else 0
             self.note_backoff(snapshot.backoff, asked)
 
     def note_backoff(self, backoff: Backoff | None, now: float) -> None:
@@ -149,6 +151,10 @@ class Organization:
         with self._lock:
             if binding is self.binding:
                 self.pause = pause
+
+    def note_refusal(self, generation: int, now: float) -> None:
+        """Note that a report against ``generation`` stands; who asked before may not know it."""
+        self.refused_generation, self._reported = generation, now
 
     def note_refresh(self, binding: Binding, now: float, *, paused: bool) -> None:
         """Note that a token pair was committed here."""
@@ -169,6 +175,7 @@ class Organization:
 
     def note_crash(self, now: float) -> None:
         """Note an exception that nobody foresaw; pause, so that it does not repeat at once."""
+        self.unsettled = False
         failures = self.pause.failures + 1 if self.pause else 1
         self.pause = Pause(now + self._limits.backoff_min, failures, "crashed", latched=False)
 

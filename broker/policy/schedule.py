@@ -10,7 +10,7 @@ import heapq
 import itertools
 import threading
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from broker.limits import Limits
 from broker.policy.organization import Organization
@@ -19,6 +19,9 @@ IN_USE = 10.0
 """Seconds after a request for which the copy is kept no older than ``limits.revalidate``."""
 SLACK = 0.75
 """Part of ``limits.revalidate`` after which the next look starts, so that it ends in time."""
+
+
+_Line: TypeAlias = "deque[tuple[float, Organization]]"
 
 
 class Due(NamedTuple):
@@ -33,12 +36,13 @@ class Schedule:
 
     def __init__(self, limits: Limits, keep_warm: float) -> None:
         self._limits = limits
-        self._line: deque[tuple[float, Organization]] = deque()
         self._keep_warm = keep_warm
         self._lock = threading.Lock()
         self._queue: list[tuple[float, int, Organization]] = []
         self._due: dict[Organization, float] = {}
         self._order = itertools.count()
+        self._for_looks: _Line = deque()
+        self._for_flights: _Line = deque()
 
     def plan(self, organization: Organization, at: float) -> None:
         """Look at ``organization`` at the instant ``at``, and not when it was planned before."""
@@ -55,25 +59,26 @@ class Schedule:
         """Return organizations whose time has come; plan each again.
 
         As many as ``looks``, or fewer, are to be looked at and no more, as far as is known; where
-        it is None, all need a flight. Those stand in line, and the first ``flights`` are taken.
+        it is None, all need a flight. As many as ``flights`` need one. The others stand in line.
         """
-        due = Due([], [])
         with self._lock:
-            while self._queue and self._queue[0][0] <= now and len(due.looks) != looks:
+            while self._queue and self._queue[0][0] <= now:
                 at, _, organization = heapq.heappop(self._queue)
-                if self._due.get(organization) != at:
-                    continue
-                if looks is None or organization.needs_flight(now):
-                    self._line.append((at, organization))
-                else:
-                    del self._due[organization]
-                    due.looks.append(organization)
-            while self._line and len(due.flights) < flights:
-                at, organization = self._line.popleft()
                 if self._due.get(organization) == at:
-                    del self._due[organization]
-                    due.flights.append(organization)
-        return due
+                    alone = looks is None or organization.needs_flight(now)
+                    (self._for_flights if alone else self._for_looks).append((at, organization))
+            return Due(
+                self._take(self._for_looks, looks or 0), self._take(self._for_flights, flights)
+            )
+
+    def _take(self, line: _Line, most: int) -> list[Organization]:
+        taken: list[Organization] = []
+        while line and len(taken) < most:
+            at, organization = line.popleft()
+            if self._due.get(organization) == at:
+                del self._due[organization]
+                taken.append(organization)
+        return taken
 
     def replan(self, organization: Organization, now: float) -> None:
         """Plan the next look at ``organization`` by its state, or none while it is idle."""

@@ -10,12 +10,17 @@ from broker.errors import StoreUnavailableError
 _T = TypeVar("_T")
 
 
+class AnsweredError(StoreUnavailableError):
+    """Redis answered, but not what it was asked for; the next call may fare better."""
+
+
 class Breaker:
     """Lets calls through while the last one worked.
 
     After a :class:`~broker.errors.StoreUnavailableError` it is open: calls fail at once, but for
-    one probe each ``pause`` seconds. A hung Redis so costs one caller its limit, and the rest
-    nothing (``refresh-protocol.md``, "Numbers that must fit each other").
+    one probe each ``pause`` seconds. (Not after an :class:`AnsweredError`: what is wrong with one
+    organization's keys is nobody else's affair.) A hung Redis so costs one caller its limit, and
+    the rest nothing (``refresh-protocol.md``, "Numbers that must fit each other").
     """
 
     def __init__(self, clock: Clock, pause: float) -> None:
@@ -34,6 +39,9 @@ class Breaker:
         self._admit()
         try:
             result = operation()
+        except AnsweredError:
+            self._probe_at = None
+            raise
         except StoreUnavailableError:
             self._probe_at = self._clock.monotonic() + self._pause
             raise

@@ -7,12 +7,12 @@ from importlib import resources
 from typing import Any, Protocol, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from broker.errors import StoreUnavailableError
-from broker.store.breaker import Breaker
+from broker.store.breaker import AnsweredError, Breaker
 
 _T = TypeVar("_T")
 NAMES = ("read", "acquire", "commit", "commit_spare", "fail", "report", "republish")
@@ -82,9 +82,15 @@ class Scripts:
             return [None] * len(calls)
         sha, numkeys = self._hashes[name], len(calls[0][0])
         values = [(*keys, self._server_name, *arguments) for keys, arguments in calls]
-        replies = self._breaker.call(
-            lambda: self._try(lambda: together.evalsha_each(sha, numkeys, values))
-        )
+
+        def ask() -> list[Any]:
+            replies = together.evalsha_each(sha, numkeys, values)
+            if not any(isinstance(reply, NoScriptError) for reply in replies):
+                return replies
+            self._once(name, numkeys, values[0])
+            return together.evalsha_each(sha, numkeys, values)
+
+        replies = self._breaker.call(lambda: self._try(ask))
         return [None if isinstance(reply, Exception) else reply for reply in replies]
 
     def _try(self, operation: Callable[[], _T]) -> _T:
@@ -94,12 +100,14 @@ class Scripts:
             stop=stop_after_attempt(2),
             reraise=True,
         )
-        problem = ""
+        problem, kind = "", StoreUnavailableError
         try:
             return retrying(operation)
         except Exception as error:  # noqa: BLE001  # a traceback of redis-py holds the password
             problem = _class_of(error)
-        raise StoreUnavailableError(f"Redis failed: {problem}")
+            if isinstance(error, ResponseError):
+                kind = AnsweredError
+        raise kind(f"Redis failed: {problem}")
 
     def _once(self, name: str, numkeys: int, values: Sequence[str | int | bytes]) -> Any:
         try:

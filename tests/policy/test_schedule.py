@@ -8,7 +8,7 @@ import pytest
 from broker.errors import AmbiguousError
 from broker.policy.organization import Organization
 from broker.policy.schedule import Schedule
-from broker.policy.values import Binding, Copy
+from broker.policy.values import Binding, Copy, Pause
 from broker.secret import Secret
 from broker.tokens import Kind, Record
 from tests.fakes import credentials
@@ -38,13 +38,6 @@ def fresh(name: str = "acme") -> Organization:
     record = Record(1, 1, Secret("access"), 600.0, 600.0, 200.0, Secret("refresh"), 86400.0)
     assert made.install(Copy(record, KEYS.version, 600.0, 0.0))
     return made
-
-
-WAITING = [
-    pytest.param(fresh, 0, id="for a look"),
-    pytest.param(organization, 0, id="for a flight"),
-    pytest.param(organization, 1, id="for a flight, in line"),
-]
 
 
 class TestQueue:
@@ -81,31 +74,53 @@ class TestQueue:
         assert schedule.take_due(9.0, MANY, -1) == NONE
         assert schedule.take_due(9.0, MANY, 2) == ([], [third])
 
-    @pytest.mark.parametrize(("make", "looks"), WAITING)
+    @pytest.mark.parametrize("in_line", [False, True])
+    @pytest.mark.parametrize("make", [fresh, organization])
     @pytest.mark.parametrize("second", [0.5, 1.0, 7.0])
     def test_planned_again(
-        self, second: float, make: Callable[[], Organization], looks: int
+        self, second: float, make: Callable[[], Organization], *, in_line: bool
     ) -> None:
         """The last plan counts, be it earlier, the same or later."""
         schedule, acme = Schedule(LIMITS, KEEP_WARM), make()
         schedule.plan(acme, 1.0)
-        assert schedule.take_due(1.0, looks, 0) == NONE
+        if in_line:
+            assert schedule.take_due(1.0, 0, 0) == NONE
         schedule.plan(acme, second)
-        if not looks:  # who stands in line is due already
+        if not in_line or second > 1.0:
             assert schedule.take_due(second - 0.1, MANY, MANY) == NONE
         due = schedule.take_due(second, MANY, MANY)
         assert [*due.looks, *due.flights] == [acme]
         assert schedule.take_due(100.0, MANY, MANY) == NONE
 
-    @pytest.mark.parametrize(("make", "looks"), WAITING)
-    def test_dropped(self, make: Callable[[], Organization], looks: int) -> None:
+    @pytest.mark.parametrize("in_line", [False, True])
+    @pytest.mark.parametrize("make", [fresh, organization])
+    def test_dropped(self, make: Callable[[], Organization], *, in_line: bool) -> None:
         """What was dropped is not due any more; dropping it again does no harm."""
         schedule, acme = Schedule(LIMITS, KEEP_WARM), make()
         schedule.plan(acme, 1.0)
-        assert schedule.take_due(1.0, looks, 0) == NONE
+        assert schedule.take_due(1.0 if in_line else 0.0, 0, 0) == NONE
         schedule.drop(acme)
         schedule.drop(acme)
         assert schedule.take_due(100.0, MANY, MANY) == NONE
+
+    def test_no_look_keeps_a_flight_waiting(self) -> None:
+        """Nor a flight a look: each kind stands in a line of its own."""
+        schedule = Schedule(LIMITS, KEEP_WARM)
+        first, second, third = fresh("first"), organization("second"), fresh("third")
+        for at, one in enumerate((first, second, third)):
+            schedule.plan(one, float(at))
+        assert schedule.take_due(9.0, 0, 1) == ([], [second])
+        assert schedule.take_due(9.0, 1, 1) == ([first], [])
+        assert schedule.take_due(9.0, 1, 1) == ([third], [])
+
+    def test_one_that_may_not_be_tried_is_looked_at(self) -> None:
+        """A backoff forbids the attempt; its end may be told by the look."""
+        schedule, acme = Schedule(LIMITS, KEEP_WARM), organization()
+        acme.pause = Pause(10.0, 1, "timeout", latched=False)
+        schedule.plan(acme, 1.0)
+        assert schedule.take_due(9.9, 1, 1) == ([acme], [])
+        schedule.plan(acme, 1.0)
+        assert schedule.take_due(10.0, 1, 1) == ([], [acme])
 
     def test_where_none_are_looked_at_together(self) -> None:
         """Each takes a flight of its own, fresh or not."""

@@ -1,13 +1,15 @@
 """Looks at several organizations in one round trip: each is as good as one alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
 import pytest
 
 from broker.errors import StoreUnavailableError
+from broker.policy.flight import Flight
 from broker.policy.flights import AT_ONCE, BRIEF, BRIEF_AT_ONCE
+from broker.policy.schedule import Due
 from broker.ports import Answer, Question, ReportStatus
 from broker.secret import Secret
 from broker.store.memory import MemoryRecordStore
@@ -113,6 +115,51 @@ def test_canvas_that_hangs_keeps_no_look_waiting(fleet: Fleet, worker: Worker) -
     assert not fleet.canvas.calls
 
 
+def test_who_is_in_the_air_already_is_left_out(fleet: Fleet, worker: Worker) -> None:
+    """A caller's flight goes on as the only one of its organization."""
+    worker.runtime.hold = True
+    worker.broker._flights.launch(worker.broker._organizations[name(0)], lambda copy: copy is None)
+    look_once(fleet)
+    flight, sweep = worker.runtime.held
+    worker.runtime.held.clear()
+    sweep()
+    assert worker.link.sweeps == [TOGETHER - 1]
+    assert name(0) in {one.name for one in worker.broker._flights._flights}
+    worker.runtime.hold = False
+    worker.runtime.release()
+    flight()
+    fleet.run(1)
+    assert not worker.broker._flights
+
+
+def test_flights_begin_beside_a_sweep(fleet: Fleet, worker: Worker) -> None:
+    """New organizations get their first token, however long the sweep takes."""
+    worker.runtime.hold = True
+    look_once(fleet)
+    fleet.configure({name(number): keys(number) for number in range(MANY + 1)})
+    worker.tick()
+    sweep, flight = worker.runtime.held
+    flight()
+    assert fleet.canvas.calls == [Kind.AUTHENTICATE]
+    assert sweep is worker.runtime.held[0]
+
+
+def test_who_asks_while_others_are_launched_is_not_forgotten(worker: Worker) -> None:
+    """What came due meanwhile is begun without another tick."""
+    flights, rounds = worker.broker._flights, []
+    take_due = flights._take_due
+
+    def take(now: float, looks: int | None, most: int) -> Due:
+        rounds.append(looks)
+        if len(rounds) == 1:
+            flights.launch_due()  # as another thread does, in the middle of it
+        return take_due(now, looks, most)
+
+    flights._take_due = take
+    worker.tick()
+    assert len(rounds) == 2
+
+
 def test_who_comes_shares_the_look(fleet: Fleet, worker: Worker) -> None:
     """A caller who wants another token waits for the look, and then for a flight of its own."""
     given = worker.ask(name(0))
@@ -197,6 +244,63 @@ def test_without_a_thread(fleet: Fleet, worker: Worker) -> None:
     assert worker.link.counts["read"] >= MANY
 
 
+def test_without_a_thread_for_what_a_sweep_found(fleet: Fleet, worker: Worker) -> None:
+    """Redis lost all records, and no thread can be begun: each is tried once, then later."""
+    spawn, tried = worker.runtime.spawn, []
+    fleet.flush()
+
+    def fail(work: object) -> NoReturn:
+        tried.append(work)
+        raise RuntimeError("can't start new thread")
+
+    worker.runtime.spawn_sweep = spawn  # type: ignore[method-assign]
+    worker.runtime.spawn = fail  # type: ignore[method-assign]
+    look_once(fleet)
+    assert len(tried) == MANY
+    worker.runtime.spawn = spawn  # type: ignore[method-assign]
+    fleet.run(4)
+    assert all(store(fleet, number).read(0).generation for number in range(MANY))
+
+
+def test_work_that_was_given_up_does_nothing_later(fleet: Fleet, worker: Worker) -> None:
+    """A pool runs what it had no thread for once it has one: by then others fly."""
+    late: list[Callable[[], None]] = []
+
+    def keep(work: Callable[[], None]) -> NoReturn:
+        late.append(work)
+        raise RuntimeError("can't start new thread")
+
+    spawn = worker.runtime.spawn
+    worker.runtime.spawn = keep  # type: ignore[method-assign]
+    look_once(fleet)
+    worker.broker._flights.launch(worker.broker._organizations[name(0)], lambda copy: copy is None)
+    worker.runtime.spawn = spawn  # type: ignore[method-assign]
+    worker.runtime.hold = True
+    fleet.run(3)
+    under_way = dict(worker.broker._flights._flights)
+    assert len(under_way) == TOGETHER
+    forget(fleet)
+    for work in late:
+        work()
+    assert not worker.link.counts
+    assert worker.broker._flights._flights == under_way
+
+
+def test_work_that_is_given_up_while_it_runs_ends_itself_alone(worker: Worker) -> None:
+    """A pool may run it and raise all the same: the flight begun since is another one."""
+    flights, organization = worker.broker._flights, worker.broker._organizations[name(0)]
+
+    def give_up() -> None:
+        flights._end_all(dict(flights._flights))
+        worker.runtime.hold = True
+        later.append(flights.launch(organization, lambda copy: copy is None))
+
+    later: list[Flight] = []
+    worker.link.before["read"] = give_up
+    flights.launch(organization, lambda copy: copy is None)
+    assert flights._flights == {organization: later[0]}
+
+
 def test_a_newer_record_is_taken(fleet: Fleet, worker: Worker) -> None:
     """What another process committed is served from then on."""
     before = worker.ask(name(5))
@@ -224,6 +328,25 @@ def test_a_refused_one_is_replaced_at_once(fleet: Fleet, worker: Worker) -> None
     look_once(fleet)
     assert fleet.canvas.calls == [Kind.REFRESH]
     assert worker.ask(name(5)).generation > generation
+
+
+def test_a_report_outlives_an_older_look(fleet: Fleet, worker: Worker) -> None:
+    """Redis was asked before it was reported, and its answer is heeded after."""
+    fleet.clock.sleep(11)
+    generation = worker.ask(name(5)).generation
+    organization = worker.broker._organizations[name(5)]
+    read_each = worker.link.read_each
+
+    def report_meanwhile(asked: Sequence[Question]) -> list[Answer]:
+        answers = read_each(asked)
+        if organization.binding.store in {one for one, _ in asked}:
+            fleet.clock.sleep(0.01)
+            worker.broker._report(organization, generation)
+        return answers
+
+    worker.link.read_each = report_meanwhile  # type: ignore[method-assign]
+    look_once(fleet)
+    assert fleet.canvas.calls == [Kind.REFRESH]
 
 
 def test_lost_ones_are_put_back_at_once(fleet: Fleet, worker: Worker) -> None:

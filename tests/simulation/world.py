@@ -67,6 +67,10 @@ class SimRuntime:
         """Run ``work`` as a thread of the process."""
         self.scheduler.spawn(self.process, "flight", work)
 
+    def spawn_sweep(self, work: Callable[[], None]) -> None:
+        """Run ``work`` as another thread of the process."""
+        self.scheduler.spawn(self.process, "sweep", work)
+
     def signal(self) -> Signal:
         """Return a signal in virtual time."""
         return Signal(self.scheduler)

@@ -3,7 +3,7 @@
 import pytest
 
 from broker.errors import StoreUnavailableError
-from broker.store.breaker import Breaker
+from broker.store.breaker import AnsweredError, Breaker
 from tests.fakes import FakeClock
 
 
@@ -35,6 +35,24 @@ def test_opens_after_a_failure() -> None:
         failing(breaker, redis)
     assert redis.operations == 1
     assert breaker.open
+
+
+def test_an_answer_does_not_open_it() -> None:
+    """Even a bad one: it was there at once, and the next may be a good one. It closes it, too."""
+    clock, redis = FakeClock(), Redis()
+    breaker = Breaker(clock, 1.0)
+
+    def answer() -> None:
+        raise AnsweredError("bad")
+
+    with pytest.raises(AnsweredError):
+        breaker.call(answer)
+    assert not breaker.open
+    failing(breaker, redis)
+    clock.sleep(1.0)
+    with pytest.raises(AnsweredError):
+        breaker.call(answer)
+    assert not breaker.open
 
 
 def test_one_probe_a_second() -> None:
