@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -44,5 +45,7 @@ class OrganizationCounter:
                 return
             if self._file is None:
                 self._file = _MmapedDict(str(self._path))
+                # Not at the exit: other threads may still count then.
+                weakref.finalize(self, self._file.close).atexit = False
             number, _ = self._file.read_value(key)
             self._file.write_value(key, number + 1.0, 0.0)
