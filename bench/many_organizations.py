@@ -35,7 +35,7 @@ HOUR = 3600.0
 START_LIMIT = 300.0
 LET_GO = "5"
 KEPT_WARM = "3600"
-THREADS = ("refresher", "reloader", "flight")
+THREADS = ("refresher", "reloader", "flight", "sweep")
 HEADINGS = (
     "| organizations | in use | kept warm | upstream calls | Redis scripts/s | Redis commands/s "
     "| refresher s/h | flights s/h | reloader s/h | threads | RSS MB |"
@@ -172,12 +172,13 @@ def measure(case: Case, seconds: float) -> str:
         worker.ask_for(seconds)
         after, took = worker.spent(), time.monotonic() - began
         cpu = [(after.cpu[name] - before.cpu[name]) / took * HOUR for name in THREADS]
+        refresher, reloader, flights = cpu[0], cpu[1], cpu[2] + cpu[3]
         threads = sum(one.name.startswith(THREADS) for one in threading.enumerate())
         scripts, commands = after.scripts - before.scripts, after.commands - before.commands
         return (
             f"| {case.organizations} | {case.in_use} | {case.warm} | {after.calls - before.calls} "
-            f"| {scripts / took:.2f} | {commands / took:.2f} | {cpu[0]:.1f} | {cpu[2]:.1f} "
-            f"| {cpu[1]:.1f} | {threads} | {rss_megabytes():.0f} |"
+            f"| {scripts / took:.2f} | {commands / took:.2f} | {refresher:.1f} | {flights:.1f} "
+            f"| {reloader:.1f} | {threads} | {rss_megabytes():.0f} |"
         )
 
 
