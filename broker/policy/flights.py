@@ -127,7 +127,7 @@ class Flights:
             self._begin(sweep, spawn, lambda: self._fly_together(sweep))
 
     def _fly_together(self, sweep: dict[Organization, Flight]) -> None:
-        if self._sweep is not sweep:
+        if self._sweep is not sweep:  # given up for want of a thread, but kept by the pool
             return
         flights = list(sweep.values())
         try:
@@ -206,7 +206,6 @@ class Flights:
         try:
             spawn(work)
         except Exception as error:  # noqa: BLE001  # invariant 12: no thread now; later, then
-            # A pool keeps what it had no thread for: the work must know that it is too late.
             for organization in flights:
                 organization.note_crash(self._tools.clock.monotonic())
                 self._tools.observer.crashed(organization.name, error)
@@ -221,7 +220,7 @@ class Flights:
     def _fly(
         self, organization: Organization, flight: Flight, afterwards: Callable[[], None]
     ) -> None:
-        if self._flights.get(organization) is not flight:
+        if self._flights.get(organization) is not flight:  # as above
             return
         try:
             flight.run()

@@ -113,18 +113,23 @@ class BoundedClient:
     away. A client that is connected to a demoted primary, or knows only nodes that are gone, is
     forgotten: the next one resolves names, asks sentinels and seeds from the start.
 
-    ``together`` is itself, if several scripts may go in one round trip: not in a cluster, where
+    ``together`` says whether several scripts may go in one round trip: not in a cluster, where
     their keys lie on several nodes, and one that hangs would keep the answers of all.
     """
 
     def __init__(
         self, make: Callable[[], Client], seconds: float, *, together: bool = True
     ) -> None:
-        self.together = self if together else None
+        self._together = together
         self._make = make
         self._seconds = seconds
         self._making = threading.Lock()
         self._client: Client | None = None
+
+    @property
+    def together(self) -> "BoundedClient | None":
+        """Return what runs several scripts in one round trip, if that may be."""
+        return self if self._together else None
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
         """Run a script by its SHA-1."""

@@ -132,7 +132,7 @@ def test_one_that_cannot_be_read(real: RedisHarness) -> None:
 def test_one_round_trip(valkey: RedisServer) -> None:
     """All questions are sent before the first answer is read."""
     stores = connected(valkey.url)
-    asked = [(stores.open(f"o-{number}", credentials()), 0) for number in range(stores.together)]
+    asked = questions(stores, stores.together)
     stores.read_each(asked[:1])
     with valkey.client() as client:
         client.config_resetstat()
@@ -141,6 +141,11 @@ def test_one_round_trip(valkey: RedisServer) -> None:
         calls: dict[str, dict[str, int]] = client.info("commandstats")
     assert calls["cmdstat_evalsha"]["calls"] == len(asked) == 32
     assert before["total_reads_processed"] < len(asked)
+
+
+def questions(stores: RedisRecordStores, count: int) -> list[Question]:
+    """Return what is asked to learn of so many organizations, of which nothing is known."""
+    return [(stores.open(f"o-{number}", credentials()), 0) for number in range(count)]
 
 
 def connected(url: str) -> RedisRecordStores:
@@ -165,7 +170,7 @@ def test_nobody_listens() -> None:
 def test_hung_redis_is_bounded(valkey_of_its_own: RedisServer) -> None:
     """However many are asked for, it costs what one costs."""
     stores = connected(valkey_of_its_own.url)
-    asked = [(stores.open(f"o-{number}", credentials()), 0) for number in range(32)]
+    asked = questions(stores, 32)
     stores.read_each(asked)
     valkey_of_its_own.hang()
     began = time.monotonic()
@@ -179,7 +184,7 @@ def test_hung_redis_is_bounded(valkey_of_its_own: RedisServer) -> None:
 def test_restarted_redis_is_found_again(valkey_of_its_own: RedisServer) -> None:
     """One retry bridges it, and the scripts are sent anew."""
     stores = connected(valkey_of_its_own.url)
-    asked = [(stores.open(f"o-{number}", credentials()), 0) for number in range(3)]
+    asked = questions(stores, 3)
     stores.read_each(asked)
     valkey_of_its_own.stop()
     valkey_of_its_own.start()
