@@ -23,11 +23,11 @@ class Task:
 
     def __init__(self) -> None:
         self.begun, self.go, self.ended = (threading.Event() for _ in range(3))
-        self.thread = ""
+        self.thread: threading.Thread
 
     def __call__(self) -> None:
         """Note which thread it is, and wait."""
-        self.thread = threading.current_thread().name
+        self.thread = threading.current_thread()
         self.begun.set()
         self.go.wait(PATIENCE)
         self.ended.set()
@@ -47,7 +47,7 @@ def test_a_thread_that_is_free_is_used_again(pool: Pool) -> None:
         pool.give(task)
         assert task.begun.wait(PATIENCE)
         task.let_end(pool)
-        threads.add(task.thread)
+        threads.add(task.thread.name)
     assert threads == {"request-1"}
 
 
@@ -57,7 +57,7 @@ def test_more_work_than_threads_waits(pool: Pool) -> None:
     for task in tasks:
         pool.give(task)
     assert all(task.begun.wait(PATIENCE) for task in tasks[:2])
-    assert {tasks[0].thread, tasks[1].thread} == {"request-1", "request-2"}
+    assert {task.thread.name for task in tasks[:2]} == {"request-1", "request-2"}
     assert not tasks[2].begun.is_set()
     tasks[0].let_end(pool)
     assert tasks[2].begun.wait(PATIENCE)
@@ -72,9 +72,8 @@ def test_threads_end_with_the_pool_when_their_work_has() -> None:
     pool, task = Pool(3), Task()
     pool.give(task)
     assert task.begun.wait(PATIENCE)
-    (thread,) = [one for one in threading.enumerate() if one.name == task.thread]
     pool.shutdown(wait=False)
-    assert thread.is_alive()
+    assert task.thread.is_alive()
     task.let_end(pool)
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
+    task.thread.join(PATIENCE)
+    assert not task.thread.is_alive()
