@@ -1,6 +1,8 @@
 """Every answer carries a request id: the caller's own if it is sane, else a new one."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,16 @@ from broker.web.request_id import trace_of
 from tests.web.rig import Rig
 
 NEW = re.compile(r"[0-9a-f]{32}")
+FORKED = """
+import os
+from broker.web.request_id import new_id
+print(new_id(), flush=True)
+for _ in range(4):
+    if not os.fork():
+        os.write(1, f"{new_id()}\\n".encode())
+        os._exit(0)
+    os.wait()
+"""
 PATHS = ("/token", "/token?x=1", "/nowhere", "/health", "/health/live", "/health/ready")
 
 
@@ -104,3 +116,14 @@ def test_the_context_is_there_while_a_request_is_worked_on_and_no_longer(
     rig.get("/health", X_Request_ID="two")
     assert seen == [("one", "0af7651916cd43dd8448eb211c80319c"), ("two", None)]
     assert (REQUEST_ID.get(), TRACE_ID.get()) == (None, None)
+
+
+@pytest.mark.sockets
+def test_no_two_workers_give_the_same() -> None:
+    """Though they are forked from one process that may have given some already."""
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=30, check=True
+    )
+    given = ended.stdout.split()
+    assert len(given) == len(set(given)) == 5
+    assert all(NEW.fullmatch(one) for one in given)
