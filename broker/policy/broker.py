@@ -54,8 +54,7 @@ class Broker:
         self._organizations: dict[str, Organization] = {}
         self._names: frozenset[str] = frozenset()
         self.places = Places(waiters)
-        take_due, ended = self._schedule.take_due, self._replan
-        self._flights = Flights(tools, stores, self.places, take_due, ended)
+        self._flights = Flights(tools, stores, self.places, self._schedule.take_due, self._replan)
 
     @property
     def organizations(self) -> frozenset[str]:
@@ -97,37 +96,41 @@ class Broker:
         organization = self._organizations.get(name)
         if organization is None:
             raise ForbiddenError(name)
-        until, refused = self._note_request(organization) + self._limits.wait - spent, rejected or 0
+        now = self._clock.monotonic()
+        self._note_request(organization, now)
+        until, refused = now + self._limits.wait - spent, rejected or 0
         copy = self._current(organization, refused, until)
         if organization.may_be(copy, refused):
             copy = self._other(organization, copy, refused, until)
         check_min_ttl(copy, min_ttl)
         if not self._lives(copy, min_ttl):
             copy = self._longer_lived(organization, min_ttl, refused, until)
-        return self._serve(organization, copy)
+        return self._serve(organization, copy, self._clock.monotonic())
 
-    def at_hand(self, name: str) -> Served | None:
+    def find(self, name: str) -> Organization | None:
+        """Return the organization ``name`` for :meth:`at_hand`; None if there is none."""
+        return self._organizations.get(name)
+
+    def at_hand(self, organization: Organization) -> Served | None:
         """Return what :meth:`token` would, where memory alone can tell; None anywhere else."""
-        organization = self._organizations.get(name)
-        if organization is None or (copy := organization.copy) is None:
+        now, copy = self._clock.monotonic(), organization.copy
+        if copy is None or self._is_old(organization, 0, now):
             return None
-        if self._is_old(organization, 0) or not self._is_good(copy):
+        served = self._serve(organization, copy, now)
+        if served.state is State.CRITICAL or served.state is State.EMPTY:
             return None
-        self._note_request(organization)
-        return self._serve(organization, copy)
+        self._note_request(organization, now)
+        return served
 
-    def _note_request(self, organization: Organization) -> float:
-        now = self._clock.monotonic()
+    def _note_request(self, organization: Organization, now: float) -> None:
         organization.note_request(now, kept=self._schedule.keeps_warm(organization, now))
-        return now
 
-    def _serve(self, organization: Organization, copy: Copy) -> Served:
-        chance = self._tools.runtime.random()
-        return serve(organization, copy, self._clock.monotonic(), chance, self._limits)
+    def _serve(self, organization: Organization, copy: Copy, now: float) -> Served:
+        return serve(organization, copy, now, self._tools.runtime.random(), self._limits)
 
     def _current(self, organization: Organization, refused: int, until: float) -> Copy:
         """Return the copy that the state table allows to be served."""
-        if self._is_old(organization, refused):
+        if self._is_old(organization, refused, self._clock.monotonic()):
             self._look_now(organization)
         match organization.state(self._clock.monotonic()):
             case State.FRESH | State.STALE:
@@ -139,9 +142,9 @@ class Broker:
             raise refusal(organization, self._clock.monotonic())
         return copy
 
-    def _is_old(self, organization: Organization, refused: int) -> bool:
+    def _is_old(self, organization: Organization, refused: int, now: float) -> bool:
         """Tell whether the request itself must look: too long ago, or a newer one was refused."""
-        now, copy = self._clock.monotonic(), organization.copy
+        copy = organization.copy
         if copy is None and organization.may_attempt(now):
             return False  # the flight to come looks
         if copy is not None and copy.record.generation < refused:
@@ -179,8 +182,7 @@ class Broker:
             return self._lives(copy, min_ttl) and not organization.may_be(copy, refused)
 
         self._flights.wait(organization, enough, until, force=True)
-        copy = organization.copy
-        if copy is None or not enough(copy):
+        if (copy := organization.copy) is None or not enough(copy):
             raise TemporarilyUnavailableError(
                 "No token with this min_ttl can be had at the moment.", retry_after=5
             )
@@ -196,8 +198,7 @@ class Broker:
         retry_after = self._report(organization, given.record.generation)
         if retry_after is None:
             self._flights.wait(organization, is_other, until)
-            copy = organization.copy
-            if copy is not None and is_other(copy):
+            if (copy := organization.copy) is not None and is_other(copy):
                 return copy
             raise no_other(organization, self._clock.monotonic())
         raise TemporarilyUnavailableError("It is not replaced yet.", retry_after=retry_after)

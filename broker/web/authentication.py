@@ -40,6 +40,11 @@ class Authentication(Protocol):
         """The same by memory alone: it never waits, and refuses what it cannot tell."""
         ...
 
+    @property
+    def rests_on(self) -> object:
+        """What :attr:`at_hand` decides by: while it is the same object, who was let in still is."""
+        ...
+
     def by_header(self, authorization: str | None) -> Caller:
         """Return whose bearer credential a header holds (RFC 6750 section 2.1)."""
         ...
@@ -70,6 +75,11 @@ class CallersAuthentication:
     def takes_assertions(self) -> bool:
         """Whether service-account tokens are taken."""
         return self._service_accounts is not None
+
+    @property
+    def rests_on(self) -> Callers:
+        """The callers in force."""
+        return self._callers()
 
     def by_header(self, authorization: str | None) -> Caller:
         """Return whose key or service-account token the header holds."""
@@ -111,6 +121,11 @@ class NobodyIsAsked:
     @property
     def at_hand(self) -> "NobodyIsAsked":
         """Itself."""
+        return self
+
+    @property
+    def rests_on(self) -> object:
+        """Nothing else."""
         return self
 
     def by_header(self, authorization: str | None) -> Caller:

@@ -17,6 +17,7 @@ from broker.errors import (
 )
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
+from broker.web.acquaintances import Acquaintance, Acquaintances, digest_of
 from broker.web.authentication import Authentication
 from broker.web.errors import Row, row_of
 from broker.web.refusals import RefusalLog
@@ -79,6 +80,7 @@ class Desk:
         self._tally = tally
         self._clock = clock
         self._refusals = RefusalLog(clock)
+        self._acquaintances = Acquaintances()
 
     def serve(
         self, visit: Visit, identify: Identify, table: Mapping[type[Exception], Row]
@@ -100,28 +102,49 @@ class Desk:
             self._note(entry, began)
 
     def serve_at_once(
-        self, visit: Visit, identify: Identify, may_be: Callable[[], bool]
+        self,
+        visit: Visit,
+        words: str,
+        read: Callable[[], Identify | None],
+        may_be: Callable[[], bool],
     ) -> Served | None:
         """Return the token that :meth:`serve` would, if memory alone can tell; never waits.
 
-        ``may_be`` is asked last of all. None leaves no trace: :meth:`serve` has everything to say.
+        ``words`` are all that is read of a request to know who asks and what for; ``read`` does so,
+        where they have not proved it before. ``may_be`` is asked last of all. None leaves no trace:
+        :meth:`serve` has everything to say.
         """
         began, known = self._clock.monotonic(), self._broker.organizations
-        try:
-            caller, read = identify(self.authentication.at_hand)
-            organization, min_ttl, rejected = read()
-            if min_ttl or rejected is not None:
+        acquaintances = self._acquaintances.under(self.authentication.rests_on, known)
+        digest = digest_of(words)
+        one = acquaintances.get(digest)
+        if one is None:
+            one = self._meet(read(), known)
+            if one is None:
                 return None
-            served = self._broker.at_hand(choose(caller, organization, known))
-        except BrokerError:
-            return None
+            self._acquaintances.keep(acquaintances, digest, one)
+        served = self._broker.at_hand(one.organization)
         if served is None or not may_be():
             return None
-        entry = AuditEntry(visit.request_id, visit.remote)
-        entry.caller, entry.organization = caller.name, served.organization
+        entry = AuditEntry(visit.request_id, visit.remote, one.caller, served.organization)
         self._note_served(entry, served)
         self._note(entry, began)
         return served
+
+    def _meet(self, identify: Identify | None, known: frozenset[str]) -> Acquaintance | None:
+        """Return who asks and what for; None where memory cannot tell, or a token is not all."""
+        if identify is None:
+            return None
+        try:
+            caller, read = identify(self.authentication.at_hand)
+            wanted, min_ttl, rejected = read()
+            name = choose(caller, wanted, known)
+        except BrokerError:
+            return None
+        organization = self._broker.find(name)
+        if organization is None or min_ttl or rejected is not None:
+            return None
+        return Acquaintance(caller.name, organization)
 
     def _serve(self, entry: AuditEntry, identify: Identify, began: float) -> Served:
         caller, read = identify(self.authentication)

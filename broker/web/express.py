@@ -7,7 +7,6 @@ views' are: only the way there is shorter.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from io import BytesIO
 from typing import NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
@@ -33,13 +32,29 @@ _WAYS: dict[str, _Way] = {"GET": (token_answer, TABLE), "POST": (grant_answer, T
 
 
 class Asked(NamedTuple):
-    """A plain request: its method, how to tell who asks, and what else of it is looked at."""
+    """What is looked at of a request for a token, as it was sent.
+
+    ``sent`` is the query of a ``GET``, the form of a ``POST``.
+    """
 
     method: str
-    identify: Identify
+    authorization: str | None
+    sent: str
     request_id: str | None
     traceparent: str | None
     remote: str | None
+
+    def words(self) -> str:
+        """Return all that tells who asks and what for; no other request has the same."""
+        return f"{self.method} {self.authorization!r} {self.sent}"
+
+    def identify(self) -> Identify | None:
+        """Return how to tell who asks and what for; None where that is not told plainly."""
+        if self.method == "GET":
+            wish = plain_wish(self.sent)
+            return None if wish is None else by_header(self.authorization, wish)
+        form = plain_form(self.sent)
+        return None if form is None else by_grant(MEDIA_TYPE, self.authorization, lambda: form)
 
 
 class ExpressLane:
@@ -53,20 +68,21 @@ class ExpressLane:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a plain request for a token; let the views answer any other."""
         if environ["PATH_INFO"] == _PATH:
-            asked = _plain(environ)
-            if asked is not None:
-                own_id, answer = self.answer(asked)
+            asked = _asked(environ)
+            identify = None if asked is None else asked.identify()
+            if asked is not None and identify is not None:
+                own_id, answer = self.answer(asked, identify)
                 start_response(*answer.head(own_id))
                 return (answer.body,)
         return self._views(environ, start_response)
 
-    def answer(self, asked: Asked) -> tuple[str, Answer]:
+    def answer(self, asked: Asked, identify: Identify) -> tuple[str, Answer]:
         """Return the id that the request has, and its answer; never raises."""
         began = self._requests.begin()
         own_id = request_id.begin(asked.request_id, asked.traceparent)
         try:
             visit = Visit(own_id, asked.remote or "unix")
-            answer = self._serve(visit, asked.identify, _WAYS[asked.method])
+            answer = self._serve(visit, identify, _WAYS[asked.method])
             self._requests.tell(began, asked.method, _PATH, answer.status, asked.remote)
         finally:
             request_id.end()
@@ -75,11 +91,14 @@ class ExpressLane:
     def at_once(self, asked: Asked) -> tuple[str, Answer] | None:
         """Return what :meth:`answer` would, if that neither waits for nor logs anything.
 
-        None leaves no trace: then :meth:`answer` has everything to say.
+        None, too, where the request is not plain. It leaves no trace: :meth:`answer`, or the views,
+        have everything to say.
         """
         own_id = request_id.own(asked.request_id)
         visit = Visit(own_id, asked.remote or "unix")
-        served = self._desk.serve_at_once(visit, asked.identify, self._requests.passes_over)
+        served = self._desk.serve_at_once(
+            visit, asked.words(), asked.identify, self._requests.passes_over
+        )
         return None if served is None else (own_id, _WAYS[asked.method][0](served))
 
     def _serve(self, visit: Visit, identify: Identify, way: _Way) -> Answer:
@@ -90,26 +109,29 @@ class ExpressLane:
             return told(error, table)
 
 
-def _plain(environ: WSGIEnvironment) -> Asked | None:
-    """Return what is asked for, None if it is not told plainly."""
-    identify = _plain_identify(environ)
-    if identify is None:
+def _asked(environ: WSGIEnvironment) -> Asked | None:
+    """Return what is asked for, None if it is none of a token."""
+    get, sent = environ.get, _sent(environ)
+    if sent is None:
         return None
-    sent = environ.get
-    ids = sent("HTTP_X_REQUEST_ID"), sent("HTTP_TRACEPARENT")
-    return Asked(environ["REQUEST_METHOD"], identify, *ids, sent("REMOTE_ADDR"))
+    ids = get("HTTP_X_REQUEST_ID"), get("HTTP_TRACEPARENT")
+    who = get("HTTP_AUTHORIZATION")
+    return Asked(environ["REQUEST_METHOD"], who, sent, *ids, get("REMOTE_ADDR"))
 
 
-def _plain_identify(environ: WSGIEnvironment) -> Identify | None:
+def _sent(environ: WSGIEnvironment) -> str | None:
+    """Return the query or form that was sent, else None and leave the body to be read again."""
     method, query = environ["REQUEST_METHOD"], environ["QUERY_STRING"]
-    authorization = environ.get("HTTP_AUTHORIZATION")
     if method == "GET":
-        wish = plain_wish(query)
-        return None if wish is None else by_header(authorization, wish)
-    if method == "POST" and not query and environ.get("CONTENT_TYPE") == MEDIA_TYPE:
-        form = _plain_form(environ)
-        return None if form is None else by_grant(MEDIA_TYPE, authorization, lambda: form)
-    return None
+        return str(query)
+    if method != "POST" or query or environ.get("CONTENT_TYPE") != MEDIA_TYPE:
+        return None
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length.isdecimal() or int(length) > LONGEST_BODY:
+        return None
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    return str(body, "latin-1")
 
 
 def by_header(authorization: str | None, wish: Wish) -> Identify:
@@ -121,27 +143,16 @@ def by_header(authorization: str | None, wish: Wish) -> Identify:
     return identify
 
 
-def _plain_form(environ: WSGIEnvironment) -> dict[str, str] | None:
-    """Return the form that was sent, else None and leave the body to be read again."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    if not length.isdecimal() or int(length) > LONGEST_BODY:
-        return None
-    body = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
-    return plain_form(body)
-
-
-def plain_form(body: bytes) -> dict[str, str] | None:
+def plain_form(body: str) -> dict[str, str] | None:
     """Return a form that is ASCII and repeats no name; None for any other, as for queries."""
     if not body.isascii():
         return None
-    pairs = parse_qsl(body.decode(), keep_blank_values=True)
+    pairs = parse_qsl(body, keep_blank_values=True)
     form = dict(pairs)
     plain = len(form) == len(pairs) and "".join(form.values()).isascii()
     return form if plain and "".join(form).isascii() else None
 
 
-@lru_cache(maxsize=4096)
 def plain_wish(query: str) -> Wish | None:
     """Return what a plain query asks for, None for any other: the views tell what is wrong."""
     if not query:

@@ -18,7 +18,7 @@ from gunicorn.http.unreader import IterUnreader
 
 from broker.web.express import ExpressLane
 from broker.web.lingering import LingeringWorker
-from broker.web.shortcut import plain, wire
+from broker.web.shortcut import asked_of, wire
 
 if TYPE_CHECKING:
     from collections import deque
@@ -121,7 +121,7 @@ class PromptWorker(LingeringWorker):
             return None
         try:
             req: Any = Request(self.cfg, IterUnreader([head + end]), conn.client)
-            asked = plain(req, conn.client, body)
+            asked = asked_of(req, req.uri, conn.client, body)
             found = None if asked is None else lane.at_once(asked)
         except Exception:  # noqa: BLE001  # a thread will find the same, and answer it
             return None

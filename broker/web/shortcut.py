@@ -14,9 +14,8 @@ from typing import Any
 from gunicorn import SERVER
 
 from broker.web.answer import Answer
-from broker.web.desk import Identify
-from broker.web.express import Asked, by_header, plain_form, plain_wish
-from broker.web.token_endpoint import MEDIA_TYPE, by_grant
+from broker.web.express import Asked
+from broker.web.token_endpoint import MEDIA_TYPE
 
 _URI = "/token"
 _HEEDED = frozenset(
@@ -25,36 +24,34 @@ _HEEDED = frozenset(
 _SPECIAL = frozenset({"TRANSFER-ENCODING", "EXPECT", "UPGRADE"})
 
 
-def plain(req: Any, client: Any, body: bytes | None = None) -> Asked | None:
-    """Return what gunicorn's request asks for, None for one that is to go the usual way.
+def asked_of(req: Any, uri: str, client: Any, body: bytes | None = None) -> Asked | None:
+    """Return what gunicorn's request for ``uri`` asks for, None for one that goes the usual way.
 
-    ``body`` is what came with it; without, only a ``GET`` is plain.
+    ``body`` is what came with it; without, only a ``GET`` may go this way.
     """
     headers = _heeded(req.headers)
     if headers is None:
         return None
-    identify = _identify_get(req.uri, headers) if req.method == "GET" else None
-    if req.method == "POST" and req.uri == _URI and body is not None:
-        identify = _identify_post(headers, body)
-    if identify is None:
+    sent = _query(uri, headers) if req.method == "GET" else None
+    if req.method == "POST" and uri == _URI and body is not None:
+        sent = _form(headers, body)
+    if sent is None:
         return None
-    ids = headers.get("X-REQUEST-ID"), headers.get("TRACEPARENT")
-    return Asked(req.method, identify, *ids, _host(client))
+    get = headers.get
+    ids = get("X-REQUEST-ID"), get("TRACEPARENT")
+    return Asked(req.method, get("AUTHORIZATION"), sent, *ids, _host(client))
 
 
-def _identify_get(uri: str, headers: dict[str, str]) -> Identify | None:
-    if not uri.startswith(_URI) or "#" in uri or "CONTENT-LENGTH" in headers:
-        return None
-    wish = plain_wish(uri[len(_URI) + 1 :]) if uri[len(_URI) :][:1] in {"", "?"} else None
-    return None if wish is None else by_header(headers.get("AUTHORIZATION"), wish)
+def _query(uri: str, headers: dict[str, str]) -> str | None:
+    path, _, query = uri.partition("?")
+    return None if path != _URI or "#" in query or "CONTENT-LENGTH" in headers else query
 
 
-def _identify_post(headers: dict[str, str], body: bytes) -> Identify | None:
+def _form(headers: dict[str, str], body: bytes) -> str | None:
     sent = headers.get
     if sent("CONTENT-TYPE") != MEDIA_TYPE or sent("CONTENT-LENGTH") != str(len(body)):
         return None
-    form = plain_form(body)
-    return None if form is None else by_grant(MEDIA_TYPE, sent("AUTHORIZATION"), lambda: form)
+    return str(body, "latin-1")
 
 
 def _host(client: Any) -> str:

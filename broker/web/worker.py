@@ -29,7 +29,7 @@ from broker.web.lingering import LINGER
 from broker.web.malformed import about, has_body, read_body, refuse
 from broker.web.pool import Ended, Pool
 from broker.web.prompt import PromptWorker
-from broker.web.shortcut import plain, wire
+from broker.web.shortcut import asked_of, wire
 
 READ_LIMIT = 10.0
 """Seconds from a connection's first byte, or its next request's, to the end of that request."""
@@ -95,12 +95,13 @@ class BrokerWorker(PromptWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request; a plain one without WSGI. Return whether to keep the connection."""
-        lane, asked = self.lane, plain(req, conn.client)
-        if lane is None or asked is None:
+        lane, asked = self.lane, asked_of(req, req.uri, conn.client)
+        identify = None if asked is None else asked.identify()
+        if lane is None or asked is None or identify is None:
             return super().handle_request(req, conn)
         self.nr += 1
         with self._no_clock():
-            request_id, answer = lane.answer(asked)
+            request_id, answer = lane.answer(asked, identify)
         full = len(self.keepalived_conns) >= self.max_keepalived
         close = full or not self.alive or req.should_close()
         conn.sock.sendall(wire(req.version, answer, request_id, close=close))

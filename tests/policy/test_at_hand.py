@@ -3,6 +3,7 @@
 import pytest
 
 from broker.errors import AmbiguousError
+from broker.policy.answers import Served
 from broker.tokens import State
 from tests.policy.fleet import ACME, NEW_KEYS, Fleet, Worker
 
@@ -14,6 +15,13 @@ def alone(fleet: Fleet, worker: Worker) -> Worker:
     worker.ask()
     fleet.canvas.errors = [AmbiguousError("timeout")] * 1000
     return worker
+
+
+def at_hand(worker: Worker, name: str) -> Served | None:
+    """Return what memory alone can tell of an organization that there is."""
+    organization = worker.broker.find(name)
+    assert organization is not None
+    return worker.broker.at_hand(organization)
 
 
 def untouched(fleet: Fleet, worker: Worker) -> tuple[float, object, object]:
@@ -41,7 +49,7 @@ def test_only_what_nobody_need_wait_for(
     assert alone.health().state is state
     alone.broker._organizations[ACME].looked = alone.clock.monotonic()
     before = untouched(fleet, alone)
-    served = alone.broker.at_hand(ACME)
+    served = at_hand(alone, ACME)
     assert untouched(fleet, alone) == before
     if state in {State.FRESH, State.STALE}:
         assert served == alone.broker.token(ACME)
@@ -52,22 +60,22 @@ def test_only_what_nobody_need_wait_for(
 def test_not_what_may_be_old(fleet: Fleet, alone: Worker) -> None:
     """Another process may have had it replaced meanwhile."""
     fleet.clock.sleep(1.1)
-    assert alone.broker.at_hand(ACME) is not None
+    assert at_hand(alone, ACME) is not None
     fleet.clock.sleep(0.3)
     before = untouched(fleet, alone)
-    assert alone.broker.at_hand(ACME) is None
+    assert at_hand(alone, ACME) is None
     assert untouched(fleet, alone) == before
 
 
 def test_nobody_known(fleet: Fleet, alone: Worker) -> None:
     """An organization without a token, or none at all."""
     fleet.configure({"acme": NEW_KEYS, "globex": NEW_KEYS})
-    assert alone.broker.at_hand("globex") is None
-    assert alone.broker.at_hand("initech") is None
+    assert at_hand(alone, "globex") is None
+    assert alone.broker.find("initech") is None
 
 
 def test_who_asks_is_noted(fleet: Fleet, alone: Worker) -> None:
     """The organization is in use, and stays looked at."""
     for _ in range(30):
         fleet.run(1)
-        assert alone.broker.at_hand(ACME) is not None
+        assert at_hand(alone, ACME) is not None

@@ -14,7 +14,7 @@ from gunicorn.workers.gthread import TConn
 from broker.web import request_id
 from broker.web.express import ExpressLane
 from broker.web.server import QuietLogger
-from broker.web.shortcut import plain
+from broker.web.shortcut import asked_of
 from broker.web.worker import BrokerWorker
 from tests.web.rig import KEY
 from tests.web.test_express import BILLING, REQUESTS, Side, sides
@@ -156,9 +156,9 @@ def test_no_clock_of_the_client_runs_meanwhile(
     assert lane is not None
     answer = lane.answer
 
-    def look(asked: Any) -> Any:
+    def look(asked: Any, identify: Any) -> Any:
         seen.extend(until for _, until in short.worker._busy.values())
-        return answer(asked)
+        return answer(asked, identify)
 
     monkeypatch.setattr(lane, "answer", look)
     short.ask(RAW[0])
@@ -173,7 +173,8 @@ def test_what_was_asked_is_read_from_the_request() -> None:
         uri="/token?organization=acme",
         headers=[("HOST", "b"), ("X-REQUEST-ID", "mine"), ("TRACEPARENT", "t")],
     )
-    asked = plain(req, ("203.0.113.9", 7))
+    asked = asked_of(req, req.uri, ("203.0.113.9", 7))
     assert asked is not None
-    assert (asked.method, asked.request_id, asked.traceparent) == ("GET", "mine", "t")
+    assert (asked.method, asked.sent) == ("GET", "organization=acme")
+    assert (asked.request_id, asked.traceparent) == ("mine", "t")
     assert asked.remote == "203.0.113.9"
