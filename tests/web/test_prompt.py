@@ -19,7 +19,7 @@ from broker.errors import InvalidCredentialError
 from broker.web import lingering, request_id
 from broker.web import prompt as module
 from broker.web import worker as worker_module
-from broker.web.prompt import ACCEPTED, TURN
+from broker.web.prompt import ACCEPTED, TURN, without_query
 from broker.web.server import QuietLogger
 from broker.web.summary import RequestLog
 from broker.web.worker import BrokerWorker
@@ -190,6 +190,20 @@ EVERYTHING = (
     *(request.encode("latin-1") for request in RAW if not request.startswith("HEAD")),
     *(raw(path, headers).encode("latin-1") for path, headers in REQUESTS),
     *(posted(headers, form, path) for path, headers, form in FORMS),
+    *(
+        raw(f"/token?{query}", BILLING).encode("latin-1")
+        for query in (
+            "organization=acme#x",
+            "organization=acme=",
+            "",
+            "a" * 300,
+            "\xe4",
+            "[",
+            "a b",
+        )
+    ),
+    posted(FORM | {"Authorization": ""}, f"{GRANT}&{BY_NAME}"),
+    posted(FORM | {"Authorization": "None"}, f"{GRANT}&{BY_NAME}"),
     posted(FORM | {"Expect": "100-continue"} | basic("billing", KEY), GRANT),
     posted(FORM | {"Content-type": FORM["Content-Type"]} | basic("billing", KEY), GRANT),
     b"GET /token HTTP/1.1\r\n\r\nGET",
@@ -201,8 +215,8 @@ EVERYTHING = (
 
 
 def test_every_byte_is_the_same(loop: Loop, slow: Loop) -> None:
-    """Whoever gives the answer; and so are the audit and the metrics."""
-    for sent in EVERYTHING:
+    """Whoever gives the answer, and whoever asked before; and so are the audit and the metrics."""
+    for sent in EVERYTHING * 2:
         assert loop.once(sent) == slow.once(sent), sent
     assert loop.side.traces() == slow.side.traces()
     assert loop.given < slow.given
@@ -228,6 +242,26 @@ def test_a_plain_request_meets_no_thread(
         assert loop.ask(far, sent).startswith(b"HTTP/1.1 200 OK\r\n")
     assert len(loop.side.rig.audit) == 3
     assert loop.worker.nr == 3
+
+
+def test_the_parser_sees_no_plain_query() -> None:
+    """It has nothing to say of it; whatever is not plain it sees."""
+    named = b"GET /token?organization=a.b_c-9 HTTP/1.1\r\nHost: b"
+    assert without_query(named) == (
+        "/token?organization=a.b_c-9",
+        b"GET /token HTTP/1.1\r\nHost: b",
+    )
+    for line in (
+        b"/token HTTP/1.1",
+        b"/token?a%20b HTTP/1.1",
+        b"/token?a b HTTP/1.1",
+        b"/tokens?a",
+    ):
+        head = b"GET " + line + b"\r\nHost: b"
+        assert without_query(head) == ("", head)
+    for end in (b" HTTP/2.0\r\n", b" HTTP/1.1\n", b"#x HTTP/1.1\r\n", b" HTTP/1.1"):
+        head = b"GET /token?a" + end
+        assert without_query(head) == ("", head)
 
 
 @pytest.mark.parametrize("place", [1, 10, len(PLAIN) - 1])
