@@ -23,6 +23,28 @@ class Organization:
     look found what only a flight of its own puts right.
     """
 
+    __slots__ = (
+        "_limits",
+        "_lock",
+        "_reported",
+        "asked",
+        "binding",
+        "copy",
+        "doubted",
+        "history",
+        "looked",
+        "name",
+        "pause",
+        "refreshed_at",
+        "refused_generation",
+        "skew",
+        "store_answers",
+        "unanswered",
+        "unlanded",
+        "unsettled",
+        "wanted_since",
+    )
+
     def __init__(self, name: str, binding: Binding, limits: Limits, now: float) -> None:
         self.name = name
         self.binding = binding
