@@ -55,6 +55,7 @@ class Service:
         self._settings = settings
         self._born = parts.clock.monotonic()
         self._taken: dict[str, float] = {}
+        self._configured: object = None
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         sockets = parts.folder.sockets if parts.folder else None
@@ -102,10 +103,12 @@ class Service:
     def reload(self) -> None:
         """Look at the files once; a refused version is told and leaves the old one in force."""
         self._note("credentials", self._inputs.credentials.poll())
-        # At each look: a version that the broker could not take over last time is not lost.
         credentials = self._inputs.credentials.current
-        self._parts.meters.configured(credentials)
-        self._parts.broker.configure(credentials)
+        if credentials is not self._configured:
+            self._parts.meters.configured(credentials)
+            self._parts.broker.configure(credentials)
+            # Only now: a version that the broker could not take over is tried again.
+            self._configured = credentials
         if self._inputs.callers is not None:
             self._note("callers", self._inputs.callers.poll())
         if self._inputs.certificates is not None:

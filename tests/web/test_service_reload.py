@@ -48,6 +48,17 @@ def test_unchanged_files_are_not_told(house: House, caplog: pytest.LogCaptureFix
     assert told(caplog) == []
 
 
+def test_unchanged_files_change_nothing(house: House) -> None:
+    """What rests on which organizations there are is not found out again at each look."""
+    for _ in range(3):
+        house.service.reload()
+    known = house.rig.broker.organizations
+    assert known == {"acme"}
+    for _ in range(5):
+        house.service.reload()
+        assert house.rig.broker.organizations is known
+
+
 def test_broken_credentials_are_told_once_and_leave_the_old_in_force(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
