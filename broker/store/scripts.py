@@ -15,7 +15,7 @@ from broker.errors import StoreUnavailableError
 from broker.store.breaker import AnsweredError, Breaker
 
 _T = TypeVar("_T")
-NAMES = ("read", "acquire", "commit", "commit_spare", "fail", "report", "republish")
+NAMES = ("read", "calm", "acquire", "commit", "commit_spare", "fail", "report", "republish")
 
 
 class RedisClient(Protocol):
