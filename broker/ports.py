@@ -180,11 +180,11 @@ class RecordStores(Protocol):
 
     @property
     def together(self) -> int:
-        """How many may be read in one round trip; 0 where each needs its own."""
+        """How many may be read together; 0 where each needs a round trip of its own."""
         ...
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
-        """Read several in one round trip; each answer is that of :meth:`RecordStore.read`.
+        """Read several together; each answer is that of :meth:`RecordStore.read`.
 
         Raises :class:`~broker.errors.StoreUnavailableError`; an answer raises what concerns it
         alone. The stores are such as were opened here.

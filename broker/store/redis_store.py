@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TypeAlias, cast
+from typing import NoReturn, TypeAlias, cast
 
 from broker.credentials import Credentials
+from broker.errors import StoreUnavailableError
 from broker.limits import Limits
 from broker.ports import (
     Answer,
@@ -28,9 +29,10 @@ _TOGETHER = 100
 _SNAPSHOTS = 32
 """Answers to open take a worker's time: these, a thousandth of a second or two."""
 _PASSED_OVER = 100
-"""Sweeps that do not ask who is calm after one where nobody was, or where it can't be asked."""
+"""Sweeps that do not ask who is calm after one where Redis could not tell."""
 _PARTS = ("record", "lease", "backoff", "report")
-_CALM_PARTS = 3
+CALM_PARTS = 3
+"""The keys, from the first, of each organization in the script ``calm``."""
 
 
 class RedisRecordStore:
@@ -161,22 +163,30 @@ class RedisRecordStores:
 
     @property
     def together(self) -> int:
-        """How many may be read in one round trip; 0 where each needs its own."""
+        """How many may be read together; 0 where each needs a round trip of its own."""
         return _TOGETHER if self._scripts.together else 0
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
-        """Read several in one round trip; who is not answered there is asked again, alone.
+        """Read several; who is not answered by itself is asked again, alone.
 
         Nearly always nothing has changed. One script tells for all of whom that is so, at a small
-        part of the price of their snapshots; only those of the others are read.
+        part of the price of their snapshots; only those of the others are read, some at a time.
+        Where that fails, so do the answers that were to come, and no others.
         """
         stores = [(cast("RedisRecordStore", store), known) for store, known in asked]
         now, calm = self._who_is_calm(stores)
         rest = [one for one, is_calm in zip(stores, calm, strict=True) if not is_calm]
-        pieces = range(0, len(rest), _SNAPSHOTS)
-        answers = (answer for at in pieces for answer in self._read(rest[at : at + _SNAPSHOTS]))
+        answers: list[Answer] = []
+        try:
+            for at in range(0, len(rest), _SNAPSHOTS):
+                answers += self._read(rest[at : at + _SNAPSHOTS])
+        except StoreUnavailableError as error:
+            if len(rest) == len(stores) and not answers:
+                raise
+            answers += [partial(_fail, error)] * (len(rest) - len(answers))
+        told = iter(answers)
         return [
-            partial(Snapshot, now, known, unchanged=True) if is_calm else next(answers)
+            partial(Snapshot, now, known, unchanged=True) if is_calm else next(told)
             for (_, known), is_calm in zip(stores, calm, strict=True)
         ]
 
@@ -193,16 +203,20 @@ class RedisRecordStores:
         if self._to_pass_over or not any(known for _, known in stores):
             self._to_pass_over = max(0, self._to_pass_over - 1)
             return nobody
-        keys = [key for store, _ in stores for key in store.keys[:_CALM_PARTS]]
+        keys = [key for store, _ in stores for key in store.keys[:CALM_PARTS]]
         try:
             reply: bytes = self._scripts.run("calm", keys, *(known for _, known in stores))
         except AnsweredError:  # a proxy in front of several servers takes no keys of several slots
             reply = b"0 "
         now, flags = reply.decode().split(" ")
-        if "1" not in flags:
+        if not flags:
             self._to_pass_over = _PASSED_OVER
             return nobody
         return int(now) / MICROSECONDS, [flag == "1" for flag in flags]
+
+
+def _fail(error: StoreUnavailableError) -> NoReturn:
+    raise error
 
 
 def _ends(record: Record) -> float:

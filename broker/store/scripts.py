@@ -3,6 +3,7 @@
 import hashlib
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import resources
 from typing import Any, Protocol, TypeVar
 
@@ -87,7 +88,8 @@ class Scripts:
             replies = together.evalsha_each(sha, numkeys, values)
             if not any(isinstance(reply, NoScriptError) for reply in replies):
                 return replies
-            self._once(name, numkeys, values[0])
+            with suppress(ResponseError):  # Redis keeps the script, whatever became of it
+                self._once(name, numkeys, values[0])
             return together.evalsha_each(sha, numkeys, values)
 
         replies = self._breaker.call(lambda: self._try(ask))

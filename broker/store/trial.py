@@ -10,7 +10,7 @@ from broker.limits import Limits
 from broker.ports import Failure, Slot
 from broker.secret import Secret
 from broker.store.breaker import Breaker
-from broker.store.redis_store import RedisRecordStore
+from broker.store.redis_store import CALM_PARTS, RedisRecordStore
 from broker.store.scripts import RedisClient, Scripts
 from broker.store.seal import Seal
 from broker.tokens import Record, Spare
@@ -27,6 +27,7 @@ class Trial(RedisRecordStore):
         soon = Failure("probe", 0.001)
         self.acquire("a", 0, Slot.NONE)
         generation = self.commit("a", 0, _record(self.read(0).now), None).generation
+        self._scripts.run("calm", self.keys[:CALM_PARTS], generation)
         snapshot = self.read(0)
         self.acquire("b", generation, Slot.OWN)
         spare = Spare(Secret(secrets.token_hex()), snapshot.now + LIFETIME)

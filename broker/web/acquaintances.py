@@ -10,7 +10,7 @@ from typing import NamedTuple
 from broker.policy.organization import Organization
 
 MOST = 10_000
-"""Acquaintances that are kept, a quarter of a kilobyte each; who comes then is found anew."""
+"""Acquaintances that are kept, a quarter of a kilobyte each."""
 
 
 class Acquaintance(NamedTuple):
@@ -40,9 +40,10 @@ class Acquaintances:
         return found
 
     def keep(self, among: dict[bytes, Acquaintance], digest: bytes, one: Acquaintance) -> None:
-        """Keep one, if there is room."""
-        if len(among) < self._most:
-            among[digest] = one
+        """Keep one; where there is no room, all others are forgotten, and met again as they ask."""
+        if len(among) >= self._most:
+            among.clear()
+        among[digest] = one
 
 
 def digest_of(words: str) -> bytes:

@@ -44,6 +44,9 @@ class Asked(NamedTuple):
     traceparent: str | None
     remote: str | None
 
+    def __repr__(self) -> str:
+        return f"Asked({self.method})"  # the rest holds keys
+
     def words(self) -> str:
         """Return all that tells who asks and what for; no other request has the same."""
         return f"{self.method} {self.authorization!r} {self.sent}"

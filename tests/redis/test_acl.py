@@ -55,6 +55,7 @@ def use_everything(store: RedisRecordStore) -> None:
     """Run each script on the path that does most."""
     generation = commit(store)
     assert store.read(0).record is not None
+    assert store._scripts.run("calm", store.keys[:3], generation).endswith(b" 1")
     burn(store, "a", generation, Slot.OWN)
     store.fail("a", generation, Failure("connect", 0.001), clear_mark=True)
     burn(store, "b", generation, Slot.OWN)

@@ -140,10 +140,22 @@ def test_who_knows_nothing_asks_nobody_in_vain(
     assert told.take()[-1] == ("calm", 3)
 
 
-def test_where_nobody_is_calm_it_is_not_asked_for_a_while(
+def test_where_nobody_is_calm_it_is_asked_again(
+    fake: RedisHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One organization with a backoff does not make all others' looks dear."""
+    ((store, generation),) = asked = known_of(others(fake, 1))
+    store.acquire("a", generation, Slot.NONE)
+    told = Told(fake.scripts, monkeypatch)
+    for _ in range(3):
+        fake.stores.read_each(asked)
+    assert told.take() == [("calm", 3), ("read", 1)] * 3
+
+
+def test_a_server_without_a_name_is_not_asked_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server that does not tell its name calms nobody: one round trip is enough there."""
+    """It can calm nobody: one round trip is enough there."""
     harness = RedisHarness(fakeredis.FakeRedis())
     asked = known_of(others(harness, 2))
     told = Told(harness.scripts, monkeypatch)
@@ -171,13 +183,45 @@ def test_silence_is_silence(fake: RedisHarness, monkeypatch: pytest.MonkeyPatch)
     assert told.take() == [("calm", 6)]
 
 
+@pytest.mark.parametrize("failing", range(4))
+def test_a_round_trip_that_fails(
+    fake: RedisHarness, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Who was answered before is; the rest are not, and nobody waits for one more."""
+    stores = others(fake, 97)
+    asked = known_of(stores)
+    for store, generation in asked[1:]:
+        store.acquire("a", generation, Slot.NONE)
+    run_each, begun = fake.scripts.run_each, []
+
+    def fail_one(name: str, calls: Sequence[Any]) -> list[Any]:
+        begun.append(name)
+        if len(begun) == failing + 1:
+            raise StoreUnavailableError("Redis failed: TimeoutError")
+        return run_each(name, calls)
+
+    monkeypatch.setattr(fake.scripts, "run_each", fail_one)
+    answers = fake.stores.read_each(asked)
+    good = 1 + 32 * failing
+    assert all(answer().unchanged for answer in answers[:good])
+    for answer in answers[good:]:
+        with pytest.raises(StoreUnavailableError, match="TimeoutError"):
+            answer()
+    assert len(answers) == 97
+    assert len(begun) == min(failing + 1, 3)
+
+
 @pytest.mark.sockets
-def test_a_broken_key_is_not_calm(valkey: RedisServer) -> None:
-    """And keeps nobody else from being so."""
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_broken_key_is_not_calm(valkey: RedisServer, forgotten: bool) -> None:
+    """And keeps nobody else from being so, not even where Redis has forgotten the scripts."""
     harness = RedisHarness(valkey.client())
     asked = known_of(others(harness, 2))
     commit_first(harness)
+    harness.client.delete(harness.keys["record"])
     harness.client.set(harness.keys["record"], "not a hash")
+    if forgotten:
+        harness.client.script_flush()
     broken, *good = harness.stores.read_each([(harness.store, 1), *asked])
     assert [answer().unchanged for answer in good] == [True, True]
     with pytest.raises(StoreUnavailableError, match="ResponseError"):

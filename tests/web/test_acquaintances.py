@@ -152,8 +152,15 @@ def test_no_words_are_kept() -> None:
     assert {len(one) for one in digests} == {32}
 
 
+def test_nothing_shows_the_words() -> None:
+    """An exception may hold the request."""
+    shown = repr(Asked("GET", f"Bearer {KEY}", "organization=acme", None, None, None))
+    assert shown == "Asked(GET)"
+    assert KEY not in str(Asked("POST", None, f"client_secret={KEY}", None, None, None))
+
+
 def test_there_is_an_end_to_them(window: Window) -> None:
-    """Beyond it, they prove it each time; nobody who is kept is forgotten for another."""
+    """Then all are forgotten, so that who asks now is known and nobody holds a place for good."""
     organization = window.rig.broker.find("acme")
     assert organization is not None
     kept = Acquaintances(most=2)
@@ -161,7 +168,9 @@ def test_there_is_an_end_to_them(window: Window) -> None:
     under = kept.under("callers", known)
     for number in range(4):
         kept.keep(under, b"%d" % number, Acquaintance(f"c{number}", organization))
-    assert list(kept.under("callers", known)) == [b"0", b"1"]
+    assert list(kept.under("callers", known)) == [b"2", b"3"]
+    kept.keep(under, b"4", Acquaintance("c4", organization))
+    assert list(kept.under("callers", known)) == [b"4"]
     assert kept.under("callers", frozenset(["acme"])) == {}
     assert MOST >= 1000
 

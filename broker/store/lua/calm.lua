@@ -2,11 +2,12 @@
 -- record lies here, nobody has presented or refused it (so it has no spare), and there is neither
 -- lease nor backoff. What is no hash is not calm.
 -- KEYS  record, lease and backoff of each       ARGV  2.. the generation known of each
--- Returns "now flags": now in us, and for each 1 for calm, else 0.
+-- Returns "now flags": now in us, and for each 1 for calm, else 0. A server without a name cannot
+-- tell: there are no flags.
 local NONE = -2
 
 local flags = {}
-for number = 2, #ARGV do
+for number = 2, here ~= '' and #ARGV or 0 do
   local at = 3 * (number - 2)
   local record = redis.pcall('HMGET', KEYS[at + 1], 'generation', 'server', 'presented', 'refused')
   local calm = record[1] == ARGV[number] and is_here(record[2])
