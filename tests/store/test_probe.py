@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+import fakeredis
 import pytest
 from redis import exceptions as theirs
 from redis.sentinel import MasterNotFoundError
@@ -15,6 +17,8 @@ from redis.sentinel import MasterNotFoundError
 from broker.clock import SystemClock
 from broker.limits import Limits
 from broker.store.probe import COMMANDS, ProbeError, RedisProbe, Server
+from broker.store.scripts import NAMES, Scripts
+from broker.store.trial import open_trial
 from broker.store.trouble import Trouble, trouble_of
 from tests.redis.clusters import cluster
 from tests.servers import RedisServer, free_port
@@ -260,6 +264,20 @@ def test_every_command_of_the_scripts_is_tried() -> None:
     called = set(re.findall(r"redis\.p?call\('([A-Z]+)'", text)) | {"INFO"}
     assert called == {words[0] for words in COMMANDS.values()}
     assert [words[0].lower() for words in COMMANDS.values()] == list(COMMANDS)
+
+
+def test_every_script_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one as well."""
+    tried: set[str] = set()
+    run = Scripts.run
+
+    def note(self: Scripts, name: str, *arguments: Any) -> Any:
+        tried.add(name)
+        return run(self, name, *arguments)
+
+    monkeypatch.setattr(Scripts, "run", note)
+    open_trial(fakeredis.FakeRedis(), "test", Limits(), SystemClock()).play()
+    assert tried == set(NAMES)
 
 
 def test_without_a_limit_nothing_is_dropped() -> None:
