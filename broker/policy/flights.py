@@ -220,7 +220,7 @@ class Flights:
     def _fly(
         self, organization: Organization, flight: Flight, afterwards: Callable[[], None]
     ) -> None:
-        if self._flights.get(organization) is not flight:  # as above
+        if self._flights.get(organization) is not flight:  # as a sweep: given up, but kept
             return
         try:
             flight.run()

@@ -23,7 +23,8 @@ class Acquaintance(NamedTuple):
 class Acquaintances:
     """Those of one process; forgotten when what they rest on is replaced by anything else.
 
-    Only who was let in is kept, so strangers cannot fill it; under a digest, so it holds no key.
+    Only who was let in is kept, so strangers cannot fill it (but where nobody is asked who they
+    are); under a digest, so it holds no key.
     """
 
     def __init__(self, most: int = MOST) -> None:
