@@ -50,6 +50,8 @@ _BROKEN_BODY = tuple(
         "InvalidChunkSize",
     )
 )
+_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""The peer left during the TLS handshake, as a TCP probe does; which it is depends on Python."""
 
 
 class BrokenBodyError(ParseException):
@@ -57,7 +59,12 @@ class BrokenBodyError(ParseException):
 
 
 def refuse(client: socket.socket, addr: Any, error: BaseException) -> None:
-    """Answer a request that could not be read; neither answer nor log repeat any of it."""
+    """Answer a request that could not be read; neither answer nor log repeat any of it.
+
+    A peer that closed the connection before it sent anything is not logged.
+    """
+    if isinstance(error, _CLOSED):
+        return
     extra = about(type(error).__name__, addr)
     if isinstance(error, ssl.SSLError):
         _log.info("request.malformed", extra=extra)

@@ -59,6 +59,16 @@ def test_the_fault_of_the_request(
     assert record.__dict__["remote"] == "203.0.113.9"
 
 
+@pytest.mark.parametrize("error", [ssl.SSLEOFError(8, CANARY), ssl.SSLZeroReturnError(6, CANARY)])
+def test_a_peer_that_left_during_the_handshake(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is neither answered nor logged, by whichever class Python tells it."""
+    caplog.set_level(logging.DEBUG)
+    assert refused(error) == ("", {}, b"")
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     "error",
     [RuntimeError(CANARY), getattr(errors, "InvalidResponseHeader")(CANARY)],  # noqa: B009  # older types
