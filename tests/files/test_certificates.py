@@ -80,6 +80,7 @@ def handshake(context: ssl.SSLContext, client: ssl.SSLContext) -> str:
 def client_of(authority: Authority, shown: Pair | None = None) -> ssl.SSLContext:
     """Return a client that trusts an authority, and shows a certificate if it has one."""
     client = ssl.create_default_context(cafile=authority.file)
+    client.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 and later do
     client.check_hostname = False
     if shown:
         client.load_cert_chain(shown.certificate, shown.key)

@@ -28,8 +28,10 @@ class Authority:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        own = self._builder(self._name, self._key).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        own = (
+            self._builder(self._name, self._key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(key_usage(authority=True), critical=True)
         )
         self.file = self._write(own, self._key, name).certificate
 
@@ -37,8 +39,10 @@ class Authority:
         """Return a certificate for one host."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
-        builder = self._builder(name, key).add_extension(
-            x509.SubjectAlternativeName([host]), critical=False
+        builder = (
+            self._builder(name, key)
+            .add_extension(x509.SubjectAlternativeName([host]), critical=False)
+            .add_extension(key_usage(authority=False), critical=True)
         )
         return self._write(builder, key, f"server-{host.value}")
 
@@ -52,6 +56,13 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - DAY)
             .not_valid_after(now + DAY)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
         )
 
     def _write(
@@ -68,6 +79,21 @@ class Authority:
             )
         )
         return pair
+
+
+def key_usage(*, authority: bool) -> x509.KeyUsage:
+    """Return what a key is for (RFC 5280 section 4.2.1.3); Python 3.13 and later insist on it."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from broker.errors import NotSentError
+from tests.redis.certificates import key_usage
+from tests.servers import PATIENCE
 from tests.upstream.conftest import MakeClient
 from tests.upstream.samples import CREDENTIALS, DATE, HASTY, body, http
 from tests.upstream.scripted import ScriptedServer
@@ -33,6 +35,8 @@ def certificate(folder: Path, *names: x509.GeneralName) -> Path:
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(key_usage(authority=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
@@ -114,4 +118,4 @@ def test_the_deadline_hangs_up_on_tls_that_drips(make_client: MakeClient, loopba
     with ScriptedServer(b"HTTP/1.1 200 OK\r\n", *drip, tls=server_context(loopback)) as server:
         with pytest.raises(Exception, match="timeout"):
             make_client(server.url, HASTY, ca_file=loopback).authenticate(CREDENTIALS)
-        assert server.hung_up.wait(1)
+        assert server.hung_up.wait(PATIENCE)
