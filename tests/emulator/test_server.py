@@ -80,7 +80,7 @@ def test_a_dropped_call_ends_the_connection_at_once(server: EmulatorServer, drop
     before = monotonic()
     with pytest.raises(http.client.RemoteDisconnected):
         call(server)
-    assert monotonic() - before < 2
+    assert monotonic() - before < PATIENCE
     assert call(server).status == 200
 
 
@@ -253,7 +253,7 @@ def test_waiting_for_calls_that_do_not_come_fails(server: EmulatorServer) -> Non
 
 
 def test_stopping_ends_held_idle_and_dripping_calls_and_leaves_no_thread() -> None:
-    """All within a second; the callers see their connection end."""
+    """Long before a hold would end; the callers see their connection end."""
     before = set(threading.enumerate())
     with ThreadPoolExecutor(3) as pool, EmulatorServer(make_canvas()) as server:
         server.fault(hold="before", times=2)
@@ -264,7 +264,7 @@ def test_stopping_ends_held_idle_and_dripping_calls_and_leaves_no_thread() -> No
         with socket.create_connection(("127.0.0.1", server.port), PATIENCE):
             begun = monotonic()
             server.stop()
-            assert monotonic() - begun < 1
+            assert monotonic() - begun < PATIENCE
         for caller in (*held, dripping):
             assert isinstance(caller.exception(PATIENCE), http.client.HTTPException | OSError)
     assert {thread for thread in threading.enumerate() if thread not in before} == set()

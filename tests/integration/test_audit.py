@@ -111,7 +111,7 @@ def test_a_reader_that_has_stopped_slows_nobody(
             deployment.wait_for_token()
             replies = ask_often(deployment) + ask_often(deployment) + ask_often(deployment)
             assert {reply.status for reply in replies} == {200}
-            assert max(reply.seconds for reply in replies) < 2.0
+            assert max(reply.seconds for reply in replies) < 4.5
             began = time.monotonic()
             assert deployment.brokers[0].terminate() == 0
             assert time.monotonic() - began < PATIENCE

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.sockets
 
 PATIENCE = 15.0
 WORKERS = 3
+LAG = 0.3
+"""Seconds by which an answer of a quarter of a second ago may be off."""
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
 
@@ -90,10 +92,10 @@ def test_the_countdown_is_true_between_two_scrapes(deployment: Deployment) -> No
     """It does not stand still between two refreshes."""
     (broker,) = deployment.brokers
     name = 'broker_token_expires_in_seconds{organization="acme",token="access"}'
-    first, began = metrics(broker)[name], time.monotonic()
+    began, first, least = time.monotonic(), metrics(broker)[name], time.monotonic()
     time.sleep(1.1)
-    second, passed = metrics(broker)[name], time.monotonic() - began
-    assert abs((first - second) - passed) < 0.3
+    until, second, end = time.monotonic(), metrics(broker)[name], time.monotonic()
+    assert until - least - LAG <= first - second <= end - began + LAG
 
 
 def told(broker: BrokerProcess) -> dict[str, str]:
@@ -113,7 +115,7 @@ def test_health_names_every_worker(deployment: Deployment) -> None:
     try:
         expected = {pid: "warn" if pid == str(hung) else "pass" for pid in pids}
         wait_until(lambda: told(broker) == expected)
-        assert broker.get("/health").seconds < 2
+        assert broker.get("/health").seconds < 4.5
         wait_until(lambda: metrics(broker)["broker_workers{}"] == WORKERS - 1)
     finally:
         os.kill(hung, signal.SIGCONT)

@@ -14,7 +14,7 @@ from tests.redis.certificates import Authority
 
 pytestmark = pytest.mark.sockets
 
-SLOWEST = 2.0
+SLOWEST = 5.0
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from broker.pod import asking
 from broker.pod.answering import Listener
 from broker.pod.asking import Heard, ask
+from tests.servers import SLACK
 
 pytestmark = pytest.mark.sockets
 LIMIT = 0.2
-SLACK = 0.5
 
 
 @contextmanager

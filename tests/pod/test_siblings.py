@@ -20,9 +20,9 @@ from broker.pod.wire import to_bytes
 from tests.fakes import FakeClock
 from tests.pod.samples import GOOD, worker
 from tests.pod.sibling import sibling
+from tests.servers import SLACK
 
 pytestmark = pytest.mark.sockets
-SLACK = 0.5
 OTHER = 99_999_999
 """A number that no process has."""
 

@@ -16,8 +16,8 @@ SHORT = {
     "BROKER_REPORT_MIN_AGE": "0.1",
     "BROKER_REPORT_INTERVAL": "1",
 }
-SLOWEST = 2.0
-"""Seconds that a request may take while Redis is failing over: 1.5 and the machine's own."""
+SLOWEST = 4.5
+"""Seconds that any request may take."""
 
 
 def refresh(deployment: Deployment, generation: int) -> int:

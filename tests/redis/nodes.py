@@ -16,11 +16,11 @@ from broker.store.redis_store import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.tokens import Record
 from tests.fakes import credentials
-from tests.servers import START_LIMIT, RedisServer
+from tests.servers import SLACK, START_LIMIT, RedisServer
 
 LIMITS = Limits()
 PATIENCE = 15.0
-WORST = LIMITS.redis_worst + 0.3
+WORST = LIMITS.redis_worst + SLACK
 """Seconds that an operation may take at the very most, with some for a busy machine."""
 
 

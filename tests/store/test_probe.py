@@ -21,7 +21,7 @@ from broker.store.scripts import NAMES, Scripts
 from broker.store.trial import open_trial
 from broker.store.trouble import Trouble, trouble_of
 from tests.redis.clusters import cluster
-from tests.servers import RedisServer, free_port
+from tests.servers import SLACK, RedisServer, free_port
 
 PREFIX = "probed"
 PASSWORD = "probe-password"
@@ -197,7 +197,7 @@ class TestOfServers:
         valkey_of_its_own.hang()
         began = time.monotonic()
         assert refusal(probe.reach).trouble is Trouble.TIMEOUT
-        assert time.monotonic() - began < LIMITS.redis_worst + 0.3
+        assert time.monotonic() - began < LIMITS.redis_worst + SLACK
         valkey_of_its_own.resume()
 
     @pytest.mark.parametrize(

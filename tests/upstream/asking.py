@@ -10,6 +10,7 @@ from broker.limits import Limits
 from broker.upstream.answer import Answer
 from broker.upstream.route import Route
 from broker.upstream.wire import Request, exchange
+from tests.servers import SLACK
 from tests.upstream.samples import LIMITS
 
 REQUEST = Request("/Authenticate", {"Accept": "application/json"})
@@ -27,5 +28,5 @@ def failure(url: str, limits: Limits = LIMITS) -> UpstreamError:
     began = time.monotonic()
     with pytest.raises(UpstreamError) as found:
         ask(url, limits=limits)
-    assert time.monotonic() - began < limits.upstream_timeout + 0.3
+    assert time.monotonic() - began < limits.upstream_timeout + SLACK
     return found.value

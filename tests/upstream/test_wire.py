@@ -10,6 +10,7 @@ from broker.errors import AmbiguousError, UpstreamError
 from broker.limits import Limits
 from broker.upstream.route import Route
 from broker.upstream.wire import exchange
+from tests.servers import PATIENCE
 from tests.upstream.asking import DRIP, REQUEST, ask, failure
 from tests.upstream.samples import DATE, HASTY, LIMITS, FakeClock, body, http
 from tests.upstream.scripted import Act, ScriptedServer
@@ -122,7 +123,7 @@ def test_the_deadline_hangs_up_on_a_server_that_drips() -> None:
     """Canvas sees the connection end: the thread that was given up does not read on."""
     with ScriptedServer(HEAD, *DRIP) as server:
         failure(server.url, HASTY)
-        assert server.hung_up.wait(1)
+        assert server.hung_up.wait(PATIENCE)
 
 
 def test_a_body_of_the_largest_allowed_length_is_read() -> None:

@@ -11,6 +11,7 @@ from broker.errors import NotSentError
 from broker.limits import Limits
 from broker.upstream import wire
 from broker.upstream.wire import CARRIER, Request
+from tests.servers import PATIENCE, SLACK
 from tests.upstream.asking import DRIP, ask, failure
 from tests.upstream.samples import HASTY, body, http
 from tests.upstream.scripted import ScriptedServer
@@ -50,7 +51,7 @@ def test_a_connection_that_does_not_come_about_is_definite() -> None:
             filler.settimeout(0)
             filler.connect_ex(full.getsockname())
         found = failure(f"http://127.0.0.1:{full.getsockname()[1]}", limits)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < limits.upstream_connect_timeout + SLACK
     assert isinstance(found, NotSentError)
     assert found.kind == "connect_timeout"
 
@@ -68,7 +69,7 @@ def test_a_handshake_that_does_not_end_is_definite(script: list[bytes | float]) 
     """Silent or dripping, TLS ends at the deadline at the latest, and the connection with it."""
     with ScriptedServer(*script, first=True) as server:
         found = failure(server.url.replace("http:", "https:"), HASTY)
-        assert server.hung_up.wait(1)
+        assert server.hung_up.wait(PATIENCE)
     assert isinstance(found, NotSentError)
     assert found.kind == "connect_timeout"
 
@@ -85,7 +86,7 @@ def test_an_abandoned_attempt_never_sends(monkeypatch: pytest.MonkeyPatch) -> No
     resolve = socket.getaddrinfo
 
     def slow(*args: object) -> object:
-        release.wait(5)
+        release.wait(PATIENCE)
         return resolve(*args)  # type: ignore[arg-type] # handed through as they came
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
@@ -94,9 +95,9 @@ def test_an_abandoned_attempt_never_sends(monkeypatch: pytest.MonkeyPatch) -> No
         carriers = [thread for thread in threads() if thread.name == CARRIER]
         release.set()
         for carrier in carriers:
-            carrier.join(5)
-        assert server.accepted.wait(1)
-        assert server.hung_up.wait(1)
+            carrier.join(PATIENCE)
+        assert server.accepted.wait(PATIENCE)
+        assert server.hung_up.wait(PATIENCE)
     assert carriers
     assert isinstance(found, NotSentError)
     assert found.kind == "connect_timeout"
