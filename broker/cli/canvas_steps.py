@@ -11,7 +11,9 @@ from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.clock import Clock
 from broker.credentials import Credentials
 from broker.errors import UpstreamError
+from broker.files.tls import contexts
 from broker.settings import Settings
+from broker.settings.inputs import canvas_authorities
 from broker.settings.urls import location
 from broker.upstream import CanvasClient, FailureKind
 from broker.upstream.probe import CanvasProbe, ProbeError
@@ -54,10 +56,10 @@ def canvas_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
             limits,
             clock,
             proxy=proxy.reveal() if proxy else None,
-            ca_file=settings.canvas_ca_file,
+            tls=contexts(canvas_authorities(settings)),
         )
-    except (ValueError, OSError):
-        sentence = "BROKER_CANVAS_PROXY must begin with http://, and BROKER_CANVAS_CA_FILE be read."
+    except ValueError:
+        sentence = "BROKER_CANVAS_PROXY must begin with http://."
         yield Step(NAME, partial(fail, sentence), _RESERVE, (SETTINGS,))
         return
     near = location(proxy.reveal()) if proxy else location(settings.canvas_url)
@@ -138,7 +140,7 @@ def authenticate_steps(settings: Settings, clock: Clock, chosen: Sequence[str]) 
                 settings.limits,
                 clock,
                 proxy=proxy.reveal() if proxy else None,
-                ca_file=settings.canvas_ca_file,
+                tls=contexts(canvas_authorities(settings)),
             )
             work = partial(_authenticate, client, known[name])
         limit = settings.limits.upstream_timeout + _RESERVE

@@ -13,11 +13,12 @@ from marshmallow.exceptions import SCHEMA
 from broker.callers import CALLER_NAME, CALLER_NAME_RULE, Caller, Callers
 from broker.files.caller_schema import CallerSchema
 from broker.files.reading import UnreadableError, read_text, shown, signature
+from broker.files.repeated import repeated
 from broker.files.watch import Reading
 
 SETTING = "BROKER_CALLERS_FILE"
 _ROOT = "callers"
-_PLACE = re.compile(r"\(at (line \d+, column \d+|end of document)\)$")
+_PLACE = re.compile(r"\(at (line (?P<line>\d+), column \d+|end of document)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,7 @@ def parse_callers(text: str) -> tuple[Callers, list[str]]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        place = _PLACE.search(str(error))
-        return Callers(), [f"is not TOML (at {place[1]})" if place else "is not TOML"]
+        return Callers(), [_not_toml(text, _PLACE.search(str(error)))]
     except RecursionError:
         return Callers(), ["is nested too deeply"]
     tables = document.pop(_ROOT, {})
@@ -71,6 +71,14 @@ def parse_callers(text: str) -> tuple[Callers, list[str]]:
     found = [_parse_caller(name, table, problems) for name, table in tables.items()]
     callers = Callers(tuple(caller for caller in found if caller))
     return callers, [*problems, *callers.problems()]
+
+
+def _not_toml(text: str, place: re.Match[str] | None) -> str:
+    """Return what is wrong and where; the parser's own words could show a value."""
+    if place is None:
+        return "is not TOML"
+    last = int(place["line"] or len(text.splitlines()))
+    return repeated(text, last) or f"is not TOML (at {place[1]})"
 
 
 def _unheeded(callers: Callers) -> Iterator[str]:

@@ -16,7 +16,10 @@ class UnreadableError(Exception):
 
 
 def read_text(path: Path) -> str:
-    """Return the text of ``path``; raise :class:`UnreadableError` if it has none to give."""
+    """Return the text of ``path``; raise :class:`UnreadableError` if it has none to give.
+
+    A byte order mark at its beginning, which some editors write, is dropped.
+    """
     found = _read(path)
     if isinstance(found, UnreadableError):
         raise found
@@ -38,7 +41,7 @@ def _read(path: Path) -> str | UnreadableError:
     if len(content) > LIMIT:
         return UnreadableError(f"is longer than {LIMIT} bytes")
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return UnreadableError("is not UTF-8 text")
 

@@ -1,12 +1,13 @@
 """Putting together what tells service accounts."""
 
-from pathlib import Path
+import ssl
+from collections.abc import Callable
 
 from broker.clock import Clock
 from broker.kubernetes.key_source import KeySource
 from broker.kubernetes.keys import Keys
-from broker.kubernetes.own_token import OwnTokenError, own_issuer
 from broker.kubernetes.service_accounts import ServiceAccounts
+from broker.secret import Secret
 
 
 class SetupError(Exception):
@@ -16,24 +17,18 @@ class SetupError(Exception):
 def service_accounts(  # noqa: PLR0913  # each argument is a setting
     *,
     audience: str,
-    issuer: str | None,
+    issuer: str,
     jwks_url: str,
-    token_file: Path,
-    ca_file: Path | None,
+    token: Callable[[], Secret],
+    tls: Callable[[], ssl.SSLContext] | None,
     clock: Clock,
 ) -> ServiceAccounts:
     """Return what tells service accounts by their tokens for ``audience``; fetches nothing yet.
 
-    Without ``issuer`` it is that of the broker's own token in ``token_file``. Without ``ca_file``
-    the system's certificate authorities count. Raises SetupError.
+    ``token`` and ``tls`` as in :class:`KeySource`. Raises SetupError.
     """
     try:
-        expected = issuer if issuer is not None else own_issuer(token_file)
-        source = KeySource(jwks_url, token_file=token_file, ca_file=ca_file)
-    except OwnTokenError as error:
-        raise SetupError(f"the issuer of the own token cannot be told: {error}") from None
-    except OSError:
-        raise SetupError("the CA file cannot be read, or holds no certificates") from None
+        source = KeySource(jwks_url, token=token, tls=tls)
     except ValueError as error:
         raise SetupError(str(error)) from None
-    return ServiceAccounts(audience, expected, Keys(source.fetch, clock), clock)
+    return ServiceAccounts(audience, issuer, Keys(source.fetch, clock), clock)

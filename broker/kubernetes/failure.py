@@ -6,10 +6,6 @@ from enum import StrEnum
 class KeysFailure(StrEnum):
     """The words, for logs and health."""
 
-    OWN_TOKEN = "own_token"  # noqa: S105  # the name of a failure
-    """The broker's own token could not be read."""
-    CA_FILE = "ca_file"
-    """The certificate authorities could not be read."""
     CONNECT = "connect"
     """Name resolution or the connection failed."""
     TLS = "tls"

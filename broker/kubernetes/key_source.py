@@ -2,9 +2,9 @@
 
 import logging
 import ssl
+from collections.abc import Callable
 from contextlib import closing
 from http import HTTPStatus
-from pathlib import Path
 from threading import Thread
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,7 +13,7 @@ from urllib3.response import HTTPResponse
 from broker import __version__
 from broker.kubernetes.failure import KeysError, KeysFailure
 from broker.kubernetes.fetching import Connection, Fetch, TlsConnection, kind_of
-from broker.kubernetes.own_token import OwnTokenError, read_own_token
+from broker.secret import Secret
 
 FETCH_TIMEOUT = 1.0
 """Longest whole fetch in seconds, name resolution to the last byte."""
@@ -25,18 +25,23 @@ _PIECE = 8192
 
 
 class KeySource:
-    """The JWKS at ``jwks_url``, read with the token in ``token_file`` as Bearer.
+    """The JWKS at ``jwks_url``, read with the broker's own token as Bearer.
 
-    ``ca_file`` replaces the system's certificate authorities. Both files are read anew for each
-    fetch: the kubelet renews them. Raises ValueError for a URL that cannot be used, OSError for a
-    ``ca_file`` that cannot be read now.
+    ``token`` and ``tls`` are called for each fetch and return the token, and what the server is
+    verified with, as they are then: the kubelet renews both. Without ``tls`` the system's
+    certificate authorities count. Raises ValueError for a URL that cannot be used.
     """
 
-    def __init__(self, jwks_url: str, *, token_file: Path, ca_file: Path | None) -> None:
+    def __init__(
+        self,
+        jwks_url: str,
+        *,
+        token: Callable[[], Secret],
+        tls: Callable[[], ssl.SSLContext] | None,
+    ) -> None:
         self._url = _split(jwks_url)
-        self._token_file = token_file
-        self._ca_file = ca_file
-        self._tls_context()
+        self._token = token
+        self._tls = tls or ssl.create_default_context
         # What it warns of shows what the server sent, which may be our own header.
         logging.getLogger("urllib3.connection").addFilter(_drop)
 
@@ -72,12 +77,8 @@ class KeySource:
                 return _body(response)
 
     def _headers(self) -> dict[str, str]:
-        try:
-            token = read_own_token(self._token_file)
-        except OwnTokenError:
-            raise KeysError(KeysFailure.OWN_TOKEN) from None
         return {
-            "Authorization": f"Bearer {token.reveal()}",
+            "Authorization": f"Bearer {self._token().reveal()}",
             "Accept": "application/jwk-set+json, application/json",
             "Accept-Encoding": "identity",
             "Connection": "close",
@@ -88,14 +89,8 @@ class KeySource:
         host, port = self._url.hostname or "", self._url.port
         if self._url.scheme == "http":
             return Connection(fetch, host, port or 80, timeout=CONNECT_TIMEOUT)
-        try:
-            context = self._tls_context()
-        except OSError:
-            raise KeysError(KeysFailure.CA_FILE) from None
+        context = self._tls()
         return TlsConnection(fetch, host, port or 443, timeout=CONNECT_TIMEOUT, ssl_context=context)
-
-    def _tls_context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self._ca_file)
 
     def _target(self) -> str:
         return (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")

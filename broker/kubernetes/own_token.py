@@ -2,6 +2,7 @@
 
 import re
 import stat
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from broker.kubernetes.compact import LONGEST_TOKEN, read_unverified
@@ -48,7 +49,7 @@ def _read(path: Path) -> bytes:
         if not stat.S_ISREG(path.stat().st_mode):
             raise OwnTokenError("the token file is not a file")
         with path.open("rb") as file:
-            return file.read(LONGEST_TOKEN + 1)
+            return file.read(LONGEST_TOKEN + 1).removeprefix(BOM_UTF8)
     except FileNotFoundError:
         raise OwnTokenError("the token file does not exist") from None
     except (OSError, ValueError):

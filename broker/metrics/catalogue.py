@@ -128,8 +128,9 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "broker_reloads_total",
         Type.COUNTER,
-        "New versions of the files looked at, `what` is `credentials`, `callers` or "
-        "`certificates`, `outcome` is `success` or `refused`",
+        "New versions of the files looked at, `what` is `credentials`, `callers`, `certificates`, "
+        "`canvas_ca`, `kubernetes_ca`, `kubernetes_token` or `redis_tls`, `outcome` is `success` "
+        "or `refused`",
         ("what", "outcome"),
     ),
     Metric(

@@ -26,7 +26,16 @@ REFUSALS = (
     "temporarily_unavailable",
     "unsupported_grant_type",
 )
-FILES = ("credentials", "callers", "certificates")
+FILES = (
+    "credentials",
+    "callers",
+    "certificates",
+    "canvas_ca",
+    "kubernetes_ca",
+    "kubernetes_token",
+    "redis_tls",
+)
+"""What ``Inputs`` of the settings watches, by its names there."""
 _SERVED_STATES = (State.FRESH, State.STALE, State.CRITICAL)
 
 SERIES: Mapping[str, tuple[tuple[str, ...], ...]] = {

@@ -7,7 +7,7 @@ from broker.policy.answers import OrganizationHealth
 
 @dataclass(frozen=True, slots=True)
 class FilesReport:
-    """The state of one kind of files: ``credentials``, ``callers`` or ``certificates``.
+    """The state of one kind of files, such as ``credentials``.
 
     ``problems`` tells why the version that lies there is not in force, or not all of it;
     ``taken_at`` is the Unix time at which a version was last taken over.

@@ -1,7 +1,8 @@
 """Settings: everything that ``BROKER_*`` says, checked as a whole before anything starts."""
 
 from broker.settings.bind import is_loopback
-from broker.settings.loading import ONLY_ORGANIZATION, Inputs, load, load_inputs, redacted
+from broker.settings.inputs import ONLY_ORGANIZATION, Inputs, load_inputs
+from broker.settings.loading import load, redacted
 from broker.settings.redis_login import redis_address
 from broker.settings.schema import CATALOGUE, SettingDoc
 from broker.settings.values import CallerAuth, ClientCerts, LogFormat, LogLevel, Settings, Tracing

@@ -1,14 +1,14 @@
 """What settings may not say together. Each check is silent about settings that are bad alone."""
 
-import ssl
 from collections.abc import Callable, Iterator
 
+from broker.files.authorities import watch_authorities
 from broker.files.callers import read_callers
 from broker.files.credentials import read_credentials
 from broker.settings import edge_checks
 from broker.settings.bind import is_loopback
 from broker.settings.draft import Draft
-from broker.settings.redis_login import redis_login
+from broker.settings.redis_login import redis_files, redis_login
 from broker.settings.urls import parse_url
 from broker.settings.values import CallerAuth
 
@@ -29,12 +29,7 @@ def _canvas_in_the_clear(draft: Draft) -> Iterator[str]:
 def _canvas_authorities(draft: Draft) -> Iterator[str]:
     if not draft.knows("canvas_ca_file") or draft["canvas_ca_file"] is None:
         return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(draft["canvas_ca_file"])
-    except ssl.SSLError:
-        yield "BROKER_CANVAS_CA_FILE must hold certificates in PEM"
-    except OSError as error:
-        yield f"BROKER_CANVAS_CA_FILE cannot be read ({error.strerror})"
+    yield from watch_authorities("BROKER_CANVAS_CA_FILE", draft["canvas_ca_file"]).problems
 
 
 def _credentials(draft: Draft) -> Iterator[str]:
@@ -110,6 +105,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     _credentials_folder,
     _callers_file,
     redis_login,
+    redis_files,
     edge_checks.tls,
     edge_checks.kubernetes,
     edge_checks.audit,

@@ -41,7 +41,8 @@ DECLARED: dict[str, Setting[Any]] = {
         shown=location,
     ),
     "canvas_ca_file": Location(
-        "PEM file of the authorities trusted for Canvas, in place of the system's"
+        "PEM file of the authorities trusted for Canvas, in place of the system's; read again when "
+        "it changes"
     ),
     "credentials_dir": Location(
         "Folder with one folder per organization, each with the files `consumer` and `secret-key`; "
@@ -107,12 +108,13 @@ DECLARED: dict[str, Setting[Any]] = {
         default="https://kubernetes.default.svc/openid/v1/jwks",
     ),
     "kubernetes_token_file": Location(
-        "The broker's own service-account token: shown when the keys are fetched, read anew each "
-        "time",
+        "The broker's own service-account token: shown when the keys are fetched, read again when "
+        "it changes",
         default="/var/run/secrets/kubernetes.io/serviceaccount/token",
     ),
     "kubernetes_ca_file": Location(
-        "PEM file of the authorities trusted for `BROKER_KUBERNETES_JWKS_URL`",
+        "PEM file of the authorities trusted for `BROKER_KUBERNETES_JWKS_URL`; read again when it "
+        "changes",
         default="/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
     ),
     "audit_log": Text(
@@ -148,7 +150,7 @@ DECLARED: dict[str, Setting[Any]] = {
     "workers": Count("Worker processes", default="2"),
     "threads": Count("Threads of each worker; at most half of them wait", default="256", least=2),
     "reload_interval": Duration(
-        "Seconds between two looks at the credentials folder and the callers file", default="2"
+        "Seconds between two looks at the [files](operations.md#files)", default="2"
     ),
     "keep_warm": Duration(
         "Seconds after its last request for which an organization's token is kept warm",

@@ -2,15 +2,15 @@
 
 import errno
 import os
-import ssl
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from broker.files.authorities import watch_authorities
 from broker.files.certificates import certificate_problems
-from broker.files.reading import UnreadableError, read_text
 from broker.kubernetes.own_token import OwnTokenError, own_issuer
 from broker.settings.draft import Draft
+from broker.settings.own_token_file import watch_own_token
 from broker.settings.values import CallerAuth, Tracing
 
 _TLS = ("tls_cert_file", "tls_key_file", "tls_client_ca_file")
@@ -46,10 +46,17 @@ def kubernetes(draft: Draft) -> Iterator[str]:
             "them"
         )
         return
-    if draft["kubernetes_issuer"] is None and draft.knows("kubernetes_token_file"):
-        yield from _own_issuer(draft["kubernetes_token_file"])
+    if draft.knows("kubernetes_token_file"):
+        yield from _own_token(draft["kubernetes_token_file"], draft["kubernetes_issuer"])
     if draft.knows("kubernetes_jwks_url", "kubernetes_ca_file"):
         yield from _authorities(draft["kubernetes_jwks_url"], draft["kubernetes_ca_file"])
+
+
+def _own_token(token_file: Path, issuer: str | None) -> Iterator[str]:
+    problems = watch_own_token(token_file).problems
+    yield from problems
+    if issuer is None and not problems:
+        yield from _own_issuer(token_file)
 
 
 def _own_issuer(token_file: Path) -> Iterator[str]:
@@ -65,13 +72,7 @@ def _own_issuer(token_file: Path) -> Iterator[str]:
 def _authorities(jwks_url: str, ca_file: Path) -> Iterator[str]:
     if not jwks_url.startswith("https:"):
         return
-    try:
-        text = read_text(ca_file).encode("ascii", "replace").decode()  # comments may be anything
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except UnreadableError as error:
-        yield f"BROKER_KUBERNETES_CA_FILE {error}"
-    except (ssl.SSLError, ValueError):
-        yield "BROKER_KUBERNETES_CA_FILE must hold certificates in PEM"
+    yield from watch_authorities("BROKER_KUBERNETES_CA_FILE", ca_file).problems
 
 
 def audit(draft: Draft) -> Iterator[str]:

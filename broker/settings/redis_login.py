@@ -1,8 +1,14 @@
-"""Logins at Redis that do not stand in its URL: deployments keep a password in a Secret alone."""
+"""Logins at Redis that do not stand in its URL, and the TLS files that do.
+
+Deployments keep a password in a Secret alone.
+"""
 
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
+from broker.files.redis_tls import watch_redis_tls
+from broker.files.tls import TlsContext
+from broker.files.watch import Watched
 from broker.settings.draft import Draft
 from broker.settings.urls import parse_url
 from broker.settings.values import Settings
@@ -29,6 +35,21 @@ def redis_login(draft: Draft) -> Iterator[str]:
                 f"{_name(field)} is set and BROKER_REDIS_URL has a login at the sentinels, too; "
                 "set one of them"
             )
+
+
+def redis_files(draft: Draft) -> Iterator[str]:
+    """Yield what is wrong with the files that the URL of Redis names."""
+    if draft.knows("redis_url"):
+        watched = redis_tls(draft["redis_url"].reveal())
+        yield from watched.problems if watched else ()
+
+
+def redis_tls(url: str) -> Watched[TlsContext] | None:
+    """Return the watched files that the query of a URL names; None where it is not TLS."""
+    parts = parse_url(url)
+    if not parts.scheme.startswith("rediss"):
+        return None
+    return watch_redis_tls(dict(parse_qsl(parts.query or "")))
 
 
 def redis_address(settings: Settings) -> str:

@@ -4,11 +4,13 @@ redis-py bounds each connect and each read. One call may be many of them: greeti
 one after the other, a cluster's layout asked of node after node. Here all of a call share its time.
 """
 
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -19,6 +21,8 @@ from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnecti
 
 from broker.store.scripts import RedisClient
 
+Contexts: TypeAlias = Callable[[], ssl.SSLContext]
+"""Returns what a connection over TLS is made with, as it is at each call."""
 _T = TypeVar("_T")
 _budget = threading.local()
 _LOST = (ReadOnlyError, MasterDownError, RedisClusterException, SlotNotCovered)
@@ -82,7 +86,22 @@ class PlainConnection(_Bounded, Connection):
     """Over TCP."""
 
 
-class TlsConnection(_Bounded, SSLConnection):
+class _Tls(_Bounded):
+    """Mixed into a connection over TLS: the context may be given."""
+
+    @staticmethod
+    def context() -> ssl.SSLContext | None:
+        """Return what the connection is made with; None leaves it to redis-py."""
+        return None
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> Any:
+        # redis-py takes nothing but the names of files, and reads them at each connection.
+        if (context := self.context()) is not None:
+            return context.wrap_socket(sock, server_hostname=self.host)
+        return super()._wrap_socket_with_ssl(sock)  # type: ignore[misc] # the class beside has it
+
+
+class TlsConnection(_Tls, SSLConnection):
     """Over TLS."""
 
 
@@ -94,8 +113,15 @@ class PrimaryConnection(_Bounded, SentinelManagedConnection):
     """Over TCP to the primary that the sentinels name."""
 
 
-class PrimaryTlsConnection(_Bounded, SentinelManagedSSLConnection):
+class PrimaryTlsConnection(_Tls, SentinelManagedSSLConnection):
     """Over TLS to the primary that the sentinels name."""
+
+
+def speaking(kind: type, tls: Contexts | None) -> type:
+    """Return a kind of connection that speaks TLS, if it does at all, as ``tls`` says."""
+    if tls is None or not issubclass(kind, _Tls):
+        return kind
+    return type(kind.__name__, (kind,), {"context": staticmethod(tls)})
 
 
 class Client(RedisClient, Protocol):

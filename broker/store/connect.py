@@ -17,12 +17,14 @@ from broker.limits import Limits
 from broker.store.bounded import (
     BoundedClient,
     Client,
+    Contexts,
     PlainConnection,
     PrimaryConnection,
     PrimaryTlsConnection,
     TlsConnection,
     UnixConnection,
     left,
+    speaking,
 )
 
 _PORT = 6379
@@ -38,8 +40,11 @@ Options = dict[str, Any]
 Address = tuple[str, int]
 
 
-def connect(url: str, limits: Limits) -> BoundedClient:
+def connect(url: str, limits: Limits, tls: Contexts | None = None) -> BoundedClient:
     """Return a client for ``url``; nothing is sent yet. Retries are the caller's, not redis-py's.
+
+    ``tls`` is called for each connection over TLS and returns what it is made with; without it
+    redis-py reads the files that the URL names each time.
 
     An operation gets the time of one connect and one command, whatever it takes: with the caller's
     one retry that is ``limits.redis_worst``. RESP2 saves a round trip at each connection, and the
@@ -59,10 +64,10 @@ def connect(url: str, limits: Limits) -> BoundedClient:
 
     def make() -> Client:
         if parts.scheme.endswith("+sentinel"):
-            return _by_sentinel(parts, bounded)
+            return _by_sentinel(parts, bounded, tls)
         if cluster:
-            return _cluster(parts, bounded)
-        return Redis(connection_pool=ConnectionPool(**(_read(url) | bounded)))
+            return _cluster(parts, bounded, tls)
+        return Redis(connection_pool=ConnectionPool(**(_read(url, tls) | bounded)))
 
     return BoundedClient(make, limits.redis_worst / 2, together=not cluster)
 
@@ -75,32 +80,34 @@ def _split(url: str) -> SplitResult:
     return SplitResult(scheme, hosts, slash + path, query, "")
 
 
-def _read(url: str) -> Options:
+def _read(url: str, tls: Contexts | None) -> Options:
     options: Options = parse_url(url)  # type: ignore[no-untyped-call] # redis-py leaves it so
     theirs = options.get("connection_class", Connection)
-    return options | {"connection_class": _BOUNDED[theirs]}
+    return options | {"connection_class": speaking(_BOUNDED[theirs], tls)}
 
 
-def _read_many(parts: SplitResult, default_port: int) -> tuple[list[Address], Options]:
+def _read_many(
+    parts: SplitResult, default_port: int, tls: Contexts | None
+) -> tuple[list[Address], Options]:
     """Return the hosts of a URL that names several, and what it says of all of them."""
     login, at, hosts = parts.netloc.rpartition("@")
     scheme = parts.scheme.partition("+")[0]
-    options = _read(f"{scheme}://{login}{at}host?{parts.query}")
+    options = _read(f"{scheme}://{login}{at}host?{parts.query}", tls)
     del options["host"]
     found = [urlsplit(f"//{host}") for host in hosts.split(",")]
     return [(host.hostname or "", host.port or default_port) for host in found], options
 
 
-def _by_sentinel(parts: SplitResult, bounded: Options) -> Client:
+def _by_sentinel(parts: SplitResult, bounded: Options, tls: Contexts | None) -> Client:
     """Read ``redis+sentinel://user:password@host:port,host:port/service/db``.
 
     User and password are those of Redis; the sentinels' own are in the query.
     """
-    addresses, options = _read_many(parts, _SENTINEL_PORT)
+    addresses, options = _read_many(parts, _SENTINEL_PORT, tls)
     service, _, database = parts.path.strip("/").partition("/")
     own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
-    tls = options["connection_class"] is TlsConnection
-    primary = PrimaryTlsConnection if tls else PrimaryConnection
+    secure = issubclass(options["connection_class"], TlsConnection)
+    primary = speaking(PrimaryTlsConnection if secure else PrimaryConnection, tls)
     sentinels = _Sentinels(addresses, options | own | bounded)
     pool = SentinelConnectionPool(  # type: ignore[no-untyped-call] # as above
         unquote(service),
@@ -141,9 +148,9 @@ class _Sentinels(Sentinel):
         self.sentinels = [*(one for one in self.sentinels if one is not sentinel), sentinel]
 
 
-def _cluster(parts: SplitResult, bounded: Options) -> Client:
+def _cluster(parts: SplitResult, bounded: Options, tls: Contexts | None) -> Client:
     """Read ``redis+cluster://user:password@host:port,host:port``; any living node is enough."""
-    (first, *others), options = _read_many(parts, _PORT)
+    (first, *others), options = _read_many(parts, _PORT, tls)
     options = {**options, **bounded}
     retry = options.pop("retry")
     nodes = [_node(host, port) for host, port in others]

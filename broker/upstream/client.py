@@ -1,6 +1,5 @@
 """The Canvas client: each call is one attempt, and ends in a token pair or one classified error."""
 
-from pathlib import Path
 from urllib.parse import quote
 
 from broker import __version__
@@ -14,7 +13,7 @@ from broker.upstream.answer import Answer, refusal
 from broker.upstream.kinds import FailureKind
 from broker.upstream.pair import read_pair
 from broker.upstream.quiet import silence_urllib3
-from broker.upstream.route import Route
+from broker.upstream.route import Contexts, Route
 from broker.upstream.wire import Request, exchange
 
 
@@ -22,9 +21,9 @@ class CanvasClient:
     """Canvas at ``base_url``, reached directly or through ``proxy``.
 
     ``proxy`` is an ``http://`` URL, with user and password where it wants them; the environment's
-    proxies are ignored. ``ca_file`` replaces the system's certificate authorities. From here on
-    urllib3 logs nothing in this process. Raises ValueError for a URL that cannot be used, OSError
-    for a ``ca_file`` that cannot be read.
+    proxies are ignored. ``tls`` is called for each connection and returns what Canvas is verified
+    with; without it the system's certificate authorities count. From here on urllib3 logs nothing
+    in this process. Raises ValueError for a URL that cannot be used.
     """
 
     def __init__(
@@ -34,10 +33,10 @@ class CanvasClient:
         clock: Clock,
         *,
         proxy: str | None = None,
-        ca_file: Path | None = None,
+        tls: Contexts | None = None,
     ) -> None:
         silence_urllib3()
-        self._route = Route(base_url, proxy=proxy, ca_file=ca_file)
+        self._route = Route(base_url, proxy=proxy, tls=tls)
         self._limits = limits
         self._clock = clock
 

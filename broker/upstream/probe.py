@@ -5,7 +5,6 @@ import ssl
 from contextlib import closing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from broker import __version__
@@ -16,7 +15,7 @@ from broker.upstream.answer import Answer
 from broker.upstream.kinds import FailureKind
 from broker.upstream.lifetime import http_date
 from broker.upstream.quiet import silence_urllib3
-from broker.upstream.route import Route
+from broker.upstream.route import Contexts, Route
 from broker.upstream.wire import Request, exchange
 
 _PATH = "/"
@@ -67,13 +66,13 @@ class CanvasProbe:
         clock: Clock,
         *,
         proxy: str | None = None,
-        ca_file: Path | None = None,
+        tls: Contexts | None = None,
     ) -> None:
         silence_urllib3()
-        self._route = Route(base_url, proxy=proxy, ca_file=ca_file)
+        self._route = Route(base_url, proxy=proxy, tls=tls)
         self._canvas = urlsplit(base_url)
         self._near = urlsplit(proxy) if proxy else self._canvas
-        self._ca_file = ca_file
+        self._tls = tls or ssl.create_default_context
         # What a visitor is shown may be longer than what the broker takes for tokens.
         self._limits = replace(limits, upstream_body_limit=_LARGEST_PAGE)
         self._clock = clock
@@ -108,7 +107,7 @@ class CanvasProbe:
 
         Through a proxy this is not tried alone: ``ask`` does it.
         """
-        context = ssl.create_default_context(cafile=self._ca_file)
+        context = self._tls()
         host, _ = _address(self._canvas)
         with closing(self._open()) as plain:
             outcome = _version(context, plain, host)

@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -10,6 +10,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
 from broker.upstream.attempt import Attempt
+
+Contexts = Callable[[], ssl.SSLContext]
+"""Returns what a server is verified with, as it is at each call."""
 
 
 class Connection(HTTPConnection):
@@ -38,16 +41,16 @@ class TlsConnection(Connection, HTTPSConnection):
 class Route:
     """Canvas's base URL, the proxy before it and the certificates it is verified with.
 
-    ``ca_file`` replaces the system's certificate authorities. No proxy but ``proxy``, an
-    ``http://`` URL with or without user and password, is used, whatever the environment says.
-    Raises ValueError for a URL that cannot be used and OSError for an unreadable ``ca_file``.
+    ``tls`` is called for each connection and returns what the server is verified with then;
+    without it the system's certificate authorities count. No proxy but ``proxy``, an ``http://``
+    URL with or without user and password, is used, whatever the environment says. Raises
+    ValueError for a URL that cannot be used.
     """
 
-    def __init__(self, base_url: str, *, proxy: str | None, ca_file: Path | None) -> None:
+    def __init__(self, base_url: str, *, proxy: str | None, tls: Contexts | None) -> None:
         self._canvas = _split(base_url, ("http", "https"), "the Canvas URL")
         self._proxy = _split(proxy, ("http",), "the proxy URL") if proxy else None
-        tls = self._canvas.scheme == "https"
-        self._context = ssl.create_default_context(cafile=ca_file) if tls else None
+        self._tls = _contexts(tls) if self._canvas.scheme == "https" else None
         self._proxy_headers = _proxy_headers(self._proxy)
 
     @property
@@ -59,9 +62,9 @@ class Route:
         """Return a connection, not yet opened; ``timeout`` seconds for each step of opening it."""
         near = self._proxy or self._canvas
         host, port = near.hostname or "", _port(near)
-        if self._context is None:
+        if self._tls is None:
             return Connection(attempt, host, port, timeout=timeout)
-        connection = TlsConnection(attempt, host, port, timeout=timeout, ssl_context=self._context)
+        connection = TlsConnection(attempt, host, port, timeout=timeout, ssl_context=self._tls())
         if self.proxied:
             far = self._canvas.hostname or ""
             connection.set_tunnel(far, _port(self._canvas), headers=self._proxy_headers)
@@ -70,14 +73,21 @@ class Route:
     def target(self, path: str) -> str:
         """Return the request target for ``path`` below the base URL, its query included."""
         target = self._canvas.path.rstrip("/") + path
-        if self.proxied and self._context is None:
+        if self.proxied and self._tls is None:
             _, _, authority = self._canvas.netloc.rpartition("@")
             return f"http://{authority}{target}"
         return target
 
     def extra_headers(self) -> dict[str, str]:
         """Return the headers that a proxy wants on the request itself."""
-        return dict(self._proxy_headers) if self._context is None else {}
+        return dict(self._proxy_headers) if self._tls is None else {}
+
+
+def _contexts(tls: Contexts | None) -> Contexts:
+    if tls is not None:
+        return tls
+    context = ssl.create_default_context()
+    return lambda: context
 
 
 def _split(url: str, schemes: tuple[str, ...], name: str) -> SplitResult:

@@ -5,6 +5,7 @@ from flask import Flask
 from broker.audit.log import AuditLog
 from broker.audit.sinks import sink
 from broker.clock import SystemClock
+from broker.files.tls import contexts
 from broker.kubernetes.composition import service_accounts
 from broker.kubernetes.service_accounts import ServiceAccounts
 from broker.metrics.meters import Meters
@@ -86,10 +87,10 @@ def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> 
     spans = Spans() if settings.tracing is Tracing.OTLP else None
     observer = Observers(LogObserver(), MeteringObserver(meters), *([spans] if spans else []))
     limits = settings.limits
-    upstream, retry = _upstream(settings, clock), LeaseRetry(limits, clock)
+    upstream, retry = _upstream(settings, inputs, clock), LeaseRetry(limits, clock)
     broker = Broker(
         Tools(limits, clock, runtime, upstream, retry, observer),
-        _stores(settings, clock),
+        _stores(settings, inputs, clock),
         keep_warm=settings.keep_warm,
         waiters=max(1, settings.threads // 2),
     )
@@ -106,18 +107,18 @@ def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> 
     )
 
 
-def _upstream(settings: Settings, clock: SystemClock) -> Upstream:
+def _upstream(settings: Settings, inputs: Inputs, clock: SystemClock) -> Upstream:
     return CanvasClient(
         settings.canvas_url,
         settings.limits,
         clock,
         proxy=settings.canvas_proxy.reveal() if settings.canvas_proxy else None,
-        ca_file=settings.canvas_ca_file,
+        tls=contexts(inputs.canvas_ca),
     )
 
 
-def _stores(settings: Settings, clock: SystemClock) -> RecordStores:
-    client = connect(redis_address(settings), settings.limits)
+def _stores(settings: Settings, inputs: Inputs, clock: SystemClock) -> RecordStores:
+    client = connect(redis_address(settings), settings.limits, contexts(inputs.redis_tls))
     breaker = Breaker(clock, settings.limits.revalidate)
     scripts = Scripts(client, breaker, together=client.together)
     return RedisRecordStores(scripts, settings.limits, settings.redis_prefix, settings.canvas_url)
@@ -126,15 +127,15 @@ def _stores(settings: Settings, clock: SystemClock) -> RecordStores:
 def _service_accounts(
     settings: Settings, inputs: Inputs, clock: SystemClock
 ) -> ServiceAccounts | None:
-    if settings.kubernetes_audience is None or inputs.issuer is None:
+    token = inputs.kubernetes_token
+    if settings.kubernetes_audience is None or inputs.issuer is None or token is None:
         return None
-    jwks_url = settings.kubernetes_jwks_url
     return service_accounts(
         audience=settings.kubernetes_audience,
         issuer=inputs.issuer,
-        jwks_url=jwks_url,
-        token_file=settings.kubernetes_token_file,
-        ca_file=settings.kubernetes_ca_file if jwks_url.startswith("https:") else None,
+        jwks_url=settings.kubernetes_jwks_url,
+        token=lambda: token.current,
+        tls=contexts(inputs.kubernetes_ca),
         clock=clock,
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from broker.errors import FailureClass
+from broker.metrics.words import FILES
 from broker.policy.history import ELSEWHERE, REMEMBERED, SUCCESS
 from broker.tokens import Kind, State
 from broker.web.schemas import describe
@@ -104,10 +105,10 @@ class UpstreamCheck(ConnectionCheck):
 
 
 class FilesCheck(Schema):
-    """One kind of files; where they are refused, the last good version is in force."""
+    """One kind of files; where they are refused, the last good version is in use."""
 
     componentId = _one_of(  # noqa: N815  # a name of the health format
-        ["credentials", "callers", "certificates"], "Which files."
+        list(FILES), "Which files."
     )
     status = _word()
     output = _sentence()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from broker.audit.log import AuditLog
 from broker.clock import Clock
-from broker.files.watch import Polled
 from broker.kubernetes.service_accounts import ServiceAccounts
 from broker.metrics.meters import Meters
 from broker.pod.siblings import Siblings
@@ -55,6 +54,7 @@ class Service:
         self._settings = settings
         self._born = parts.clock.monotonic()
         self._taken: dict[str, float] = {}
+        self._unused: set[str] = set()
         self._configured: object = None
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -101,42 +101,41 @@ class Service:
         )
 
     def reload(self) -> None:
-        """Look at the files once; a refused version is told and leaves the old one in force."""
-        self._note("credentials", self._inputs.credentials.poll())
+        """Look at the files once; a refused version is told and the old one stays in use."""
+        for what, watched in self._inputs.watched():
+            polled = watched.poll()
+            if polled.problems:
+                _log.error("files.refused", extra={"what": what, "problems": polled.problems})
+                self._parts.meters.reloaded(what, "refused")
+            if polled.reloaded:
+                self._unused.add(what)
+            if what == "credentials":
+                self._configure()
+            self._note_use(what)
+
+    def _configure(self) -> None:
         credentials = self._inputs.credentials.current
         if credentials is not self._configured:
             self._parts.meters.configured(credentials)
             self._parts.broker.configure(credentials)
             # Only now: a version that the broker could not take over is tried again.
             self._configured = credentials
-        if self._inputs.callers is not None:
-            self._note("callers", self._inputs.callers.poll())
-        if self._inputs.certificates is not None:
-            self._note("certificates", self._inputs.certificates.poll())
+
+    def _note_use(self, what: str) -> None:
+        """Tell and count a new version, now that it is in use."""
+        if what in self._unused or what not in self._taken:
+            self._taken[what] = self._parts.clock.wall()
+        if what in self._unused:
+            self._unused.remove(what)
+            _log.info("files.reloaded", extra={"what": what})
+            self._parts.meters.reloaded(what, "success")
 
     def _files(self) -> list[FilesReport]:
-        watched = {
-            "credentials": self._inputs.credentials,
-            "callers": self._inputs.callers,
-            "certificates": self._inputs.certificates,
-        }
         now = self._parts.clock.wall()
         return [
             FilesReport(what, one.problems, self._taken.get(what, now))
-            for what, one in watched.items()
-            if one is not None
+            for what, one in self._inputs.watched()
         ]
-
-    def _note(self, what: str, polled: Polled) -> None:
-        """Tell and count what a look at files has found."""
-        if polled.reloaded or what not in self._taken:
-            self._taken[what] = self._parts.clock.wall()
-        if polled.reloaded:
-            _log.info("files.reloaded", extra={"what": what})
-            self._parts.meters.reloaded(what, "success")
-        if polled.problems:
-            _log.error("files.refused", extra={"what": what, "problems": polled.problems})
-            self._parts.meters.reloaded(what, "refused")
 
     def _keep_reloading(self) -> None:
         self._keep(self.reload, lambda: self._settings.reload_interval)

@@ -3,12 +3,12 @@
 import ssl
 from typing import Any
 
-from broker.files.certificates import Certificates
+from broker.files.tls import TlsContext
 from broker.files.watch import Watched
 from broker.settings import Settings
 
 
-def tls_options(settings: Settings, certificates: Watched[Certificates] | None) -> dict[str, Any]:
+def tls_options(settings: Settings, certificates: Watched[TlsContext] | None) -> dict[str, Any]:
     """Return gunicorn's settings for TLS; none for plain HTTP.
 
     gunicorn asks for a context at each connection, so a replaced certificate counts from the next

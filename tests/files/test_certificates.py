@@ -13,13 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from broker.errors import SettingsError
-from broker.files import certificates
-from broker.files.certificates import (
-    Certificates,
-    certificate_problems,
-    watch_certificates,
-)
+from broker.files import tls
+from broker.files.certificates import certificate_problems, watch_certificates
 from broker.files.reading import read_text
+from broker.files.tls import TlsContext
 from broker.files.watch import Polled, Watched
 from tests.redis.certificates import DAY, LOOPBACK, Authority, Pair
 
@@ -87,7 +84,7 @@ def client_of(authority: Authority, shown: Pair | None = None) -> ssl.SSLContext
     return client
 
 
-def watched(files: Files, client_ca: Path | None = None) -> Watched[Certificates]:
+def watched(files: Files, client_ca: Path | None = None) -> Watched[TlsContext]:
     """Watch the files."""
     return watch_certificates(files.cert, files.key, client_ca, required=True)
 
@@ -198,11 +195,20 @@ def test_comments_of_any_language(files: Files) -> None:
     assert files.problems() == []
 
 
-def test_unreadable_file(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when it becomes so after its text was read."""
-    monkeypatch.setattr(certificates, "read_text", lambda _: files.cert.read_text())
+def test_what_was_read_counts(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that breaks after its text was read changes nothing."""
+    texts = {path: path.read_text() for path in (files.cert, files.key, files.client_ca)}
+    monkeypatch.setattr(tls, "read_text", texts.__getitem__)
     files.key.unlink()
-    assert files.problems() == ["BROKER_TLS_CERT_FILE or BROKER_TLS_KEY_FILE cannot be read"]
+    assert files.problems() == []
+
+
+@pytest.mark.parametrize("name", ["cert", "key", "client_ca"])
+def test_a_byte_order_mark_is_dropped(files: Files, name: str) -> None:
+    """As some editors write it."""
+    path: Path = getattr(files, name)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert files.problems() == []
 
 
 def test_new_version_is_taken(files: Files) -> None:
@@ -265,7 +271,7 @@ def test_swapped_while_it_is_read(files: Files, monkeypatch: pytest.MonkeyPatch)
             mount.swap(NEW)
         return text
 
-    monkeypatch.setattr(certificates, "read_text", swap_after_the_first)
+    monkeypatch.setattr(tls, "read_text", swap_after_the_first)
     mount.swap(OLD)
     files.key.parent.joinpath("..0/tls.key").touch()
     assert watching.poll() == Polled(reloaded=True)
@@ -283,7 +289,7 @@ def test_swapped_all_the_time(files: Files, monkeypatch: pytest.MonkeyPatch) -> 
             mount.swap(next(turns) % 2)
         return read_text(path)
 
-    monkeypatch.setattr(certificates, "read_text", swap)
+    monkeypatch.setattr(tls, "read_text", swap)
     mount.swap(NEW)
     problem = "BROKER_TLS_CERT_FILE changed each of the 3 times it was read"
     assert watching.poll() == Polled(problems=(problem,))
@@ -291,4 +297,4 @@ def test_swapped_all_the_time(files: Files, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_nothing_shows_itself(files: Files) -> None:
     """A fingerprint of a key is not for logs."""
-    assert repr(watched(files).current) == "Certificates()"
+    assert repr(watched(files).current) == "TlsContext()"

@@ -15,6 +15,16 @@ def test_text_comes_back_as_it_is(tmp_path: Path) -> None:
     assert read_text(file) == " ü\n"
 
 
+def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
+    """Some editors begin a file with one, which nobody sees; in the middle it is text."""
+    file = tmp_path / "file"
+    file.write_bytes("\ufeffa\ufeff".encode())
+    assert read_text(file) == "a\ufeff"
+    file.write_bytes("a".encode("utf-16"))
+    with pytest.raises(UnreadableError, match="is not UTF-8 text"):
+        read_text(file)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [(b"\xffcanary", "is not UTF-8 text"), (b"a" * (LIMIT + 1), f"is longer than {LIMIT} bytes")],

@@ -3,7 +3,7 @@
 ::
 
     with Cluster(tmp_path) as cluster:
-        accounts = service_accounts(audience="broker", issuer=None, clock=SystemClock(), ...)
+        accounts = service_accounts(audience="broker", issuer=ISSUER, clock=SystemClock(), ...)
         accounts.identify(cluster.token(sub="system:serviceaccount:shop:orders", aud="broker"))
 
 A real HTTPS server on loopback with a certificate of its own authority (``ca_file``). Only who
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+from broker.kubernetes.own_token import read_own_token
+from broker.secret import Secret
 from tests.kubernetes.signing import SigningKey, compact, ec_key, rsa_key
 from tests.redis.certificates import LOOPBACK, Authority, Pair
 
@@ -123,6 +125,14 @@ class Cluster:
         self._rotations += 1
         self._keys = (rsa_key(self._rotations), ec_key(self._rotations))
         self.published = [*self._keys, *(self.published if keep_old else [])]
+
+    def own_token(self) -> Secret:
+        """Return the token in the file, as a broker of this cluster reads it."""
+        return read_own_token(self.own_token_file)
+
+    def tls(self) -> ssl.SSLContext:
+        """Return what such a broker verifies the API server with."""
+        return ssl.create_default_context(cafile=self.ca_file)
 
     def renew_own_token(self) -> str:
         """Write a new token for the broker itself, as the kubelet does; return it."""

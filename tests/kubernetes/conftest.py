@@ -27,10 +27,10 @@ def accounts(cluster: Cluster, clock: FakeClock) -> ServiceAccounts:
     """Return what the broker in this cluster tells service accounts by."""
     return service_accounts(
         audience=AUDIENCE,
-        issuer=None,
+        issuer=cluster.issuer,
         jwks_url=cluster.jwks_url,
-        token_file=cluster.own_token_file,
-        ca_file=cluster.ca_file,
+        token=cluster.own_token,
+        tls=cluster.tls,
         clock=clock,
     )
 

@@ -1,10 +1,13 @@
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from broker.files.authorities import watch_authorities
+from broker.files.tls import contexts
 from broker.kubernetes import key_source
 from broker.kubernetes.failure import KeysError
 from broker.kubernetes.fetching import Fetch
@@ -20,7 +23,7 @@ SLOWEST = 5.0
 @pytest.fixture
 def source(cluster: Cluster) -> KeySource:
     """Return the source of the cluster's keys."""
-    return KeySource(cluster.jwks_url, token_file=cluster.own_token_file, ca_file=cluster.ca_file)
+    return KeySource(cluster.jwks_url, token=cluster.own_token, tls=cluster.tls)
 
 
 def failure(source: KeySource) -> str:
@@ -51,19 +54,12 @@ def test_the_own_token_is_read_anew_for_each_fetch(cluster: Cluster, source: Key
     assert cluster.requests[-1].headers["authorization"] == f"Bearer {renewed}"
 
 
-def test_a_missing_own_token_asks_nobody(cluster: Cluster, source: KeySource) -> None:
-    """There is nothing to show."""
-    cluster.own_token_file.unlink()
-    assert failure(source) == "own_token"
-    assert cluster.requests == []
-
-
 def test_another_authority_is_not_trusted(cluster: Cluster, tmp_path: Path) -> None:
     """The own token is not shown to a server that cannot prove who it is."""
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other", "other-ca")
-    for ca_file in (other.file, None):
-        source = KeySource(cluster.jwks_url, token_file=cluster.own_token_file, ca_file=ca_file)
+    for tls in (lambda: ssl.create_default_context(cafile=other.file), None):
+        source = KeySource(cluster.jwks_url, token=cluster.own_token, tls=tls)
         assert failure(source) == "tls"
     assert cluster.requests == []
 
@@ -71,22 +67,25 @@ def test_another_authority_is_not_trusted(cluster: Cluster, tmp_path: Path) -> N
 def test_the_name_in_the_certificate_counts(cluster: Cluster) -> None:
     """A certificate of the right authority for another name is not enough."""
     url = cluster.jwks_url.replace("127.0.0.1", "localhost")
-    source = KeySource(url, token_file=cluster.own_token_file, ca_file=cluster.ca_file)
+    source = KeySource(url, token=cluster.own_token, tls=cluster.tls)
     assert failure(source) == "tls"
     assert cluster.requests == []
 
 
 def test_a_new_authority_is_trusted_without_restart(cluster: Cluster, tmp_path: Path) -> None:
-    """The file with the authorities is read anew, too."""
+    """The file with the authorities is watched; what breaks leaves the last good ones in use."""
     bundle = tmp_path / "bundle.pem"
     (tmp_path / "other").mkdir()
     bundle.write_bytes(Authority(tmp_path / "other", "other-ca").file.read_bytes())
-    source = KeySource(cluster.jwks_url, token_file=cluster.own_token_file, ca_file=bundle)
+    watched = watch_authorities("CA_FILE", bundle)
+    source = KeySource(cluster.jwks_url, token=cluster.own_token, tls=contexts(watched))
     assert failure(source) == "tls"
     bundle.write_bytes(cluster.ca_file.read_bytes())
+    assert watched.poll().reloaded
     assert source.fetch() == cluster.document()
     bundle.write_text("no certificate")
-    assert failure(source) == "ca_file"
+    assert watched.poll().problems == ("CA_FILE must hold certificates in PEM",)
+    assert source.fetch() == cluster.document()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,7 @@ def test_a_server_that_does_not_speak_is_not_waited_for(
     monkeypatch.setattr(key_source, "FETCH_TIMEOUT", 10.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
-        source = KeySource(url, token_file=cluster.own_token_file, ca_file=cluster.ca_file)
+        source = KeySource(url, token=cluster.own_token, tls=cluster.tls)
         assert failure(source) == "timeout"
 
 
@@ -197,6 +196,6 @@ def test_a_header_that_cannot_be_read_is_not_logged(
 def test_a_url_that_cannot_be_used_is_refused_at_once(cluster: Cluster, url: str) -> None:
     """Without showing it."""
     with pytest.raises(ValueError, match="the JWKS URL must be") as found:
-        KeySource(url, token_file=cluster.own_token_file, ca_file=None)
+        KeySource(url, token=cluster.own_token, tls=None)
     assert "canary" not in str(found.value)
     assert found.value.__context__ is None

@@ -1,6 +1,8 @@
 """``rediss://`` with a private authority. Debian's Redis speaks TLS, the Valkey wheel does not."""
 
 import os
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,14 +10,20 @@ from pathlib import Path
 
 import pytest
 from cryptography.x509 import GeneralName
+from redis.exceptions import RedisError
 
 from broker.errors import StoreUnavailableError
+from broker.files.redis_tls import watch_redis_tls
+from broker.files.tls import contexts
+from broker.limits import Limits
+from broker.store.connect import connect
 from tests.redis.certificates import ELSEWHERE, LOOPBACK, Authority
 from tests.redis.nodes import WORST, Node, commit, open_store
 from tests.servers import free_port, redis_binary, valkey_binary
 
 pytestmark = pytest.mark.sockets
 
+LIMITS = Limits(redis_connect_timeout=2.0, redis_timeout=2.0)
 Start = Callable[[GeneralName], str]
 
 
@@ -85,3 +93,44 @@ def test_server_without_tls(authority: Authority, tmp_path: Path) -> None:
     with Node(valkey_binary(), tmp_path / "plain") as plain:
         url = f"rediss://127.0.0.1:{plain.port}/0?ssl_ca_certs={authority.file}"
         assert refusal(url).startswith("Redis failed: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://127.0.0.1:{}/0",
+        "rediss+sentinel://127.0.0.1:{}/service",
+        "rediss+cluster://127.0.0.1:{}",
+    ],
+)
+def test_each_connection_asks_for_the_context_in_use(url: str) -> None:
+    """Whatever kind of client it belongs to: redis-py alone would read the files again."""
+    asked = []
+
+    def context() -> ssl.SSLContext:
+        asked.append(url)
+        raise ssl.SSLError("canary")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = connect(url.format(server.getsockname()[1]), LIMITS, context)
+        for times in (1, 2):
+            with pytest.raises(RedisError):
+                client.evalsha("0", 0)
+            assert len(asked) >= times
+
+
+def test_renewed_authority(start: Start, authority: Authority, tmp_path: Path) -> None:
+    """The next connection trusts it, without a restart; a broken file changes nothing."""
+    file = tmp_path / "ca.pem"
+    file.write_bytes(Authority(tmp_path, "old").file.read_bytes())
+    watched = watch_redis_tls({"ssl_ca_certs": str(file)})
+    url = start(LOOPBACK)
+    client = connect(url, LIMITS, contexts(watched))
+    with pytest.raises(RedisError):
+        client.eval("return 1", 0)
+    file.write_bytes(authority.file.read_bytes())
+    assert watched.poll().reloaded
+    assert client.eval("return 1", 0) == 1
+    file.write_text("")
+    assert watched.poll().problems
+    assert connect(url, LIMITS, contexts(watched)).eval("return 1", 0) == 1

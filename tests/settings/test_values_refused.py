@@ -96,7 +96,7 @@ def only_problem(environ: dict[str, str]) -> str:
         ("BROKER_LATCH", "1e3", SECONDS),
         ("BROKER_GRACEFUL_TIMEOUT", "19", "is 19 and must be at least 19.5: the upstream deadline"),
         ("BROKER_WAIT", "4", "is 4 and must be at most 3: a request ends within 4.5 s"),
-        ("BROKER_CANVAS_CA_FILE", "/nonexistent", "cannot be read (No such file or directory)"),
+        ("BROKER_CANVAS_CA_FILE", "/nonexistent", "does not exist"),
         ("BROKER_CREDENTIALS_DIR", "/nonexistent", "cannot be read (No such file or directory)"),
         ("BROKER_CREDENTIALS_DIR", "a\0b", "must be a path"),
         ("BROKER_CALLERS_FILE", "/nonexistent", "does not exist"),

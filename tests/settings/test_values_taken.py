@@ -57,8 +57,12 @@ def test_plain_http_elsewhere_must_be_allowed(environ: dict[str, str]) -> None:
         "redis+cluster://[::1]:6379/0",
     ],
 )
-def test_each_kind_of_redis_is_taken_as_it_is(environ: dict[str, str], url: str) -> None:
+def test_each_kind_of_redis_is_taken_as_it_is(
+    environ: dict[str, str], tmp_path: Path, url: str
+) -> None:
     """The store reads the rest."""
+    (tmp_path / "ca.pem").write_bytes(_certificate())
+    url = url.replace("/ca.pem", str(tmp_path / "ca.pem"))
     assert load(environ | {"BROKER_REDIS_URL": url}).redis_url.reveal() == url
 
 

@@ -20,7 +20,7 @@ DRIP = [part for _ in range(100) for part in (b"a", 0.1)]
 
 def ask(url: str, request: Request = REQUEST, limits: Limits = LIMITS) -> Answer:
     """Make one exchange with the server at ``url``."""
-    return exchange(Route(url, proxy=None, ca_file=None), request, limits, SystemClock())
+    return exchange(Route(url, proxy=None, tls=None), request, limits, SystemClock())
 
 
 def failure(url: str, limits: Limits = LIMITS) -> UpstreamError:

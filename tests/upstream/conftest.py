@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from threading import enumerate as threads
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from broker.clock import SystemClock
 from broker.limits import Limits
 from broker.upstream import CanvasClient
+from broker.upstream.route import Contexts
 from broker.upstream.wire import CARRIER
 from tests.upstream.samples import LIMITS
 
@@ -24,9 +24,9 @@ def make_client() -> MakeClient:
         base_url: str,
         limits: Limits = LIMITS,
         proxy: str | None = None,
-        ca_file: Path | None = None,
+        tls: Contexts | None = None,
     ) -> CanvasClient:
-        return CanvasClient(base_url, limits, SystemClock(), proxy=proxy, ca_file=ca_file)
+        return CanvasClient(base_url, limits, SystemClock(), proxy=proxy, tls=tls)
 
     return make
 

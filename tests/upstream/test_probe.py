@@ -18,7 +18,7 @@ from broker.upstream.probe import CanvasProbe, ProbeError, Reply
 from tests.servers import free_port
 from tests.upstream.samples import CREDENTIALS, DATE, HASTY, LIMITS, NOW, FakeClock, http
 from tests.upstream.scripted import ScriptedServer
-from tests.upstream.test_tls import certificate, server_context
+from tests.upstream.test_tls import certificate, server_context, trusting
 
 pytestmark = pytest.mark.sockets
 
@@ -128,7 +128,7 @@ class TestTls:
         """By the authority that is named."""
         file = certificate(tmp_path, x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
         with ScriptedServer(answer(404), tls=server_context(file)) as server:
-            probe = probe_at(server.url, ca_file=file)
+            probe = probe_at(server.url, tls=trusting(file))
             assert probe.secure
             assert probe.shake_hands() == "TLSv1.3"
             assert probe.ask().status == 404
@@ -145,7 +145,7 @@ class TestTls:
         """The name is verified."""
         file = certificate(tmp_path, x509.DNSName("canvas.example"))
         with ScriptedServer(answer(404), tls=server_context(file)) as server:
-            found = refusal(probe_at(server.url, ca_file=file).shake_hands)
+            found = refusal(probe_at(server.url, tls=trusting(file)).shake_hands)
         assert found.kind == "tls"
         assert "mismatch" in found.reason
 

@@ -1,7 +1,6 @@
 import socket
 from contextlib import closing
 from http.client import NotConnected
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.upstream.samples import FakeClock
 
 def connection(base_url: str, proxy: str | None = None) -> Connection:
     """Return an unopened connection along the route."""
-    return Route(base_url, proxy=proxy, ca_file=None).connection(Attempt(FakeClock()), 2.0)
+    return Route(base_url, proxy=proxy, tls=None).connection(Attempt(FakeClock()), 2.0)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,7 @@ def test_a_connection_is_not_used_after_its_attempt_was_given_up() -> None:
     """The deadline can fall between connecting and sending: not one byte may leave."""
     near, far = socket.socketpair()
     attempt = Attempt(FakeClock())
-    found = Route("http://canvas.example", proxy=None, ca_file=None).connection(attempt, 2.0)
+    found = Route("http://canvas.example", proxy=None, tls=None).connection(attempt, 2.0)
     found.sock = near
     attempt.wait(0)
     with far:
@@ -56,7 +55,7 @@ def test_a_connection_is_not_used_after_its_attempt_was_given_up() -> None:
 def test_the_path_of_the_base_url_comes_first() -> None:
     """A slash at its end makes no difference."""
     for base_url in ("https://canvas.example/api", "https://canvas.example/api/"):
-        route = Route(base_url, proxy=None, ca_file=None)
+        route = Route(base_url, proxy=None, tls=None)
         assert route.target("/Authenticate") == "/api/Authenticate"
 
 
@@ -70,16 +69,16 @@ def test_a_proxy_gets_a_tunnel_for_https() -> None:
 
 def test_a_proxy_gets_the_whole_url_for_http() -> None:
     """Plain http is forwarded, so the target names the host, without any user and password."""
-    route = Route("http://u:p@canvas.example:81/api", proxy="http://proxy", ca_file=None)
+    route = Route("http://u:p@canvas.example:81/api", proxy="http://proxy", tls=None)
     assert route.target("/Authenticate") == "http://canvas.example:81/api/Authenticate"
 
 
 def test_user_and_password_of_the_proxy_are_sent_to_it() -> None:
     """They are percent-decoded, and only the proxy sees them."""
     proxy = "http://us%40er:pa%3Ass@proxy"
-    plain = Route("http://canvas.example", proxy=proxy, ca_file=None)
+    plain = Route("http://canvas.example", proxy=proxy, tls=None)
     assert plain.extra_headers() == {"proxy-authorization": "Basic dXNAZXI6cGE6c3M="}
-    tunnel = Route("https://canvas.example", proxy=proxy, ca_file=None)
+    tunnel = Route("https://canvas.example", proxy=proxy, tls=None)
     assert tunnel.extra_headers() == {}
 
 
@@ -102,13 +101,7 @@ def test_an_unusable_url_is_refused_without_showing_it(
 ) -> None:
     """The message says which URL it is, and nothing of it, nor does the error behind it."""
     with pytest.raises(ValueError) as found:
-        Route(base_url, proxy=proxy, ca_file=None)
+        Route(base_url, proxy=proxy, tls=None)
     assert name in str(found.value)
     assert "hunter2" not in str(found.value)
     assert found.value.__context__ is None
-
-
-def test_a_missing_ca_file_is_an_error_at_once(tmp_path: Path) -> None:
-    """Not at the first call, when nobody looks."""
-    with pytest.raises(OSError):
-        Route("https://canvas.example", proxy=None, ca_file=tmp_path / "ca.pem")

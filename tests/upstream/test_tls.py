@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from broker.errors import NotSentError
+from broker.upstream.route import Contexts
 from tests.redis.certificates import key_usage
 from tests.servers import PATIENCE
 from tests.upstream.conftest import MakeClient
@@ -48,6 +49,12 @@ def certificate(folder: Path, *names: x509.GeneralName) -> Path:
     return file
 
 
+def trusting(file: Path) -> Contexts:
+    """Return what verifies servers by this authority."""
+    context = ssl.create_default_context(cafile=file)
+    return lambda: context
+
+
 @pytest.fixture
 def loopback(tmp_path: Path) -> Path:
     """Make a certificate for 127.0.0.1."""
@@ -64,14 +71,14 @@ def server_context(file: Path) -> ssl.SSLContext:
 def test_a_certificate_from_the_given_authority_is_trusted(
     make_client: MakeClient, loopback: Path
 ) -> None:
-    """With ca_file the call goes through."""
+    """With its authority the call goes through."""
     with ScriptedServer(GOOD, tls=server_context(loopback)) as server:
-        pair = make_client(server.url, ca_file=loopback).authenticate(CREDENTIALS)
+        pair = make_client(server.url, tls=trusting(loopback)).authenticate(CREDENTIALS)
     assert pair.lifetime == 899
 
 
 def test_a_certificate_from_nobody_is_definite(make_client: MakeClient, loopback: Path) -> None:
-    """Without ca_file the certificate does not verify, and no key is sent."""
+    """Without it the certificate does not verify, and no key is sent."""
     with (
         ScriptedServer(GOOD, tls=server_context(loopback)) as server,
         pytest.raises(NotSentError) as found,
@@ -90,7 +97,7 @@ def test_a_certificate_for_another_host_is_definite(
         ScriptedServer(GOOD, tls=server_context(other)) as server,
         pytest.raises(NotSentError) as found,
     ):
-        make_client(server.url, ca_file=other).authenticate(CREDENTIALS)
+        make_client(server.url, tls=trusting(other)).authenticate(CREDENTIALS)
     assert found.value.kind == "tls"
     assert not any(server.received)
 
@@ -102,7 +109,7 @@ def test_a_proxys_tunnel_leads_to_the_verified_host(
     file = certificate(tmp_path, x509.DNSName("canvas.example"))
     with ScriptedServer(GOOD, tls=server_context(file), tunnel=True) as proxy:
         client = make_client(
-            "https://canvas.example/api", proxy=f"http://127.0.0.1:{proxy.port}", ca_file=file
+            "https://canvas.example/api", proxy=f"http://127.0.0.1:{proxy.port}", tls=trusting(file)
         )
         assert client.authenticate(CREDENTIALS).lifetime == 899
     tunnel, request = proxy.received
@@ -117,5 +124,5 @@ def test_the_deadline_hangs_up_on_tls_that_drips(make_client: MakeClient, loopba
     drip = [part for _ in range(100) for part in (b"a", 0.1)]
     with ScriptedServer(b"HTTP/1.1 200 OK\r\n", *drip, tls=server_context(loopback)) as server:
         with pytest.raises(Exception, match="timeout"):
-            make_client(server.url, HASTY, ca_file=loopback).authenticate(CREDENTIALS)
+            make_client(server.url, HASTY, tls=trusting(loopback)).authenticate(CREDENTIALS)
         assert server.hung_up.wait(PATIENCE)

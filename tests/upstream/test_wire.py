@@ -143,7 +143,7 @@ def test_a_life_is_counted_from_the_send_not_the_start(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     with ScriptedServer(http(body())) as server:
-        route = Route(server.url, proxy=None, ca_file=None)
+        route = Route(server.url, proxy=None, tls=None)
         assert exchange(route, REQUEST, LIMITS, clock).sent == 101.0
 
 

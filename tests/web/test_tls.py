@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import SettingsError
-from broker.files.certificates import Certificates
+from broker.files.tls import TlsContext
 from broker.files.watch import Watched
 from broker.settings import Settings, load, load_inputs
 from broker.web.tls import tls_options
@@ -27,7 +27,7 @@ def settings(environ: dict[str, str], authority: Authority) -> Settings:
     return load(environ | {f"BROKER_TLS_{name}_FILE": str(file) for name, file in tls.items()})
 
 
-def watched(settings: Settings) -> Watched[Certificates]:
+def watched(settings: Settings) -> Watched[TlsContext]:
     """Return the certificates of settings that have some."""
     certificates = load_inputs(settings).certificates
     assert certificates is not None

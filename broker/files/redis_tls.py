@@ -1,0 +1,64 @@
+"""What TLS to Redis is spoken with: the options of its URL, and the files that they name."""
+
+import ssl
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from broker.files.tls import (
+    NO_CONTEXT,
+    Texts,
+    TlsContext,
+    TlsSource,
+    UnusableError,
+    load_authorities,
+    load_pair,
+)
+from broker.files.watch import Watched
+
+Options = Mapping[str, str]
+"""Options by redis-py's names for them, such as ``ssl_ca_certs``; others are passed over."""
+_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_VERIFY = {
+    "none": ssl.CERT_NONE,
+    "optional": ssl.CERT_OPTIONAL,
+    "required": ssl.CERT_REQUIRED,
+}
+_FALSE = frozenset({"0", "f", "false", "n", "no"})
+
+
+def watch_redis_tls(options: Options) -> Watched[TlsContext]:
+    """Read the files that the options of a URL name, to be polled from now on."""
+    files = {_named(option): Path(options[option]) for option in _FILES if option in options}
+    return Watched(TlsSource(files, partial(_context, options)), NO_CONTEXT)
+
+
+def _context(options: Options, texts: Texts) -> ssl.SSLContext:
+    """Return what redis-py would make of the options: system authorities and those named."""
+    verify = _VERIFY.get(options.get("ssl_cert_reqs", "required"))
+    if verify is None:
+        words = ", ".join(_VERIFY)
+        raise UnusableError(f"{_named('ssl_cert_reqs')} must be one of {words}")
+    context = ssl.create_default_context()
+    checks_name = options.get("ssl_check_hostname", "true").lower() not in _FALSE
+    context.check_hostname = checks_name and verify is not ssl.CERT_NONE
+    context.verify_mode = verify
+    _load_own(context, options, texts)
+    if (ca := _named("ssl_ca_certs")) in texts:
+        load_authorities(context, texts, ca)
+    if folder := options.get("ssl_ca_path"):
+        context.load_verify_locations(capath=folder)
+    return context
+
+
+def _load_own(context: ssl.SSLContext, options: Options, texts: Texts) -> None:
+    cert, key = _named("ssl_certfile"), _named("ssl_keyfile")
+    if cert in texts:
+        password = options.get("ssl_password")
+        load_pair(context, texts, cert, key if key in texts else cert, password)
+    elif key in texts:
+        raise UnusableError(f"{key} needs ssl_certfile beside it")
+
+
+def _named(option: str) -> str:
+    return f"BROKER_REDIS_URL's {option}"
