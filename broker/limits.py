@@ -3,6 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+LATCH_STEPS = (30.0, 120.0, 300.0)
+"""Seconds until the next probe after the first refusals of the keys; then ``Limits.latch``.
+
+A refusal may be a passing one, so the first probes come soon. All in all Canvas refuses at most
+five calls in the first 15 minutes (the first attempt may be a refresh, confirmed by one
+``Authenticate``), and one in each ``latch`` later.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -46,7 +54,7 @@ class Limits:
     retry_after_max: float = 300.0
     """Longest pause taken over from Canvas's ``Retry-After``."""
     latch: float = 900.0
-    """Pause after Canvas refused the keys; then one probe."""
+    """Longest time between probes of keys that Canvas refuses; the first come sooner."""
     report_min_age: float = 10.0
     """Youngest token whose rejection is believed."""
     report_interval: float = 60.0
@@ -62,6 +70,11 @@ class Limits:
     def deadline(self) -> float:
         """Seconds of upstream work that one lease allows (D)."""
         return self.upstream_attempts * self.upstream_timeout
+
+    def latch_after(self, refusals: int) -> float:
+        """Return the seconds to the next probe after so many refusals of the keys, 1 or more."""
+        step = LATCH_STEPS[refusals - 1] if refusals <= len(LATCH_STEPS) else self.latch
+        return min(step, self.latch)
 
     @property
     def redis_worst(self) -> float:

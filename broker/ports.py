@@ -19,12 +19,14 @@ class Backoff:
     """No attempt until ``remaining`` seconds from now; ``latched`` when Canvas refused the keys.
 
     ``failures`` counts the failed attempts in a row, ``failure`` is the kind of the last one.
+    ``refusals`` are those of them in which Canvas refused the keys.
     """
 
     remaining: float
     failures: int
     failure: str
     latched: bool
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)

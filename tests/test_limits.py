@@ -95,3 +95,12 @@ def test_limits_do_not_change() -> None:
     """They were checked as a whole."""
     with pytest.raises(FrozenInstanceError):
         GOOD.lease = 1  # type: ignore[misc] # that is the test
+
+
+@pytest.mark.parametrize(
+    ("latch", "steps"), [(900.0, [30, 120, 300, 900, 900]), (60.0, [30, 60, 60]), (10.0, [10, 10])]
+)
+def test_no_step_of_the_latch_is_longer_than_its_setting(latch: float, steps: list[float]) -> None:
+    """A short BROKER_LATCH cuts the first steps, too."""
+    limits = replace(GOOD, latch=latch)
+    assert [limits.latch_after(number + 1) for number in range(len(steps))] == steps

@@ -10,7 +10,7 @@ from broker.errors import (
     UnusableTokenError,
     UpstreamError,
 )
-from broker.policy.lease import Lease, Tools, backoff_delay
+from broker.policy.lease import Lease, Tools, backoff_delay, latch_delay
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy, Pause, Skew, Unlanded
 from broker.ports import Failure, GrantStatus, Slot
@@ -156,14 +156,15 @@ class Holder:
         return copy.expires >= pair.sent + pair.lifetime
 
     def _failure(self, kind: str, retry_after: float | None, *, latched: bool) -> Failure:
-        limits = self.tools.limits
-        if latched:
-            return Failure(kind, limits.latch, latched=True)
-        empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
+        limits, chance = self.tools.limits, self.tools.runtime.random()
         backoff = self.lease.grant.snapshot.backoff
+        if latched:
+            delay = latch_delay(backoff.refusals if backoff else 0, chance, limits)
+            return Failure(kind, delay, latched=True)
+        empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
         delay = backoff_delay(
             backoff.failures if backoff else 0,
-            self.tools.runtime.random(),
+            chance,
             retry_after,
             limits.backoff_empty if empty else limits.backoff_valid,
         )

@@ -11,6 +11,8 @@ from broker.ports import Grant, Retry, Runtime, Slot, Upstream
 from broker.secret import Secret
 from broker.tokens import Kind
 
+_LATCH_SPREAD = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -75,3 +77,14 @@ def backoff_delay(failures: int, chance: float, retry_after: float | None, cap: 
     if retry_after is not None:
         return retry_after
     return chance * min(cap, math.ldexp(1.0, min(failures + 1, 30)))
+
+
+def latch_delay(refusals: int, chance: float, limits: Limits) -> float:
+    """Return the seconds to pause after ``refusals`` refusals of the keys, this one not counted.
+
+    The steps before the longest are spread by a tenth, so that organizations that were refused
+    together are not probed together.
+    """
+    spread = 1 + _LATCH_SPREAD * (2 * chance - 1)
+    step = limits.latch_after(refusals + 1)
+    return step if step == limits.latch else min(step * spread, limits.latch)

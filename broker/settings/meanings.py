@@ -22,7 +22,7 @@ LIMITS: Mapping[str, str] = MappingProxyType(
         "backoff_valid": "Longest pause after a failed refresh while a token is valid",
         "backoff_empty": "Longest pause after a failed refresh while none is valid",
         "retry_after_max": "Longest pause taken over from Canvas's `Retry-After`",
-        "latch": "Pause after Canvas refused the keys; then one probe",
+        "latch": "Longest time between probes of keys that Canvas refuses; the first come sooner",
         "report_min_age": "Youngest token whose rejection is believed",
         "report_interval": "Shortest time between two refreshes caused by reported rejections",
         "redis_connect_timeout": "Longest wait for a connection to Redis",

@@ -10,7 +10,7 @@ from broker.tokens import Record, Spare
 MICROSECONDS = 1_000_000
 _RECORD, _SPARE = "record", "spare"
 _YES = "1"
-_LAST_WORD = 9
+_LAST_WORD = 10
 """The place of the word that may be empty, in an answer."""
 _TIMES = ("lifetime", "expires_at", "margin", "refresh_expires_at")
 
@@ -65,7 +65,7 @@ def open_snapshot(seal: Seal, reply: list[bytes], known: int) -> Snapshot:
     """Return the snapshot that a script answered (``prelude.lua`` gives the order)."""
     words, sealed, spare = reply
     now, number, foreign, presented, refused, *rest = words.decode().split(" ", _LAST_WORD)
-    remaining, failures, latched, lease, failure = rest
+    remaining, failures, refusals, latched, lease, failure = rest
     generation = int(number)
     return Snapshot(
         now=int(now) / MICROSECONDS,
@@ -76,12 +76,14 @@ def open_snapshot(seal: Seal, reply: list[bytes], known: int) -> Snapshot:
         refused=refused == _YES,
         spare=open_spare(seal, spare) if spare else None,
         presented=presented == _YES,
-        backoff=_backoff(int(remaining), int(failures), failure, latched),
+        backoff=_backoff(int(remaining), int(failures), failure, latched, int(refusals)),
         lease_remaining=int(lease) / 1000,
     )
 
 
-def _backoff(remaining: int, failures: int, failure: str, latched: str) -> Backoff | None:
+def _backoff(
+    remaining: int, failures: int, failure: str, latched: str, refusals: int
+) -> Backoff | None:
     if not failures:
         return None
-    return Backoff(remaining / MICROSECONDS, failures, failure, latched == _YES)
+    return Backoff(remaining / MICROSECONDS, failures, failure, latched == _YES, refusals)

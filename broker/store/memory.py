@@ -8,7 +8,6 @@ from broker.credentials import Credentials
 from broker.limits import Limits
 from broker.ports import (
     Answer,
-    Backoff,
     Commitment,
     Failure,
     Grant,
@@ -23,7 +22,6 @@ from broker.tokens import Record, Spare
 
 _FOREIGN = "foreign"
 _LOST = "lost"
-_BACKOFF_MEMORY = 600.0
 _SHORTEST_LIFE = 1.0
 
 
@@ -235,12 +233,7 @@ class MemoryRecordStore:
             self.shelf.lease = None
 
     def _back_off(self, attempt: str, failure: Failure) -> None:
-        shelf = self.shelf
-        failures = shelf.backoff.failures if shelf.backoff else 0
-        shelf.backoff = Backoff(failure.delay, failures + 1, failure.kind, failure.latched)
-        shelf.backoff_attempt, shelf.backoff_server = attempt, self._server.name
-        shelf.backoff_until = self._server.now() + failure.delay
-        shelf.backoff_ends = shelf.backoff_until + _BACKOFF_MEMORY
+        self.shelf.back_off(attempt, failure, self._server.name, self._server.now())
 
     def _backoff_remaining(self) -> float:
         shelf = self.shelf

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from broker.ports import Backoff
+from broker.ports import Backoff, Failure
 from broker.tokens import Record, Spare
+
+_BACKOFF_MEMORY = 600.0
+_NO_BACKOFF = Backoff(0.0, 0, "", latched=False)
 
 
 @dataclass(slots=True)
@@ -46,3 +49,17 @@ class Shelf:
     def spare_is_good(self, attempt: str, server: str) -> bool:
         """Tell whether the spare was written to ``server`` and presented by no other attempt."""
         return self.spare_presented in {"", attempt} and self.spare_server == server
+
+    def back_off(self, attempt: str, failure: Failure, server: str, now: float) -> None:
+        """Leave a backoff; count the failure, and by itself a refusal of the keys."""
+        before = self.backoff or _NO_BACKOFF
+        self.backoff = Backoff(
+            failure.delay,
+            before.failures + 1,
+            failure.kind,
+            failure.latched,
+            before.refusals + failure.latched,
+        )
+        self.backoff_attempt, self.backoff_server = attempt, server
+        self.backoff_until = now + failure.delay
+        self.backoff_ends = self.backoff_until + _BACKOFF_MEMORY

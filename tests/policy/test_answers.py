@@ -59,7 +59,7 @@ class TestHealth:
         worker.refused()
         health = worker.health()
         assert (health.last_error, health.latched) == ("keys_rejected", True)
-        assert health.next_attempt_in == pytest.approx(900)
+        assert health.next_attempt_in == pytest.approx(30)
 
     def test_one_line_each_by_name(self, fleet: Fleet, worker: Worker) -> None:
         """Organizations come in the order of their names."""

@@ -10,6 +10,7 @@ from broker.errors import (
     KeysRejectedError,
     TemporarilyUnavailableError,
     ThrottledError,
+    UpstreamError,
 )
 from broker.policy.lease import backoff_delay
 from broker.tokens import Kind
@@ -24,6 +25,13 @@ def call_times(fleet: Fleet, seconds: float) -> list[float]:
     """Let callers ask for ``seconds``; return when Canvas was called, counted from now."""
     start, times = fleet.clock.monotonic(), []
     fleet.canvas.before_answer = lambda: times.append(fleet.clock.monotonic() - start)
+    keep_asking(fleet, seconds)
+    return times
+
+
+def keep_asking(fleet: Fleet, seconds: float) -> None:
+    """Let callers ask for ``seconds``, whatever they get."""
+    start = fleet.clock.monotonic()
     while fleet.clock.monotonic() - start < seconds:
         fleet.run(0.2)
         for worker in fleet.workers:
@@ -31,7 +39,6 @@ def call_times(fleet: Fleet, seconds: float) -> list[float]:
                 worker.ask()
             except (TemporarilyUnavailableError, CredentialsRejectedError):
                 continue
-    return times
 
 
 def pauses(times: list[float]) -> list[float]:
@@ -161,18 +168,59 @@ class TestBackoff:
 
 
 class TestLatch:
-    def test_one_probe_in_a_quarter_of_an_hour(self, fleet: Fleet) -> None:
-        """Refused keys are tried again once in fifteen minutes, by one worker."""
+    def test_probes_come_soon_and_then_seldom(self, fleet: Fleet) -> None:
+        """After about 30 s, 2 and 5 minutes, then each fifteen: of all workers, not of each."""
         fleet.canvas.errors = [REJECTED] * 100
-        times = call_times(fleet, 2 * 900 + 30)
-        assert len(times) == 3
-        assert pauses(times) == pytest.approx([900, 900], abs=1.5)
-        assert min(pauses(times)) >= 900
+        found = pauses(call_times(fleet, 3300))
+        assert found == pytest.approx([30, 120, 300, 900, 900, 900], abs=1.5)
+        assert min(found[3:]) >= 900
 
-    def test_probe_may_succeed(self, fleet: Fleet, worker: Worker) -> None:
+    @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+    def test_refused_calls_are_bounded(self, fleet: Fleet, chance: float) -> None:
+        """At most six in the first 15 minutes, a refresh and its confirmation included; then 4."""
+        fleet.run(401, asking=True)
+        for worker in fleet.workers:
+            worker.runtime.chance = chance
+        fleet.canvas.calls.clear()
+        fleet.canvas.errors = [REJECTED] * 100
+        times = call_times(fleet, 900 + 2 * 3600)
+        assert fleet.canvas.calls[:3] == [Kind.REFRESH, Kind.AUTHENTICATE, Kind.AUTHENTICATE]
+        first = times[0]
+        assert sum(at < first + 900 for at in times) == 5
+        later = [at for at in times if at >= first + 900]
+        assert all(sum(at <= one < at + 3600 for one in later) <= 4 for at in later)
+
+    @pytest.mark.parametrize(
+        "errors", [[REJECTED, TIMEOUT] * 200, [TIMEOUT, TIMEOUT, REJECTED] * 200]
+    )
+    def test_other_failures_between_do_not_begin_it_anew(
+        self, fleet: Fleet, errors: list[UpstreamError]
+    ) -> None:
+        """Refusals alone advance the schedule: other failures neither reset nor hasten it."""
+        fleet.canvas.errors = list(errors)
+        refused: list[float] = []
+
+        def note() -> None:
+            if fleet.canvas.errors[0] is REJECTED:
+                refused.append(fleet.clock.monotonic())
+
+        fleet.canvas.before_answer = note
+        keep_asking(fleet, 1400)
+        assert pauses(refused) == pytest.approx([30, 120, 300, 900], abs=12)
+
+    def test_success_begins_it_anew(self, fleet: Fleet, worker: Worker) -> None:
+        """After a token, the next refusal is the first again."""
+        fleet.canvas.errors = [REJECTED] * 3
+        assert pauses(call_times(fleet, 500)) == pytest.approx([30, 120, 300], abs=1.5)
+        assert not worker.health().latched
+        fleet.canvas.errors = [REJECTED] * 2
+        times = call_times(fleet, 600)
+        assert times[2] - times[1] == pytest.approx(30, abs=1.5)
+
+    def test_a_passing_refusal_costs_half_a_minute(self, fleet: Fleet, worker: Worker) -> None:
         """Keys that are accepted again end the latch for everybody."""
         fleet.canvas.errors = [REJECTED]
-        call_times(fleet, 902)
+        call_times(fleet, 32)
         assert {each.token() for each in fleet.workers} == {"access-1"}
         assert not worker.health().latched
 
@@ -201,7 +249,7 @@ class TestLatch:
         for _ in range(200):
             fleet.clock.sleep(1)
             assert isinstance(worker.refused(), CredentialsRejectedError)
-        assert fleet.canvas.calls == [Kind.AUTHENTICATE]
+        assert fleet.canvas.calls == [Kind.AUTHENTICATE] * 3
 
 
 def test_shared_backoff_is_kept_per_organization(fleet: Fleet, worker: Worker) -> None:

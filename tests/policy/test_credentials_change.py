@@ -40,9 +40,9 @@ class TestReplaced:
     ) -> None:
         """A mistake in the new keys costs nothing before the old token's end."""
         worker.ask()
-        fleet.canvas.errors = [KeysRejectedError("keys_rejected")]
+        fleet.canvas.errors = [KeysRejectedError("keys_rejected")] * 9
         replace_keys(fleet)
-        fleet.run(300)
+        fleet.run(170)
         assert worker.token() == "access-1"
         health = worker.health()
         assert (health.latched, health.credential_version, health.record_version) == (

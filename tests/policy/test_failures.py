@@ -179,7 +179,7 @@ class TestKeysRejected:
     def test_authenticate_401_latches(self, fleet: Fleet, worker: Worker) -> None:
         """Two refusals in one lease: the keys are latched, the valid token is served on."""
         make_stale(fleet, REJECTED, REJECTED)
-        fleet.run(60, asking=True)
+        fleet.run(28, asking=True)
         assert fleet.canvas.calls == [REFRESH, AUTHENTICATE]
         assert worker.health().latched
         assert worker.token() == "access-1"
@@ -196,7 +196,7 @@ class TestKeysRejected:
         fleet.canvas.errors = [REJECTED]
         error = worker.refused()
         assert isinstance(error, CredentialsRejectedError)
-        assert error.retry_after == 60
+        assert error.retry_after == pytest.approx(30)
 
 
 @pytest.mark.parametrize(

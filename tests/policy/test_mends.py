@@ -65,7 +65,7 @@ def test_a_refused_token_gives_way_to_a_short_lived_one(fleet: Fleet, worker: Wo
     assert worker.ask(rejected=old.generation).generation > old.generation
 
 
-@pytest.mark.parametrize(("error", "least"), [(KeysRejectedError("keys_rejected"), 50)])
+@pytest.mark.parametrize(("error", "least"), [(KeysRejectedError("keys_rejected"), 25)])
 def test_no_other_token_says_when_to_come_back(
     fleet: Fleet, worker: Worker, error: KeysRejectedError, least: float
 ) -> None:

@@ -270,6 +270,31 @@ class TestFail:
         assert backoff.latched
         assert backoff.remaining > 890
 
+    def test_refusals_are_counted_by_themselves(self, harness: Harness) -> None:
+        """Other failures between two refusals of the keys leave their number as it is."""
+        counts = []
+        for number, failure in enumerate((TIMEOUT, LATCH, TIMEOUT, LATCH)):
+            attempt = f"attempt-{number}"
+            harness.store.acquire(attempt, 0, Slot.NONE)
+            harness.store.fail(attempt, 0, failure, clear_mark=False)
+            backoff = harness.store.read(0).backoff
+            assert backoff is not None
+            counts.append((backoff.failures, backoff.refusals, backoff.latched))
+            harness.end_backoff()
+        assert counts == [(1, 0, False), (2, 1, True), (3, 1, False), (4, 2, True)]
+
+    def test_success_forgets_refusals(self, harness: Harness) -> None:
+        """The next refusal is the first again."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, LATCH, clear_mark=False)
+        harness.end_backoff()
+        generation = commit_first(harness, "b")
+        harness.store.acquire("c", generation, Slot.NONE)
+        harness.store.fail("c", generation, LATCH, clear_mark=False)
+        backoff = harness.store.read(0).backoff
+        assert backoff is not None
+        assert backoff.refusals == 1
+
     def test_twice_is_as_once(self, harness: Harness) -> None:
         """A failure told twice counts once."""
         harness.store.acquire("a", 0, Slot.NONE)

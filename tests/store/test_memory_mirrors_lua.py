@@ -145,7 +145,13 @@ def _plain(snapshot: Snapshot) -> tuple[Any, ...]:
         snapshot.presented,
         snapshot.spare is not None,
         backoff
-        and (round(backoff.remaining, 2), backoff.failures, backoff.failure, backoff.latched),
+        and (
+            round(backoff.remaining, 2),
+            backoff.failures,
+            backoff.failure,
+            backoff.latched,
+            backoff.refusals,
+        ),
         round(snapshot.lease_remaining, 2),
     )
 

@@ -2,7 +2,7 @@
 -- KEYS  1 record  hash: generation attempt server sealed presented refused
 --                       spare spare_attempt spare_server spare_presented seen
 --       2 lease   hash: attempt slot server; its TTL is the lease
---       3 backoff hash: attempt until failures failure latched server
+--       3 backoff hash: attempt until failures refusals failure latched server
 --       4 report  string: there for a minute after an accepted report
 -- ARGV  1 name of this server, for one that does not let scripts call INFO; else empty
 local RECORD, LEASE, BACKOFF, REPORT = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -49,19 +49,19 @@ local function backoff_remaining()
 end
 
 -- {words, sealed, spare}; words, with a space between: now in us, generation, foreign, presented,
--- refused, backoff remaining in us, failures, latched, lease remaining in ms, failure.
+-- refused, backoff remaining in us, failures, refusals, latched, lease remaining in ms, failure.
 -- One reply to read in place of ten: most looks bring nothing else. A spare that somebody has
 -- presented is left out, unless it was the given attempt.
 local function snapshot(known, attempt)
   local record = redis.call('HMGET', RECORD, 'generation', 'server', 'presented', 'refused',
     'sealed', 'spare', 'spare_presented', 'spare_server')
-  local backoff = redis.call('HMGET', BACKOFF, 'failures', 'failure', 'latched')
+  local backoff = redis.call('HMGET', BACKOFF, 'failures', 'failure', 'latched', 'refusals')
   local foreign = record[1] and not is_here(record[2])
   local spare = record[6] and (not record[7] or record[7] == attempt) and is_here(record[8])
   local unchanged = record[1] == known
   local words = {
     digits(now), record[1] or '0', foreign and 1 or 0, record[3] and 1 or 0, record[4] and 1 or 0,
-    digits(backoff_remaining()), backoff[1] or '0', backoff[3] or '0',
+    digits(backoff_remaining()), backoff[1] or '0', backoff[4] or '0', backoff[3] or '0',
     math.max(0, redis.call('PTTL', LEASE)), backoff[2] or '',
   }
   return {table.concat(words, ' '), not unchanged and record[5] or '', spare and record[6] or ''}
@@ -81,8 +81,11 @@ local function end_lease(attempt)
   end
 end
 
+-- Refusals of the keys are counted by themselves: other failures between them do not begin the
+-- latch's schedule anew, and do not advance it.
 local function back_off(attempt, delay_ms, failure, latched)
   redis.call('HINCRBY', BACKOFF, 'failures', 1)
+  redis.call('HINCRBY', BACKOFF, 'refusals', latched)
   redis.call('HSET', BACKOFF, 'attempt', attempt, 'until', digits(now + delay_ms * 1000),
     'failure', failure, 'latched', latched, 'server', here)
   redis.call('PEXPIRE', BACKOFF, digits(delay_ms + BACKOFF_MEMORY_MS))
