@@ -17,6 +17,7 @@
     │   │   ├── OrganizationRequiredError  it may use several and named none
     │   │   └── UnsupportedGrantError      a grant_type that this broker does not take
     │   ├── InvalidCredentialError    no caller has this key
+    │   │   ├── MissingCredentialError     none was sent
     │   │   └── InvalidGrantError     no caller has this service-account token
     │   └── ForbiddenError            not this caller's organization, or no such organization
     │       └── InvalidScopeError     a scope that names no organization, or more than one
@@ -140,6 +141,10 @@ class UnsupportedGrantError(InvalidRequestError):
 
 class InvalidCredentialError(CallerError):
     """The request carries no caller credential, or one that belongs to no caller."""
+
+
+class MissingCredentialError(InvalidCredentialError):
+    """The request carries no bearer credential at all."""
 
 
 class InvalidGrantError(InvalidCredentialError):

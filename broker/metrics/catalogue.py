@@ -35,8 +35,8 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "broker_token_requests_total",
         Type.COUNTER,
-        "Requests for a token: `outcome` is `served` or the error code, `state` that of the token "
-        "served, else empty",
+        "Requests for a token: `outcome` is `served` or the error code, as in the audit, `state` "
+        "that of the token served, else empty",
         ("outcome", "state"),
     ),
     Metric(

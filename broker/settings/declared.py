@@ -142,6 +142,12 @@ DECLARED: dict[str, Setting[Any]] = {
         words=ClientCerts,
         default="required",
     ),
+    "hsts_max_age": Count(
+        "Seconds for which browsers use only HTTPS for this host, told with "
+        "`Strict-Transport-Security`; 0: not told",
+        default="0",
+        least=0,
+    ),
     "bind": Texts(
         "Where to listen: comma-separated `host:port`, `[IPv6 address]:port` or `unix:/path`",
         accept=bind_address,

@@ -1,4 +1,4 @@
-"""What settings of the edge may not say together: TLS, Kubernetes callers, audit, tracing."""
+"""What settings of the edge may not say together: TLS, HSTS, Kubernetes callers, audit, tracing."""
 
 import errno
 import os
@@ -30,6 +30,17 @@ def tls(draft: Draft) -> Iterator[str]:
         yield f"{missing} is required beside the other"
     elif client_ca:
         yield "BROKER_TLS_CLIENT_CA_FILE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE"
+
+
+def hsts(draft: Draft) -> Iterator[str]:
+    """Yield a sentence if HSTS is wanted where no TLS is served (RFC 6797 section 7.2)."""
+    if not draft.knows("hsts_max_age", "tls_cert_file", "tls_key_file"):
+        return
+    if draft["hsts_max_age"] and not (draft["tls_cert_file"] or draft["tls_key_file"]):
+        yield (
+            "BROKER_HSTS_MAX_AGE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE: browsers "
+            "ignore it without TLS; where a proxy ends TLS, set it there"
+        )
 
 
 def kubernetes(draft: Draft) -> Iterator[str]:

@@ -83,6 +83,7 @@ class Settings:
     tls_key_file: Path | None
     tls_client_ca_file: Path | None
     tls_client_certs: ClientCerts
+    hsts_max_age: int
     bind: tuple[str, ...]
     workers: int
     threads: int

@@ -1,18 +1,35 @@
 """An answer as bytes and headers, before any framework sees it.
 
-Both ways through the edge, the views and the express lane, give what is made here.
+All ways through the edge give what is made here.
 """
 
-from http import HTTPStatus
+import time
+from email.utils import formatdate
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import NamedTuple
 
 from flask import Response
+from gunicorn import SERVER
+from werkzeug.http import HTTP_STATUS_CODES
 
 from broker.policy.answers import Served
 
 JSON = "application/json"
 Headers = list[tuple[str, str]]
+Standing = tuple[tuple[str, str], ...]
+"""The headers that every answer has."""
+STANDING: Standing = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+
+def standing(hsts_max_age: int) -> Standing:
+    """Return the headers of every answer; with HSTS for so many seconds, unless that is 0.
+
+    RFC 6797 section 7.2 forbids that header without TLS; the settings see to it.
+    """
+    if not hsts_max_age:
+        return STANDING
+    return (*STANDING, ("Strict-Transport-Security", f"max-age={hsts_max_age}"))
 
 
 class Answer(NamedTuple):
@@ -22,11 +39,10 @@ class Answer(NamedTuple):
     body: bytes
     extra: tuple[tuple[str, str], ...] = ()
 
-    def head(self, request_id: str) -> tuple[str, Headers]:
+    def head(self, request_id: str, standing: Standing = STANDING) -> tuple[str, Headers]:
         """Return the status line's end and all headers."""
         headers = [("Content-Type", JSON), ("Content-Length", str(len(self.body)))]
-        headers += self.extra
-        headers += [("Cache-Control", "no-store"), ("X-Request-ID", request_id)]
+        headers += (*self.extra, ("X-Request-ID", request_id), *standing)
         return STATUS[self.status], headers
 
     def response(self) -> Response:
@@ -37,8 +53,27 @@ class Answer(NamedTuple):
         return response
 
 
-STATUS = {one.value: f"{one.value} {one.phrase.upper()}" for one in HTTPStatus}
+STATUS = {number: f"{number} {phrase.upper()}" for number, phrase in HTTP_STATUS_CODES.items()}
 """The status line's end, as the framework writes it."""
+
+
+def wire(version: tuple[int, int], head: tuple[str, Headers], body: bytes, *, close: bool) -> bytes:
+    """Return all bytes of an answer with this :meth:`Answer.head`, as gunicorn would send them."""
+    status, headers = head
+    lines = [
+        f"HTTP/{version[0]}.{version[1]} {status}",
+        f"Server: {SERVER}",
+        f"Date: {_date(int(time.time()))}",
+        f"Connection: {'close' if close else 'keep-alive'}",
+        *(f"{name}: {value}" for name, value in headers),
+        "\r\n",
+    ]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def token_answer(served: Served) -> Answer:

@@ -23,11 +23,13 @@ from broker.tracing import Spans
 from broker.upstream.client import CanvasClient
 from broker.upstream.retry import LeaseRetry
 from broker.web import errors, request_id, tracing
+from broker.web.answer import STANDING, Standing, standing
 from broker.web.authentication import Authentication, CallersAuthentication, NobodyIsAsked
 from broker.web.desk import Desk
+from broker.web.edge import EdgeApp
 from broker.web.express import ExpressLane
 from broker.web.health import health_views
-from broker.web.malformed import LONGEST_BODY
+from broker.web.malformed import MALFORMED, MalformedRequests
 from broker.web.metadata import metadata_view
 from broker.web.metrics import PodView, metrics_view
 from broker.web.observing import LogObserver, MeteringObserver, Observers
@@ -36,8 +38,7 @@ from broker.web.runtime import RuntimeFolder
 from broker.web.service import Parts, Service
 from broker.web.status import status_view
 from broker.web.summary import RequestLog
-from broker.web.token_endpoint import token_endpoint
-from broker.web.tokens import keep_nowhere, token_views
+from broker.web.tokens import token_views
 
 SERVICE = "service"
 """Where ``app.extensions`` keeps the :class:`Service`, to be started after the fork."""
@@ -52,33 +53,39 @@ def create_app(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None 
     service = Service(parts, inputs, settings)
     authentication = _authentication(inputs, parts.accounts)
     desk = Desk(parts.broker, authentication, parts.audit, parts.meters, parts.clock)
-    app = edge(desk, service.siblings, parts.meters, settings.public_url)
+    headers = standing(settings.hsts_max_age)
+    app = edge(desk, service.siblings, parts.meters, settings.public_url, headers)
     requests = RequestLog(parts.clock, settings.request_log)
     requests.install(app)
     if parts.spans is None:
-        app.wsgi_app = ExpressLane(desk, requests, app.wsgi_app)  # type: ignore[method-assign] # as Flask says
+        app.wsgi_app = ExpressLane(desk, requests, app.wsgi_app, headers)  # type: ignore[method-assign] # as Flask says
     else:
         tracing.install(app, parts.spans)  # knows the views only
     app.extensions[SERVICE] = service
     return app
 
 
-def edge(desk: Desk, pod: PodView, meters: Meters, public_url: str | None = None) -> Flask:
-    """Return the HTTP side alone: views, the table of errors and request ids."""
-    app = Flask("broker", static_folder=None)
-    app.json.sort_keys = False  # type: ignore[attr-defined] # Flask's default provider has it
-    app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
-    app.url_map.merge_slashes = False  # a redirect is no part of the contract
+def edge(
+    desk: Desk,
+    pod: PodView,
+    meters: Meters,
+    public_url: str | None = None,
+    headers: Standing = STANDING,
+) -> Flask:
+    """Return the HTTP side alone: views, the table of errors and request ids.
+
+    ``headers`` are those of every answer.
+    """
+    app = EdgeApp(headers)
+    app.extensions[MALFORMED] = MalformedRequests(desk, headers)
     request_id.install(app)
     errors.install(app)
     app.register_blueprint(token_views(desk))
-    app.register_blueprint(token_endpoint(desk))
     app.register_blueprint(metadata_view(desk.authentication, public_url))
     app.register_blueprint(health_views(pod.gather, pod.own))
     app.register_blueprint(metrics_view(meters, pod.gather))
     app.register_blueprint(status_view())
     app.register_blueprint(openapi_view())
-    app.after_request(keep_nowhere)
     return app
 
 

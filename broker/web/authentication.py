@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from broker.callers import EVERYTHING, Caller, Callers
-from broker.errors import InvalidCredentialError, InvalidGrantError
+from broker.errors import InvalidCredentialError, InvalidGrantError, MissingCredentialError
 
 LONGEST_CREDENTIAL = 4096
 """Characters of the longest key or token that is looked at."""
@@ -85,7 +85,9 @@ class CallersAuthentication:
         """Return whose key or service-account token the header holds."""
         scheme, _, text = (authorization or "").partition(" ")
         credential = text.strip()
-        if scheme.lower() != "bearer" or not 0 < len(credential) <= LONGEST_CREDENTIAL:
+        if scheme.lower() != "bearer" or not credential:
+            raise MissingCredentialError
+        if len(credential) > LONGEST_CREDENTIAL:
             raise InvalidCredentialError
         caller = self._callers().find(credential)
         return self._of_token(credential) if caller is None else caller

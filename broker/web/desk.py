@@ -1,9 +1,10 @@
 """Where every request for a token passes, whatever its form: who, what for, the answer, its traces.
 
-It knows no framework, so that each way to ask shares all of it.
+It knows no framework, so that each way to ask shares all of it. The row of the table of errors is
+looked up here, once: the answer, the audit and the metrics tell the same outcome.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
 
 from broker.audit.entry import AuditEntry
@@ -18,8 +19,9 @@ from broker.errors import (
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
 from broker.web.acquaintances import Acquaintance, Acquaintances, digest_of
+from broker.web.answer import Answer, grant_answer, token_answer
 from broker.web.authentication import Authentication
-from broker.web.errors import Row, row_of
+from broker.web.errors import TABLE, TOKEN_ENDPOINT, Table, row_of, told
 from broker.web.refusals import RefusalLog
 
 
@@ -63,6 +65,22 @@ Identify: TypeAlias = Callable[[Authentication], tuple[Caller, ReadWish]]
 """Proves who asks, first; what is asked for is read only then, so a stranger learns nothing."""
 
 
+class Way(NamedTuple):
+    """How the answers to one method look: that with a token, and those with an error."""
+
+    answer_of: Callable[[Served], Answer]
+    table: Table
+
+
+TOKEN_PATH = "/token"  # noqa: S105  # where, not what
+WAYS = {
+    "GET": Way(token_answer, TABLE),
+    "HEAD": Way(token_answer, TABLE),
+    "POST": Way(grant_answer, TOKEN_ENDPOINT),
+}
+"""The methods that ask :data:`TOKEN_PATH` for a token: such a request is counted and audited."""
+
+
 class Desk:
     """Serves requests for a token."""
 
@@ -82,24 +100,21 @@ class Desk:
         self._refusals = RefusalLog(clock)
         self._acquaintances = Acquaintances()
 
-    def serve(
-        self, visit: Visit, identify: Identify, table: Mapping[type[Exception], Row]
-    ) -> Served:
-        """Return the token; ``table`` names the error codes of this way to ask.
+    def answer(self, visit: Visit, identify: Identify, way: Way) -> Answer:
+        """Return the answer, a token or an error; never raises.
 
-        Raises :class:`~broker.errors.CallerError` or :class:`~broker.errors.UnavailableError`.
         Either way it is counted, and the audit hears of it.
         """
         began, entry = self._clock.monotonic(), AuditEntry(visit.request_id, visit.remote)
         try:
-            return self._serve(entry, identify, began)
-        except Exception as error:
-            entry.outcome = row_of(error, table).code
+            answer = way.answer_of(self._serve(entry, identify, began))
+        except Exception as error:  # noqa: BLE001  # every error has its answer
+            row = row_of(error, way.table)
+            answer, entry.outcome = told(error, row), row.code
             if isinstance(error, InvalidCredentialError):
                 self._refusals.note(visit.remote)
-            raise
-        finally:
-            self._note(entry, began)
+        self._note(entry, began)
+        return answer
 
     def serve_at_once(
         self,
@@ -108,11 +123,11 @@ class Desk:
         read: Callable[[], Identify | None],
         may_be: Callable[[], bool],
     ) -> Served | None:
-        """Return the token that :meth:`serve` would, if memory alone can tell; never waits.
+        """Return the token that :meth:`answer` would, if memory alone can tell; never waits.
 
         ``words`` are all that is read of a request to know who asks and what for; ``read`` does so,
         where they have not proved it before. ``may_be`` is asked last of all. None leaves no trace:
-        :meth:`serve` has everything to say.
+        :meth:`answer` has everything to say.
         """
         began, known = self._clock.monotonic(), self._broker.organizations
         acquaintances = self._acquaintances.under(self.authentication.rests_on, known)

@@ -1,21 +1,29 @@
-"""The one table from error to HTTP answer. No body names a file, a host or a secret."""
+"""The one table from error to outcome: HTTP answer, audit and metric.
+
+No body names a file, a host or a secret. Whoever answers a request takes the row
+once, and tells it everywhere: ``code`` is the ``error`` of the body, the ``outcome`` of the audit
+and the ``outcome`` of the metric.
+"""
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from flask import Blueprint, Flask, Response
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from broker.errors import (
     BrokerError,
+    CallerError,
     CredentialsRejectedError,
     ForbiddenError,
     InvalidCredentialError,
     InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
+    MissingCredentialError,
     NoStoreError,
     OrganizationRequiredError,
     TemporarilyUnavailableError,
@@ -27,8 +35,17 @@ from broker.web.answer import Answer, error_answer
 REALM = "canvas-token-broker"
 _BEARER = f'Bearer realm="{REALM}"'
 _BASIC = f'Basic realm="{REALM}", charset="UTF-8"'
+_NO_CALLER = "No caller has this key, or none was sent."
 _NOT_ALLOWED = "This caller may not use this organization, or there is no such organization."
 _log = logging.getLogger(__name__)
+
+
+class ProtocolError(CallerError):
+    """HTTP itself refuses the request, whatever it asks for; ``status`` is a key of HTTP_TABLE."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(HTTPStatus(status).phrase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +58,13 @@ class Row:
     challenge: str | None = None
 
 
+Table = Mapping[type[Exception], Row]
 TABLE: dict[type[Exception], Row] = {
     InvalidRequestError: Row(400, "invalid_request"),
     InvalidCredentialError: Row(
-        401,
-        "invalid_token",
-        "No caller has this key, or none was sent.",
-        f'{_BEARER}, error="invalid_token"',
+        401, "invalid_token", _NO_CALLER, f'{_BEARER}, error="invalid_token"'
     ),
+    MissingCredentialError: Row(401, "invalid_token", _NO_CALLER, _BEARER),
     ForbiddenError: Row(
         403,
         "insufficient_scope",
@@ -59,7 +75,13 @@ TABLE: dict[type[Exception], Row] = {
     CredentialsRejectedError: Row(503, "credentials_rejected"),
     NoStoreError: Row(503, "store_unavailable"),
 }
-"""Errors of the product; an error that is not there is answered as the nearest it derives from."""
+"""Errors of the product; an error that is not there is answered as the nearest it derives from.
+
+Who sent no bearer credential gets a challenge without an error code (RFC 6750 section 3.1).
+"""
+_INVALID_CLIENT = Row(
+    401, "invalid_client", "No caller has this name and key, or none was sent.", _BASIC
+)
 TOKEN_ENDPOINT: dict[type[Exception], Row] = TABLE | {
     UnsupportedGrantError: Row(400, "unsupported_grant_type"),
     OrganizationRequiredError: Row(
@@ -70,17 +92,20 @@ TOKEN_ENDPOINT: dict[type[Exception], Row] = TABLE | {
     InvalidGrantError: Row(
         400, "invalid_grant", "The assertion is not valid, or no caller runs as its subject."
     ),
-    InvalidCredentialError: Row(
-        401, "invalid_client", "No caller has this name and key, or none was sent.", _BASIC
-    ),
+    InvalidCredentialError: _INVALID_CLIENT,
+    MissingCredentialError: _INVALID_CLIENT,
 }
 """The same errors in the words of the token endpoint (RFC 6749 section 5.2)."""
 HTTP_TABLE: dict[int, Row] = {
+    400: Row(400, "invalid_request", "The request is malformed."),
     404: Row(404, "not_found", "There is nothing at this path."),
     405: Row(405, "method_not_allowed", "This path does not take this method; see Allow."),
     413: Row(413, "invalid_request", "The body is too long."),
+    414: Row(414, "invalid_request", "The request line is too long."),
+    431: Row(431, "invalid_request", "There are too many headers, or one is too long."),
+    501: Row(501, "invalid_request", "This transfer coding is not supported."),
 }
-"""Errors of HTTP itself that the framework raises."""
+"""Errors of HTTP itself, by status: of :class:`ProtocolError` and of the framework."""
 UNFORESEEN = Row(503, "temporarily_unavailable", "The broker met an unexpected condition.")
 ROWS = frozenset([*TABLE.values(), *TOKEN_ENDPOINT.values(), *HTTP_TABLE.values(), UNFORESEEN])
 CODES = frozenset(row.code for row in ROWS)
@@ -88,24 +113,20 @@ CODES = frozenset(row.code for row in ROWS)
 
 def install(app: Flask) -> None:
     """Answer every error of ``app`` by the table."""
-    app.register_error_handler(BrokerError, _by(TABLE))
-    app.register_error_handler(HTTPException, _on_http_error)
-    app.register_error_handler(Exception, _by({}))
+    app.register_error_handler(Exception, _respond)
 
 
-def install_token_endpoint(views: Blueprint) -> None:
-    """Answer the product's errors in ``views`` as RFC 6749 section 5.2 says."""
-    views.register_error_handler(BrokerError, _by(TOKEN_ENDPOINT))
-
-
-def row_of(error: Exception, table: Mapping[type[Exception], Row]) -> Row:
-    """Return the row of the nearest class that ``error`` derives from."""
+def row_of(error: Exception, table: Table) -> Row:
+    """Return the row of the nearest class that ``error`` derives from, or of its HTTP status."""
+    if isinstance(error, ProtocolError):
+        return HTTP_TABLE[error.status]
+    if isinstance(error, HTTPException):
+        return _row_of_status(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     return next((table[kind] for kind in type(error).__mro__ if kind in table), UNFORESEEN)
 
 
-def told(error: Exception, table: Mapping[type[Exception], Row]) -> Answer:
-    """Return how ``error`` is told; an unforeseen one is logged by its class alone."""
-    row = row_of(error, table)
+def told(error: Exception, row: Row) -> Answer:
+    """Return how ``error`` is told by ``row``; an unforeseen one is logged by its class alone."""
     if row is UNFORESEEN:
         # Its message and traceback may hold anything, secrets included.
         _log.error("request.crashed", extra={"error": type(error).__name__})
@@ -113,19 +134,19 @@ def told(error: Exception, table: Mapping[type[Exception], Row]) -> Answer:
     extra = [("WWW-Authenticate", row.challenge)] if row.challenge else []
     if isinstance(error, UnavailableError):
         extra.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
-    return _answer(row, str(error), *extra)
-
-
-def _by(table: Mapping[type[Exception], Row]) -> Callable[[Exception], Response]:
-    return lambda error: told(error, table).response()
-
-
-def _on_http_error(error: HTTPException) -> Response:
-    row = HTTP_TABLE.get(error.code or 0, Row(400, "invalid_request", "The request is malformed."))
-    extra = []
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        extra.append(("Allow", ", ".join(sorted(error.valid_methods))))
-    return _answer(row, "", *extra).response()
+        extra.append(("Allow", ", ".join(error.valid_methods)))
+    return _answer(row, str(error) if isinstance(error, BrokerError) else "", *extra)
+
+
+def _respond(error: Exception) -> Response:
+    return told(error, row_of(error, TABLE)).response()
+
+
+def _row_of_status(status: int) -> Row:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return UNFORESEEN
+    return HTTP_TABLE.get(status, HTTP_TABLE[HTTPStatus.BAD_REQUEST])
 
 
 def _answer(row: Row, message: str, *extra: tuple[str, str]) -> Answer:

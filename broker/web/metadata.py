@@ -13,7 +13,8 @@ def metadata_view(authentication: Authentication, public_url: str | None) -> Blu
 
     @views.get("/.well-known/oauth-authorization-server")
     def metadata() -> Response:
-        issuer = public_url or request.host_url.rstrip("/")
+        host = request.headers.get("Host") or request.host
+        issuer = public_url or f"{request.scheme}://{host}"
         body = {
             "issuer": issuer,
             "token_endpoint": f"{issuer}/token",

@@ -32,8 +32,6 @@ _HEADERS = {
     "X-Request-ID": {"$ref": "#/components/headers/XRequestID"},
     "Cache-Control": {"$ref": "#/components/headers/CacheControl"},
 }
-_TOO_LONG = Row(414, "invalid_request", "The request line is too long.")
-"""gunicorn's refusal in the product's words, told of the operation that has a query."""
 _REJECTED = {
     "operationId": "getToken",
     "parameters": {
@@ -124,7 +122,7 @@ def _get_token() -> dict[str, Any]:
         "parameters": [{"in": "query", "schema": TokenQuery}],
         "responses": {
             "200": {**token, "links": {"rejected": _REJECTED}},
-            **_errors([*TABLE.values(), _TOO_LONG]),
+            **_errors([*TABLE.values(), HTTP_TABLE[HTTPStatus.REQUEST_URI_TOO_LONG]]),
         },
     }
 

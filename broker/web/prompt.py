@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
+from broker.web.answer import wire
 from broker.web.express import ExpressLane
 from broker.web.lingering import LingeringWorker
-from broker.web.shortcut import asked_of, wire
+from broker.web.shortcut import asked_of
 
 if TYPE_CHECKING:
     from collections import deque
@@ -130,9 +131,8 @@ class PromptWorker(LingeringWorker):
             return None
         if found is None:
             return None
-        request_id, answer = found
         close = full or req.should_close()
-        return wire(req.version, answer, request_id, close=close), not close
+        return wire(req.version, *found, close=close), not close
 
     def _send(self, conn: Any, queue: "deque[Any]", answer: bytes, keep: bool) -> None:  # noqa: FBT001  # from a pair
         try:

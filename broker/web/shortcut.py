@@ -1,25 +1,18 @@
-"""From gunicorn's parser to the express lane and back to the socket, without WSGI between them.
+"""From gunicorn's parser to the express lane, without WSGI between them.
 
-gunicorn has read and checked the request. Here its environment is not built, its answer is sent in
-one piece in place of two, and the date is made once a second. Only a plain ``GET /token`` may go
-this way, or a plain form whose body is there: none with an expectation, or with a header of ours
-sent twice.
+gunicorn has read and checked the request. Here its environment is not built, and its answer is sent
+in one piece in place of two. Only a plain ``GET /token`` may go this way, or a plain form whose
+body is there: none with an expectation, without a valid ``Host``, or with a header of ours twice.
 """
 
-import time
-from email.utils import formatdate
-from functools import lru_cache
 from typing import Any
 
-from gunicorn import SERVER
-
-from broker.web.answer import Answer
-from broker.web.express import Asked
+from broker.web.desk import TOKEN_PATH
 from broker.web.token_endpoint import MEDIA_TYPE
+from broker.web.token_request import Asked, is_host
 
-_URI = "/token"
 _HEEDED = frozenset(
-    {"AUTHORIZATION", "X-REQUEST-ID", "TRACEPARENT", "CONTENT-TYPE", "CONTENT-LENGTH"}
+    {"AUTHORIZATION", "X-REQUEST-ID", "TRACEPARENT", "CONTENT-TYPE", "CONTENT-LENGTH", "HOST"}
 )
 _SPECIAL = frozenset({"TRANSFER-ENCODING", "EXPECT", "UPGRADE"})
 
@@ -30,21 +23,21 @@ def asked_of(req: Any, uri: str, client: Any, body: bytes | None = None) -> Aske
     ``body`` is what came with it; without, only a ``GET`` may go this way.
     """
     headers = _heeded(req.headers)
-    if headers is None:
+    if headers is None or not is_host(headers.get("HOST", "")):
         return None
     sent = _query(uri, headers) if req.method == "GET" else None
-    if req.method == "POST" and uri == _URI and body is not None:
+    if req.method == "POST" and uri == TOKEN_PATH and body is not None:
         sent = _form(headers, body)
     if sent is None:
         return None
     get = headers.get
     ids = get("X-REQUEST-ID"), get("TRACEPARENT")
-    return Asked(req.method, get("AUTHORIZATION"), sent, *ids, _host(client))
+    return Asked(req.method, get("AUTHORIZATION"), sent, *ids, _remote(client))
 
 
 def _query(uri: str, headers: dict[str, str]) -> str | None:
     path, _, query = uri.partition("?")
-    return None if path != _URI or "#" in query or "CONTENT-LENGTH" in headers else query
+    return None if path != TOKEN_PATH or "#" in query or "CONTENT-LENGTH" in headers else query
 
 
 def _form(headers: dict[str, str], body: bytes) -> str | None:
@@ -54,7 +47,7 @@ def _form(headers: dict[str, str], body: bytes) -> str | None:
     return str(body, "latin-1")
 
 
-def _host(client: Any) -> str:
+def _remote(client: Any) -> str:
     """Return what WSGI calls ``REMOTE_ADDR`` of host and port, or of a path."""
     if isinstance(client, bytes):
         return client.decode()
@@ -71,22 +64,3 @@ def _heeded(headers: list[tuple[str, str]]) -> dict[str, str] | None:
         elif name in _SPECIAL:
             return None
     return found
-
-
-def wire(version: tuple[int, int], answer: Answer, request_id: str, *, close: bool) -> bytes:
-    """Return all bytes of an answer, as gunicorn would send them."""
-    status, headers = answer.head(request_id)
-    lines = [
-        f"HTTP/{version[0]}.{version[1]} {status}",
-        f"Server: {SERVER}",
-        f"Date: {_date(int(time.time()))}",
-        f"Connection: {'close' if close else 'keep-alive'}",
-        *(f"{name}: {value}" for name, value in headers),
-        "\r\n",
-    ]
-    return "\r\n".join(lines).encode("latin-1") + answer.body
-
-
-@lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)

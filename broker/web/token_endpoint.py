@@ -6,12 +6,8 @@ Client credentials (RFC 6749 section 4.4) by Basic or in the form, and the JWT b
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
-
-from flask import Blueprint, Response, request
-from marshmallow import ValidationError
 
 from broker.callers import Caller
 from broker.credentials import ORGANIZATION
@@ -22,28 +18,13 @@ from broker.errors import (
     InvalidScopeError,
     UnsupportedGrantError,
 )
-from broker.web.answer import grant_answer
 from broker.web.authentication import Authentication
-from broker.web.desk import Desk, Identify, ReadWish, Wish
-from broker.web.errors import TOKEN_ENDPOINT, install_token_endpoint
+from broker.web.desk import Identify, ReadWish, Wish
+from broker.web.parameters import load, parameters
 from broker.web.schemas import GRANT_TYPES, TOKEN_FORM
-from broker.web.tokens import refuse_repeated, sentence, visit
 
 CLIENT_CREDENTIALS, JWT_BEARER = GRANT_TYPES
 MEDIA_TYPE = "application/x-www-form-urlencoded"
-
-
-def token_endpoint(desk: Desk) -> Blueprint:
-    """Return the view of ``POST /token``."""
-    views = Blueprint("token_endpoint", __name__)
-
-    @views.post("/token")
-    def issue() -> Response:
-        identify = by_grant(request.mimetype, request.headers.get("Authorization"), _sent_form)
-        return grant_answer(desk.serve(visit(), identify, TOKEN_ENDPOINT)).response()
-
-    install_token_endpoint(views)
-    return views
 
 
 def grants(authentication: Authentication) -> list[str]:
@@ -59,15 +40,11 @@ class Client:
     key: str = field(default="", repr=False)
 
 
-def by_grant(
-    media_type: str, authorization: str | None, sent_form: Callable[[], Mapping[str, str]]
-) -> Identify:
-    """Return how to tell who sends such a request, and what for."""
+def by_grant(authorization: str | None, body: bytes) -> Identify:
+    """Return how to tell who sends such a form, and what for."""
 
     def identify(authentication: Authentication) -> tuple[Caller, ReadWish]:
-        if media_type != MEDIA_TYPE:
-            raise InvalidRequestError(f"Content-Type must be {MEDIA_TYPE}")
-        form = _read_form(sent_form())
+        form = _read_form(parameters(body))
         client = _client(authorization, form)
         caller = _caller(authentication, client, form)
         return caller, lambda: Wish(organization=_organization(form.get("scope")))
@@ -84,20 +61,9 @@ def _caller(authentication: Authentication, client: Client, form: dict[str, str]
     return authentication.by_name_and_key(client.name, client.key)
 
 
-def _sent_form() -> Mapping[str, str]:
-    refuse_repeated(request.form)
-    return request.form
-
-
-def _read_form(sent: Mapping[str, str]) -> dict[str, str]:
+def _read_form(sent: dict[str, str]) -> dict[str, str]:
     """Return the form; one without a value counts as left out (RFC 6749 section 3.2)."""
-    try:
-        form: dict[str, str] = TOKEN_FORM.load({name: text for name, text in sent.items() if text})
-    except ValidationError as error:
-        problems = error.messages_dict
-    else:
-        return form
-    raise InvalidRequestError(sentence(TOKEN_FORM, problems))
+    return load(TOKEN_FORM, {name: text for name, text in sent.items() if text})
 
 
 def _client(authorization: str | None, form: dict[str, str]) -> Client:

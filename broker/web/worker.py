@@ -24,12 +24,22 @@ from selectors import EVENT_READ
 from time import monotonic
 from typing import Any
 
+from gunicorn.http.parser import RequestParser
+
+from broker.web.answer import wire
 from broker.web.express import ExpressLane
 from broker.web.lingering import LINGER
-from broker.web.malformed import about, has_body, read_body, refuse
+from broker.web.malformed import (
+    MALFORMED,
+    MalformedRequests,
+    NamedRequest,
+    about,
+    has_body,
+    read_body,
+)
 from broker.web.pool import Ended, Pool
 from broker.web.prompt import PromptWorker
-from broker.web.shortcut import asked_of, wire
+from broker.web.shortcut import asked_of
 
 READ_LIMIT = 10.0
 """Seconds from a connection's first byte, or its next request's, to the end of that request."""
@@ -51,8 +61,12 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 class BrokerWorker(PromptWorker):
     """Bounds what a slow client may cost, and answers what is not HTTP in the product's way."""
 
+    malformed: MalformedRequests
+    """Answers what cannot be read; the application's."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        RequestParser.mesg_class = NamedRequest
         self._pool = Pool(self.cfg.threads)
         # One entry for each thread that is busy; a dictionary's single steps need no lock.
         self._busy: dict[int, tuple[Any, float]] = {}
@@ -70,6 +84,7 @@ class BrokerWorker(PromptWorker):
         super().load_wsgi()
         app: Any = self.wsgi
         self.lane = app.wsgi_app if isinstance(app.wsgi_app, ExpressLane) else None
+        self.malformed = app.extensions[MALFORMED]
         app.wsgi_app = self._between(app.wsgi_app)
 
     def _between(self, application: Application) -> Application:
@@ -96,15 +111,14 @@ class BrokerWorker(PromptWorker):
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request; a plain one without WSGI. Return whether to keep the connection."""
         lane, asked = self.lane, asked_of(req, req.uri, conn.client)
-        identify = None if asked is None else asked.identify()
-        if lane is None or asked is None or identify is None:
+        if lane is None or asked is None:
             return super().handle_request(req, conn)
         self.nr += 1
         with self._no_clock():
-            request_id, answer = lane.answer(asked, identify)
+            answer = lane.answer(asked)
         full = len(self.keepalived_conns) >= self.max_keepalived
         close = full or not self.alive or req.should_close()
-        conn.sock.sendall(wire(req.version, answer, request_id, close=close))
+        conn.sock.sendall(wire(req.version, *answer, close=close))
         return not close
 
     def enqueue_req(self, conn: Any) -> None:
@@ -206,10 +220,9 @@ class BrokerWorker(PromptWorker):
         else:
             super().finish_request(conn, fs)
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Any) -> None:
         """Answer a request that could not be read; neither answer nor log repeat any of it."""
-        del req
-        refuse(client, addr, exc)
+        self.malformed.refuse(client, addr, exc, req)
 
 
 def _cut(conn: Any) -> None:

@@ -130,6 +130,16 @@ class TestTls:
             "BROKER_TLS_CLIENT_CA_FILE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE",
         )
 
+    def test_hsts_needs_tls(self, environ: dict[str, str]) -> None:
+        """RFC 6797 section 7.2; who wants none may say so."""
+        environ["BROKER_HSTS_MAX_AGE"] = "0"
+        assert problems(environ) == ()
+        environ["BROKER_HSTS_MAX_AGE"] = "31536000"
+        (told,) = problems(environ)
+        assert told.startswith(
+            "BROKER_HSTS_MAX_AGE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE: browsers "
+        )
+
     def test_files_that_cannot_be_used(self, environ: dict[str, str], tmp_path: Path) -> None:
         """Are told at the start."""
         environ["BROKER_TLS_CERT_FILE"] = environ["BROKER_TLS_KEY_FILE"] = str(tmp_path / "x")

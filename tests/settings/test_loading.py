@@ -60,6 +60,7 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         tls_key_file=None,
         tls_client_ca_file=None,
         tls_client_certs=ClientCerts.REQUIRED,
+        hsts_max_age=0,
         bind=("127.0.0.1:8080",),
         workers=2,
         threads=256,

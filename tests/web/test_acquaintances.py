@@ -10,8 +10,8 @@ from broker.callers import EVERYTHING, Caller, Callers, key_digest
 from broker.policy.answers import Served
 from broker.web.acquaintances import MOST, Acquaintance, Acquaintances, digest_of
 from broker.web.authentication import NobodyIsAsked
-from broker.web.desk import Visit, Wish
-from broker.web.express import Asked, by_header
+from broker.web.desk import Visit
+from broker.web.token_request import Asked
 from tests.fakes import credentials
 from tests.policy.fleet import NEW_KEYS
 from tests.web.rig import AUDIT_KEY, CALLERS, KEY, Rig
@@ -33,7 +33,6 @@ class Window:
         else:
             asked = Asked("POST", None, form, None, None, None)
         identify = asked.identify()
-        assert identify is not None
 
         def read() -> object:
             self.proved += 1
@@ -177,7 +176,6 @@ def test_there_is_an_end_to_them(window: Window) -> None:
 
 def test_an_unread_wish_is_no_token(window: Window) -> None:
     """Whatever asks for more than the present token goes the long way."""
-    for wish in (Wish("acme", min_ttl=1), Wish("acme", rejected=1)):
-        identify = by_header(f"Bearer {KEY}", wish)
-        got = window.rig.desk.serve_at_once(VISIT, str(wish), lambda: identify, lambda: True)  # noqa: B023  # called at once
-        assert got is None
+    for query in ("min_ttl=1", "organization=acme&rejected=1"):
+        assert window.ask(query=query) is None
+        assert Asked("GET", None, query, None, None, None).identify_plainly() is None

@@ -1,9 +1,13 @@
 """The application factory joins the real parts; nothing is sent before its service starts."""
 
+import socket
+from dataclasses import replace
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from gunicorn.http.errors import LimitRequestLine
 from werkzeug.test import TestResponse
 
 from broker.policy.broker import Broker
@@ -12,6 +16,7 @@ from broker.ports import RecordStores
 from broker.settings import Inputs, load, load_inputs
 from broker.web import app as app_module
 from broker.web.app import SERVICE, create_app
+from broker.web.malformed import MALFORMED
 from broker.web.service import Service
 from tests.web.conftest import write_callers
 from tests.web.rig import KEY, error_of
@@ -49,6 +54,26 @@ def test_the_callers_in_force_are_asked_for_at_each_request(
     inputs.callers.poll()
     assert _get(app, "/token", "another").status_code == 403
     error_of(_get(app, "/token"), 401, "invalid_token")
+
+
+@pytest.mark.parametrize("seconds", [0, 31536000])
+@pytest.mark.sockets
+def test_hsts_is_told_by_every_answer(environ: dict[str, str], seconds: int) -> None:
+    """By the views, before them, and of what the server could not read."""
+    settings = replace(load(environ), hsts_max_age=seconds)
+    app = create_app(settings, load_inputs(settings))
+    paths = ("/token", "/health/live", "/status", "/nowhere")
+    told = [list(_get(app, path).headers.items()) for path in paths]
+    near, far = socket.socketpair()
+    with near, far:
+        app.extensions[MALFORMED].refuse(near, None, LimitRequestLine(1, 1))
+        with HTTPResponse(far) as answer:
+            answer.begin()
+            told.append(answer.getheaders())
+    expected = [f"max-age={seconds}"] if seconds else []
+    for headers in told:
+        assert headers.count(("X-Content-Type-Options", "nosniff")) == 1
+        assert [v for n, v in headers if n == "Strict-Transport-Security"] == expected
 
 
 def test_without_a_callers_file_nobody_is_asked(environ: dict[str, str]) -> None:

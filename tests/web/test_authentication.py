@@ -47,14 +47,17 @@ def _ask(rig: Rig, authorization: str | None, path: str = "/token") -> tuple[byt
 
 @pytest.mark.parametrize("authorization", NO_CALLER)
 def test_each_way_of_being_nobody_is_told_alike(rig: Rig, authorization: str | None) -> None:
-    """Byte for byte, so that it tells nothing of the keys there are."""
-    assert _ask(rig, authorization) == _ask(rig, "Bearer another-unknown-key")
+    """Byte for byte, so that it tells nothing of the keys there are; if nothing was sent, too."""
+    sent = (authorization or "").lower()
+    other = "Bearer another-unknown-key" if sent.startswith("bearer ") and sent[7:].strip() else ""
+    assert _ask(rig, authorization) == _ask(rig, other)
     assert rig.canvas.calls == []
 
 
 def test_the_challenge_is_that_of_rfc_6750(rig: Rig) -> None:
-    """With realm and error code."""
-    challenge = rig.get(key=None).headers["WWW-Authenticate"]
+    """With realm and error code; without the code where no credential was sent (section 3.1)."""
+    assert rig.get(key=None).headers["WWW-Authenticate"] == 'Bearer realm="canvas-token-broker"'
+    challenge = rig.get(key="another").headers["WWW-Authenticate"]
     assert challenge == 'Bearer realm="canvas-token-broker", error="invalid_token"'
 
 

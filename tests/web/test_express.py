@@ -1,6 +1,5 @@
 """One truth, two speeds: the express lane and the views answer the same, byte for byte."""
 
-import itertools
 import logging
 from base64 import b64encode
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ from broker.errors import AmbiguousError, KeysRejectedError, NotSentError
 from broker.upstream.kinds import FailureKind
 from broker.web import request_id
 from broker.web.context import REQUEST_ID, TRACE_ID, InContext
-from broker.web.express import ExpressLane, plain_wish
+from broker.web.express import ExpressLane
 from broker.web.summary import RequestLog
+from broker.web.token_request import plain_wish
 from tests.web.rig import AUDIT_KEY, CALLERS, KEY, OTHER_KEY, STRANGER_KEY, Rig
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -247,8 +247,8 @@ def test_nothing_of_a_request_stays_on_its_thread() -> None:
         assert (REQUEST_ID.get(), TRACE_ID.get()) == (None, None)
 
 
-def test_the_lane_takes_what_is_plain() -> None:
-    """The views are not even asked."""
+def test_the_lane_takes_every_request_for_a_token() -> None:
+    """The views are not even asked; ``HEAD`` is theirs."""
     rig = Rig("acme")
     log = RequestLog(rig.clock, 0)
 
@@ -256,17 +256,17 @@ def test_the_lane_takes_what_is_plain() -> None:
         raise AssertionError("the views were asked")
 
     lane = Side(rig, ExpressLane(rig.desk, log, views))
-    for path in ("/token", "/token?organization=acme"):
+    for path in ("/token", "/token?organization=acme", "/token?min_ttl=1"):
         assert lane.ask(path, BILLING)[0] == "200 OK"
     for form in (f"{GRANT}&{BY_NAME}", f"{GRANT}&scope=acme&{BY_NAME}&x=%20"):
         assert lane.ask("/token", FORM, "POST", form)[0] == "200 OK"
-    for path, method in itertools.product(("/token?min_ttl=1", "/health"), ("GET", "HEAD")):
+    for path, method in (("/health", "GET"), ("/token/", "GET"), ("/token", "HEAD")):
         with pytest.raises(AssertionError):
             lane.ask(path, BILLING, method)
 
 
 def test_of_a_query_only_a_plain_one_is_read() -> None:
-    """All that has to be decoded, or is wrong, is left to the views."""
+    """All that has to be decoded, or is wrong, is left to the schema."""
     plain = plain_wish("organization=a.b_c-9")
     assert plain is not None
     assert plain.organization == "a.b_c-9"

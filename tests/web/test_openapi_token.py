@@ -9,7 +9,7 @@ from gunicorn.http.errors import LimitRequestLine
 from jsonschema import Draft202012Validator
 
 from broker.web import examples
-from broker.web.malformed import refuse
+from broker.web.malformed import MalformedRequests
 from broker.web.openapi import document
 from broker.web.token_endpoint import CLIENT_CREDENTIALS, JWT_BEARER
 from tests.web.rig import KEY, Rig
@@ -17,11 +17,11 @@ from tests.web.rig import KEY, Rig
 DOCUMENT = document()
 
 
-def test_a_query_that_is_too_long_is_answered_as_described() -> None:
+def test_a_query_that_is_too_long_is_answered_as_described(rig: Rig) -> None:
     """By gunicorn's worker: status, type, headers and body."""
     broker, caller = socket.socketpair()
     with broker, caller:
-        refuse(broker, None, LimitRequestLine(1, 1))
+        MalformedRequests(rig.desk).refuse(broker, None, LimitRequestLine(1, 1))
         answer = HTTPResponse(caller)
         answer.begin()
         body = json.load(answer)

@@ -19,6 +19,7 @@ from broker.errors import InvalidCredentialError
 from broker.web import lingering, request_id
 from broker.web import prompt as module
 from broker.web import worker as worker_module
+from broker.web.malformed import MalformedRequests
 from broker.web.prompt import ACCEPTED, TURN, without_query
 from broker.web.server import QuietLogger
 from broker.web.summary import RequestLog
@@ -74,6 +75,7 @@ class Loop:
         application: Any = side.application
         wsgi: Any = self.worker._between(application)
         self.worker.wsgi = wsgi
+        self.worker.malformed = MalformedRequests(side.rig.desk)
         self.worker.lane = application if prompt else None
         self.given = 0
         self._give = self.worker._pool.give

@@ -13,6 +13,7 @@ from gunicorn.workers.gthread import TConn
 
 from broker.web import request_id
 from broker.web.express import ExpressLane
+from broker.web.malformed import MalformedRequests
 from broker.web.server import QuietLogger
 from broker.web.shortcut import asked_of
 from broker.web.worker import BrokerWorker
@@ -63,6 +64,7 @@ class Wire:
         self.worker = BrokerWorker(0, 0, [], SimpleNamespace(), 30, self.cfg, logger)
         application: Any = self.worker._between(side.application)
         self.worker.wsgi = application
+        self.worker.malformed = MalformedRequests(side.rig.desk)
         if short:
             assert isinstance(side.application, ExpressLane)
             self.worker.lane = side.application
@@ -156,9 +158,9 @@ def test_no_clock_of_the_client_runs_meanwhile(
     assert lane is not None
     answer = lane.answer
 
-    def look(asked: Any, identify: Any) -> Any:
+    def look(asked: Any) -> Any:
         seen.extend(until for _, until in short.worker._busy.values())
-        return answer(asked, identify)
+        return answer(asked)
 
     monkeypatch.setattr(lane, "answer", look)
     short.ask(RAW[0])

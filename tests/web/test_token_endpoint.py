@@ -7,8 +7,8 @@ import pytest
 from broker.callers import EVERYTHING, Caller, Callers, key_digest
 from broker.errors import NotSentError
 from broker.web.authentication import LONGEST_CREDENTIAL, NobodyIsAsked
-from broker.web.malformed import LONGEST_BODY
 from broker.web.token_endpoint import JWT_BEARER
+from broker.web.token_request import LONGEST_BODY
 from tests.web.accounts import Accounts
 from tests.web.rig import AUDIT_KEY, FORM, KEY, OTHER_KEY, STRANGER_KEY, Rig, error_of
 

@@ -18,6 +18,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from broker.web import lingering
 from broker.web import worker as module
 from broker.web.lingering import LINGER
+from broker.web.malformed import MALFORMED, MalformedRequests
 from broker.web.pool import Ended
 from broker.web.worker import (
     AT_ONCE,
@@ -28,6 +29,7 @@ from broker.web.worker import (
     WRITE_LIMIT,
     BrokerWorker,
 )
+from tests.web.rig import Rig as Edge
 
 pytestmark = pytest.mark.sockets
 
@@ -405,7 +407,7 @@ def test_the_application_gets_the_whole_body(rig: Rig, monkeypatch: pytest.Monke
         return []
 
     def load(worker: Any) -> None:
-        worker.wsgi = SimpleNamespace(wsgi_app=application)
+        worker.wsgi = SimpleNamespace(wsgi_app=application, extensions={MALFORMED: None})
 
     monkeypatch.setattr(ThreadWorker, "load_wsgi", load)
     rig.worker.load_wsgi()
@@ -417,5 +419,6 @@ def test_the_application_gets_the_whole_body(rig: Rig, monkeypatch: pytest.Monke
 
 def test_errors_are_answered(rig: Rig) -> None:
     """As :mod:`broker.web.malformed` does."""
+    rig.worker.malformed = MalformedRequests(Edge("acme").desk)
     rig.worker.handle_error(None, rig.conn.sock, ("203.0.113.9", 1), RuntimeError())
     assert rig.caller.recv(100).startswith(b"HTTP/1.1 503 ")
