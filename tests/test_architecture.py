@@ -21,8 +21,8 @@ PURE = frozenset(
     | {"redaction", "secret", "tokens"}
 )
 ANYTHING = frozenset(
-    {"audit", "files", "kubernetes", "metrics", "pod", "policy", "settings", "store", "threads"}
-    | {"tracing", "upstream", "web"}
+    {"audit", "files", "kubernetes", "metrics", "output", "pod", "policy", "settings", "store"}
+    | {"threads", "tracing", "upstream", "web"}
 )
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "pure": frozenset(),
@@ -31,8 +31,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "upstream": frozenset(),
     "files": frozenset(),
     "settings": frozenset({"files", "kubernetes"}),
-    "audit": frozenset(),
+    "audit": frozenset({"output"}),
     "metrics": frozenset({"pod", "policy"}),
+    "output": frozenset(),
     "pod": frozenset({"policy"}),
     "kubernetes": frozenset(),
     "threads": frozenset(),

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 
 from broker.audit.entry import AuditEntry, line, timestamp
-from broker.audit.sinks import Sink, pieces
 from broker.clock import Clock
+from broker.output.sinks import Sink, pieces
 
 CAPACITY = 10_000
 """Entries that wait for a sink that does not take them; what comes then is counted as lost."""

@@ -3,12 +3,12 @@
 from flask import Flask
 
 from broker.audit.log import AuditLog
-from broker.audit.sinks import sink
 from broker.clock import SystemClock
 from broker.files.tls import contexts
 from broker.kubernetes.composition import service_accounts
 from broker.kubernetes.service_accounts import ServiceAccounts
 from broker.metrics.meters import Meters
+from broker.output.sinks import sink
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher

@@ -1,11 +1,11 @@
-"""Where audit lines end up."""
+"""Where lines end up."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from broker.audit.sinks import DescriptorSink, FileSink, pieces, sink
+from broker.output.sinks import DescriptorSink, FileSink, pieces, sink
 
 
 def test_a_file_is_appended_to(tmp_path: Path) -> None:

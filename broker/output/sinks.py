@@ -1,4 +1,4 @@
-"""Where audit lines go: a descriptor that is open already, a file, or nowhere."""
+"""Where lines go: a descriptor that is open already, a file, or nowhere."""
 
 import os
 import sys
