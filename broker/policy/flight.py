@@ -13,8 +13,9 @@ Nobody presents a marked refresh token again, so whether Canvas did its work doe
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from broker.errors import StoreUnavailableError
 from broker.policy.holder import Holder
@@ -36,6 +37,7 @@ class Flight:
     ``begun`` is the monotonic instant at which it was made. ``attempted`` says afterwards that an
     attempt was made, here or elsewhere. ``looked`` is set once Redis has answered, ``done`` by
     whoever started the flight, once nobody can join it; flights that end together share them.
+    Only then :meth:`tell` is called: an observer that blocks or raises delays nobody's token.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Flight:
         self._asked = 0.0
         self._tools = tools
         self._wanted = wanted
+        self._events: list[Callable[[], None]] = []
 
     def run(self) -> None:
         """Look, and attempt where due; survives everything."""
@@ -74,17 +77,27 @@ class Flight:
             now = self._tools.clock.monotonic()
             organization.unsettled = lost or organization.needs_flight(now)
 
+    def tell(self) -> None:
+        """Tell the observer what happened; survives everything."""
+        observer, name = self._tools.observer, self._organization.name
+        for event in self._events:
+            try:
+                event()
+            except Exception as error:  # noqa: BLE001  # invariants 12 and 19
+                with suppress(Exception):
+                    observer.crashed(name, error)
+
     @contextmanager
     def _surviving(self) -> Iterator[None]:
-        organization = self._organization
+        organization, observer = self._organization, self._tools.observer
         try:
             yield
         except StoreUnavailableError:
             organization.note_silence(self._tools.clock.monotonic())
-            self._tools.observer.store_failed(organization.name)
+            self._events.append(partial(observer.store_failed, organization.name))
         except Exception as error:  # noqa: BLE001  # invariant 12: nothing ends the refresher
             organization.note_crash(self._tools.clock.monotonic())
-            self._tools.observer.crashed(organization.name, error)
+            self._events.append(partial(observer.crashed, organization.name, error))
 
     def _fly(self, binding: Binding) -> None:
         snapshot = look(self._organization, binding, self._tools)
@@ -108,7 +121,7 @@ class Flight:
                 self.attempted = True
                 calls = self._tools.limits.upstream_attempts
                 lease = Lease(attempt, grant, asked, clock.monotonic(), calls)
-                Holder(organization, binding, lease, self._tools).run()
+                Holder(organization, binding, lease, self._tools, self._events).run()
             case GrantStatus.HELD:
                 self._follow(binding, grant.snapshot)
             case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:

@@ -136,6 +136,8 @@ class Flights:
         finally:
             self._end_all(sweep)
             self.launch_due()
+            for flight in flights:
+                flight.tell()
 
     def _read_each(self, flights: list[Flight]) -> list[Answer]:
         try:
@@ -208,8 +210,9 @@ class Flights:
         except Exception as error:  # noqa: BLE001  # invariant 12: no thread now; later, then
             for organization in flights:
                 organization.note_crash(self._tools.clock.monotonic())
-                self._tools.observer.crashed(organization.name, error)
             self._end_all(flights)
+            for organization in flights:
+                self._tools.observer.crashed(organization.name, error)
 
     def _signals(self) -> tuple[Signal, Signal]:
         return self._tools.runtime.signal(), self._tools.runtime.signal()
@@ -227,6 +230,7 @@ class Flights:
         finally:
             self._end_all({organization: flight})
             afterwards()
+            flight.tell()
 
     def _end_all(self, flights: dict[Organization, Flight]) -> None:
         with self._lock:

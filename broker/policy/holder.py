@@ -1,7 +1,8 @@
 """What the holder of the lease does: redeem, then commit or fail."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from broker.errors import (
     FailureClass,
@@ -25,33 +26,39 @@ class Holder:
     """Carries one lease from the grant to its end.
 
     Every method may raise :class:`~broker.errors.StoreUnavailableError`: then the lease runs out
-    by itself, and a token that Canvas gave is served and committed later.
+    by itself, and a token that Canvas gave is served and committed later. What the observer is to
+    be told goes into ``events``: nothing stands between an answer of Canvas and its being served.
     """
 
     organization: Organization
     binding: Binding
     lease: Lease
     tools: Tools
+    events: list[Callable[[], None]] = field(default_factory=list)
 
     def run(self) -> None:
         """Talk to Canvas and tell Redis how it went."""
         try:
             pair = self._redeem()
         except UpstreamError as error:
-            self._tell_failure(error)
+            self._note_failure(error)
             self._fail(error)
             return
         if pair is not None:
-            now, kind = self.tools.clock.monotonic(), self.lease.kind
-            self.organization.history.succeeded(now, kind, now - self.lease.called)
-            self.tools.observer.redeemed(self.organization.name, kind, now - self.lease.called)
+            self._note_success()
             self._commit(pair)
 
-    def _tell_failure(self, error: UpstreamError) -> None:
+    def _note_success(self) -> None:
         now, kind = self.tools.clock.monotonic(), self.lease.kind
-        seconds = now - self.lease.called
+        seconds, name = now - self.lease.called, self.organization.name
+        self.organization.history.succeeded(now, kind, seconds)
+        self.events.append(partial(self.tools.observer.redeemed, name, kind, seconds))
+
+    def _note_failure(self, error: UpstreamError) -> None:
+        now, kind = self.tools.clock.monotonic(), self.lease.kind
+        seconds, name = now - self.lease.called, self.organization.name
         self.organization.history.failed(now, kind, seconds, error)
-        self.tools.observer.failed(self.organization.name, kind, error, seconds)
+        self.events.append(partial(self.tools.observer.failed, name, kind, error, seconds))
 
     def _redeem(self) -> TokenPair | None:
         """Return a token pair, or None when somebody else has committed one meanwhile.
@@ -66,7 +73,7 @@ class Holder:
             except UpstreamError as error:
                 if error.failure is not FailureClass.REJECTED or not self.lease.calls_left:
                     raise
-                self._tell_failure(error)
+                self._note_failure(error)
             if self._was_overtaken():
                 return None
         return self._call(Kind.AUTHENTICATE, lambda: upstream.authenticate(credentials))
@@ -126,7 +133,8 @@ class Holder:
         if self.organization.install(replace(copy, record=record)):
             now = self.tools.clock.monotonic()
             self.organization.note_refresh(self.binding, now, paused=short is not None)
-        self.tools.observer.committed(self.organization.name, record.generation)
+        name, generation = self.organization.name, record.generation
+        self.events.append(partial(self.tools.observer.committed, name, generation))
 
     def _fail(self, error: UpstreamError) -> None:
         """Leave a backoff for the fleet; free the mark after a definite failure of a refresh."""
