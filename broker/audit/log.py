@@ -1,28 +1,22 @@
 """Handing audit entries to a thread that writes them, so that writing cannot slow a request."""
 
 import logging
-import threading
-from collections import deque
 from collections.abc import Callable
 
 from broker.audit.entry import AuditEntry, line, timestamp
 from broker.clock import Clock
-from broker.output.sinks import Sink, pieces
+from broker.output.lines import CAPACITY, LineQueue
+from broker.output.sinks import Sink
 
-CAPACITY = 10_000
-"""Entries that wait for a sink that does not take them; what comes then is counted as lost."""
 GATHER = 0.05
 """Seconds in which entries gather, to be written together."""
-RETRY = 1.0
-"""Seconds until a sink that failed is tried again."""
-_BATCH = 500
 _log = logging.getLogger(__name__)
 
 
 class AuditLog:
-    """Takes entries from any thread at once and without fail; one thread writes them.
+    """Takes entries from any thread at once and without fail; without a sink, drops them.
 
-    ``on_loss`` is told of how many there was no room for, at once; it must not raise.
+    ``on_loss`` is told of each that there was no room for, at once; it must not raise.
     """
 
     def __init__(
@@ -30,102 +24,52 @@ class AuditLog:
         sink: Sink | None,
         clock: Clock,
         capacity: int = CAPACITY,
-        on_loss: Callable[[int], None] = lambda _: None,
+        on_loss: Callable[[], None] = lambda: None,
     ) -> None:
-        self._sink = sink
         self._clock = clock
-        self._capacity = capacity
-        self._waiting: deque[AuditEntry] = deque()
-        self._unsent: deque[bytes] = deque()
-        self._lost = 0
-        self._on_loss = on_loss
-        self._counting = threading.Lock()
-        self._failing = False
-        self._news = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._lines = None if sink is None else _Entries(sink, clock, capacity, on_loss)
 
     def write(self, entry: AuditEntry) -> None:
         """Take an entry; never waits and never raises."""
-        if self._sink is None:
-            return
-        if len(self._waiting) >= self._capacity:
-            with self._counting:
-                self._lost += 1
-            self._on_loss(1)
-            return
-        entry.time = self._clock.wall()
-        self._waiting.append(entry)
-        if not self._news.is_set():
-            self._news.set()
+        if self._lines is not None:
+            entry.time = self._clock.wall()
+            self._lines.put(entry)
 
-    def start(self) -> None:
-        """Begin to write; to be called after the fork."""
-        if self._sink is not None:
-            self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
-            self._thread.start()
+    def flush(self, timeout: float) -> bool:
+        """Wait until what was taken is written; False if it fails or takes over ``timeout`` s."""
+        return self._lines is None or self._lines.flush(timeout)
 
-    def stop(self, timeout: float) -> bool:
-        """Write what waits, for at most ``timeout`` seconds; tell whether all was written."""
-        self._stopping.set()
-        self._news.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
-        return not (self._waiting or self._unsent)
 
-    def drain(self) -> bool:
-        """Write what waits now; False if the sink fails, and then nothing is forgotten."""
-        while self._unsent or self._waiting or self._lost:
-            if not self._unsent:
-                self._unsent.extend(pieces(self._next_lines()))
-            if not self._send():
-                return False
-        return True
+class _Entries(LineQueue[AuditEntry]):
+    """The entries as lines; a failing sink is reported in the log."""
 
-    def _run(self) -> None:
-        while True:
-            self._news.wait()
-            self._stopping.wait(GATHER)
-            self._news.clear()
-            while not self.drain():
-                if self._stopping.wait(RETRY):
-                    return
-            if self._stopping.is_set():
-                return
+    def __init__(
+        self, sink: Sink, clock: Clock, capacity: int, on_loss: Callable[[], None]
+    ) -> None:
+        super().__init__("audit", sink, gather=GATHER, capacity=capacity)
+        self._clock = clock
+        self._on_loss = on_loss
 
-    def _next_lines(self) -> list[bytes]:
-        count = min(len(self._waiting), _BATCH)
-        lines = [_line_of(self._waiting.popleft()) for _ in range(count)]
-        with self._counting:
-            lost, self._lost = self._lost, 0
-        if lost:
-            lines.append(_lost_line(lost, self._clock.wall()))
-        return lines
-
-    def _send(self) -> bool:
-        assert self._sink is not None  # noqa: S101  # for the type checker: see start
+    def encode(self, item: AuditEntry) -> bytes:
+        """Return the entry's line; a bad entry costs no other."""
         try:
-            while self._unsent:
-                self._sink.write(self._unsent[0])
-                self._unsent.popleft()
-        except OSError as error:
-            if not self._failing:
-                self._failing = True
-                _log.error("audit.failed", extra={"reason": error.strerror})
-            return False
-        if self._failing:
-            self._failing = False
+            return item.line()
+        except Exception as error:  # noqa: BLE001  # whatever it was
+            _log.error("audit.crashed", extra={"error": type(error).__name__})
+            return b""
+
+    def lost_line(self, count: int) -> bytes:
+        """Return the line that stands for ``count`` lost entries."""
+        now = timestamp(self._clock.wall())
+        return line({"time": now, "event": "audit.lost", "count": count})
+
+    def on_loss(self) -> None:
+        """Count it in the metrics."""
+        self._on_loss()
+
+    def on_failure(self, error: OSError | None) -> None:
+        """Log that the sink fails, or works again."""
+        if error is None:
             _log.info("audit.recovered")
-        return True
-
-
-def _line_of(entry: AuditEntry) -> bytes:
-    try:
-        return entry.line()
-    except Exception as error:  # noqa: BLE001  # one bad entry costs no other
-        _log.error("audit.crashed", extra={"error": type(error).__name__})
-        return b""
-
-
-def _lost_line(count: int, now: float) -> bytes:
-    return line({"time": timestamp(now), "event": "audit.lost", "count": count})
+        else:
+            _log.error("audit.failed", extra={"reason": error.strerror})

@@ -147,6 +147,11 @@ CATALOGUE: tuple[Metric, ...] = (
         ("what",),
     ),
     Metric("broker_audit_lost_total", Type.COUNTER, "Audit lines that there was no room for"),
+    Metric(
+        "broker_log_lost_total",
+        Type.COUNTER,
+        "Log lines that there was no room for, of the workers and of their master",
+    ),
     Metric("broker_organizations", Type.GAUGE, "Organizations that are configured"),
     Metric("broker_organizations_in_use", Type.GAUGE, "Organizations that are in use"),
     Metric("broker_workers", Type.GAUGE, "Workers that answer"),

@@ -1,6 +1,6 @@
 """The only way to count and to measure: one method for each thing that happens."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
@@ -34,6 +34,7 @@ class Meters:
         self._redis_errors = counters("broker_redis_errors_total", registry, strict=strict).of()
         self._reloads = counters("broker_reloads_total", registry, strict=strict)
         self._audit_lost = counters("broker_audit_lost_total", registry, strict=strict).of()
+        self._log_lost = counters("broker_log_lost_total", registry, strict=strict).of()
         self._organizations: frozenset[str] = frozenset()
 
     def configured(self, organizations: Iterable[str]) -> None:
@@ -70,9 +71,13 @@ class Meters:
         """Count a new version of the files ``what``: ``success`` or ``refused``."""
         self._reloads.of(what, outcome).inc()
 
-    def audit_lost(self, count: int) -> None:
-        """Count audit lines that there was no room for."""
-        self._audit_lost.inc(count)
+    def audit_lost(self) -> None:
+        """Count an audit line that there was no room for."""
+        self._audit_lost.inc()
+
+    def log_lost(self) -> None:
+        """Count a log line that there was no room for."""
+        self._log_lost.inc()
 
     def collect(self) -> list[Family]:
         """Return what was counted: by all workers since the master's start, or here without it."""
@@ -83,3 +88,12 @@ class Meters:
             families = families_of(directory.totals(self._directory))
         add_zeros(families, self._organizations)
         return families
+
+
+def master_log_losses() -> Callable[[], None]:
+    """Return what counts a log line that the master had no room for.
+
+    To be called in the master, once it has prepared its directory: its numbers stand beside those
+    of the workers. Nothing is made at the time of a loss: memory may be short by then.
+    """
+    return counters("broker_log_lost_total", CollectorRegistry(), strict=False).of().inc

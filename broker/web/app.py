@@ -29,6 +29,7 @@ from broker.web.desk import Desk
 from broker.web.edge import EdgeApp
 from broker.web.express import ExpressLane
 from broker.web.health import health_views
+from broker.web.logs import standard_output
 from broker.web.malformed import MALFORMED, MalformedRequests
 from broker.web.metadata import metadata_view
 from broker.web.metrics import PodView, metrics_view
@@ -91,6 +92,7 @@ def edge(
 
 def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> Parts:
     clock, runtime, meters = SystemClock(), ThreadRuntime(), Meters(strict=False)
+    standard_output.count_losses(meters.log_lost)
     spans = Spans() if settings.tracing is Tracing.OTLP else None
     observer = Observers(LogObserver(), MeteringObserver(meters), *([spans] if spans else []))
     limits = settings.limits

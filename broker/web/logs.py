@@ -1,42 +1,102 @@
 """Logging: one JSON object per line on standard output, for the broker and for gunicorn.
 
 Nothing secret is logged anywhere on purpose; should it happen all the same, the finished line
-(message, arguments, extras, tracebacks) still passes a :class:`~broker.redaction.Redactor`.
+(message, arguments, extras, tracebacks) still passes a :class:`~broker.redaction.Redactor`. It does
+so on the thread that logs: later, a secret that has been let go meanwhile would not be found.
+
+Nobody who logs waits for a reader of standard output: finished lines go through a queue.
 """
 
+import io
 import json
 import logging
+import os
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
+from broker.output.lines import LineQueue
+from broker.output.sinks import DescriptorSink
 from broker.redaction import Redactor
 from broker.settings import LogFormat, LogLevel
 from broker.web.log_formats import DATE
 
-_UNWRITTEN = "A log line could not be written.\n"
+EXIT_LIMIT = 1.0
+"""Seconds that an ending process gives to its last lines."""
+_STANDARD_OUTPUT = 1
 _redactor = Redactor()
 _log = logging.getLogger(__name__)
 
 
-class LineHandler(logging.StreamHandler[Any]):
-    """Writes lines without live secrets; one that cannot be made is replaced, never lost or raw."""
+class LogLines(LineQueue[bytes]):
+    """Finished log lines on their way to a file descriptor; ``log.lost`` tells of a gap."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__("log", DescriptorSink(descriptor))
+        self.count_losses(lambda: None)
+
+    def count_losses(self, count: Callable[[], None]) -> None:
+        """Call ``count``, which neither raises nor blocks, for each line without room."""
+        self._count = count
+
+    def encode(self, item: bytes) -> bytes:
+        """Return the line as it is."""
+        return item
+
+    def lost_line(self, count: int) -> bytes:
+        """Return ``log.lost``."""
+        line = {"level": "ERROR", "logger": __name__, "event": "log.lost", "count": count}
+        return _timed(line).encode() + b"\n"
+
+    def on_loss(self) -> None:
+        """Count it in the metrics."""
+        self._count()
+
+
+standard_output = LogLines(_STANDARD_OUTPUT)
+"""Where the lines of this process go; the one queue for it, however often logging is set up."""
+
+
+class LineHandler(logging.Handler):
+    """Hands lines without live secrets on; one that cannot be made is replaced, never raw."""
+
+    def __init__(self, lines: LogLines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Make the line and hand it on; waits for nobody."""
+        self._lines.put(self.format(record).encode(errors="backslashreplace") + b"\n")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, redacted; the event ``log.withheld`` stands for one that failed."""
         try:
             return _redactor.redact(super().format(record))
         except Exception as error:  # noqa: BLE001  # whatever it was, the line is not shown
-            return _withheld(type(error).__name__)
+            what = type(error).__name__
+            line = {"level": "ERROR", "logger": __name__, "event": "log.withheld", "error": what}
+            return _timed(line)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
-        """Say on standard error that a line was lost; logging itself would print what it held."""
-        del record
-        with suppress(Exception):
-            sys.stderr.write(_UNWRITTEN)
+    def flush(self) -> None:
+        """Wait for the lines to be written, :data:`EXIT_LIMIT` at most; so at exit."""
+        self._lines.flush(EXIT_LIMIT)
+
+
+class PrintedLines(io.TextIOBase):
+    """Stands in for ``sys.stdout`` and ``sys.stderr``: what libraries print becomes log lines."""
+
+    def __init__(self) -> None:
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Log the lines that are complete, as ``process.printed``."""
+        *lines, self._begun = f"{self._begun}{text}".split("\n")
+        for line in filter(str.strip, lines):
+            _log.warning("process.printed", extra={"text": line})
+        return len(text)
 
 
 def logging_config(level: LogLevel, form: LogFormat = LogFormat.JSON) -> dict[str, Any]:
@@ -54,7 +114,7 @@ def logging_config(level: LogLevel, form: LogFormat = LogFormat.JSON) -> dict[st
         "handlers": {
             "out": {
                 "class": "broker.web.logs.LineHandler",
-                "stream": "ext://sys.stdout",
+                "lines": "ext://broker.web.logs.standard_output",
                 "formatter": "line",
                 "filters": ["context"],
             },
@@ -70,16 +130,18 @@ def logging_config(level: LogLevel, form: LogFormat = LogFormat.JSON) -> dict[st
 
 
 def _formatter(form: LogFormat) -> str:
-    text = form is LogFormat.TEXT or (form is LogFormat.AUTO and sys.stdout.isatty())
+    text = form is LogFormat.TEXT or (form is LogFormat.AUTO and os.isatty(_STANDARD_OUTPUT))
     return "Text" if text else "Json"
 
 
 def install_hooks() -> None:
-    """Let what Python would print to standard error become log lines, so that it is redacted.
+    """Let what would be printed become log lines, so that it is redacted and blocks nobody.
 
     Exceptions that nobody caught, in the main thread, in others and where none can be raised
-    (``__del__``), and warnings. Call it once logging is configured; it survives a fork.
+    (``__del__``), warnings, and what libraries print. Call it once logging is configured; it
+    survives a fork.
     """
+    sys.stdout = sys.stderr = PrintedLines()
     logging.captureWarnings(capture=True)
     sys.excepthook = _on_crash
     threading.excepthook = _on_thread_crash
@@ -103,12 +165,6 @@ def _on_unraisable(crash: Any) -> None:
     _log.error("cleanup.crashed", exc_info=found)
 
 
-def _withheld(error: str) -> str:
-    line = {
-        "time": time.strftime(DATE),
-        "level": "ERROR",
-        "logger": __name__,
-        "event": "log.withheld",
-        "error": error,
-    }
-    return json.dumps(line)
+def _timed(line: Mapping[str, object]) -> str:
+    """Return a line that needs no formatter."""
+    return json.dumps({"time": time.strftime(DATE), **line})

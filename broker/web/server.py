@@ -11,9 +11,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from broker.metrics.directory import forget
+from broker.metrics.meters import master_log_losses
 from broker.settings import Inputs, Settings
 from broker.web.app import SERVICE, create_app
-from broker.web.logs import logging_config
+from broker.web.logs import logging_config, standard_output
 from broker.web.runtime import RuntimeFolder, make_runtime_folder
 from broker.web.tls import tls_options
 from broker.web.worker import BrokerWorker
@@ -56,7 +57,8 @@ class BrokerServer(BaseApplication):
     """gunicorn with this application; ``run`` returns when it has been stopped.
 
     The files are read before the fork: a worker that is started later, while a file is broken,
-    begins with the last good version. Threads and clients are made after the fork.
+    begins with the last good version. Threads and clients are made after the fork; the one that
+    writes the log is there before, too, and each worker has its own.
     """
 
     def __init__(self, settings: Settings, inputs: Inputs) -> None:
@@ -75,6 +77,7 @@ class BrokerServer(BaseApplication):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY:
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _files(hard)), hard))
+        standard_output.count_losses(master_log_losses())
         super().run()
 
     def load(self) -> Any:

@@ -64,7 +64,6 @@ class Service:
     def start(self) -> None:
         """Load the organizations and start the threads; returns at once."""
         self.reload()
-        self._parts.audit.start()
         self.siblings.start()
         jobs = {"refresher": self._parts.refresher.run, "reloader": self._keep_reloading}
         if self._parts.accounts is not None:
@@ -83,7 +82,7 @@ class Service:
         for thread in self._threads:
             thread.join(1.0)
         self.siblings.stop()
-        self._parts.audit.stop(AUDIT_RESERVE)
+        self._parts.audit.flush(AUDIT_RESERVE)
         if self._parts.spans is not None:
             self._parts.spans.flush()
         _log.info("service.stopped", extra={"finished": finished})

@@ -1,7 +1,6 @@
 """Take out what keeps secrets in, and the canaries are found."""
 
 import ast
-import io
 import logging
 import logging.config
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from tests.canary.conftest import Open
 from tests.canary.finder import Finder
 from tests.canary.stage import CONSUMER, KNOWN, REDIS_PASSWORD_IN_URL, minted
 from tests.servers import RedisServer
+from tests.web.kept import KeptLines
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "broker").rglob("*.py"))
@@ -36,11 +36,11 @@ def line(text: str) -> str:
     formatter = logging.config.DictConfigurator(config).configure_formatter(
         config["formatters"]["line"]
     )
-    out = io.StringIO()
+    out = KeptLines()
     handler = LineHandler(out)
     handler.setFormatter(formatter)
     handler.emit(logging.LogRecord("broker.x", logging.DEBUG, "", 1, text, (), None))
-    return out.getvalue()
+    return out.text
 
 
 def test_redaction_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,16 @@ from tests.chaos.faults import Fault
 from tests.chaos.judge import Harm
 from tests.chaos.stage import LEASE, LIFETIME, Stage
 from tests.integration.deployment import SERVE, BrokerProcess, Reply
+from tests.integration.stalled import StalledPipe
 
 TEN_MINUTES = 600
 SUCCESSION = LEASE + 1.5
 """After so many seconds a successor has the lease of a dead holder."""
 COMMITTED = 3.0
 """Less than what is left of the lease: only the commit of the one that ended can be the source."""
+STALLED = LIFETIME + 40
+GRACEFUL = 25
+"""The default of BROKER_GRACEFUL_TIMEOUT."""
 SCRIPT = Path(wrong_clock.__file__)
 
 
@@ -95,6 +99,36 @@ def outlive_the_token(stage: Stage) -> None:
         _set_clocks(stage, right=True)
 
 
+def stall_output(stage: Stage) -> None:
+    """Nobody reads one broker's output, for longer than a token lives; a worker of it dies."""
+    broker = stage.deployment.brokers[0]
+    broker.terminate()
+    with StalledPipe() as pipe:
+        broker.output = pipe.writing
+        try:
+            _start(stage, broker)
+            time.sleep(STALLED / 2)
+            _kill_a_worker(broker)
+            time.sleep(STALLED / 2)
+            began = time.monotonic()
+            code, seconds = broker.terminate(), time.monotonic() - began
+        finally:
+            broker.output = None
+            broker.kill()
+            _start(stage, broker)
+    assert code == 0, f"a broker with a full pipe ended with {code} after SIGTERM"
+    assert seconds < GRACEFUL, f"a broker with a full pipe took {seconds:.0f} s to end"
+
+
+def _kill_a_worker(broker: BrokerProcess) -> None:
+    before = broker.workers()
+    os.kill(before[0], signal.SIGKILL)
+    until = time.monotonic() + LEASE
+    while len(set(broker.workers()) - {before[0]}) < len(before):
+        assert time.monotonic() < until, "a killed worker of a broker with a full pipe is missing"
+        time.sleep(0.1)
+
+
 def _set_clocks(stage: Stage, *, right: bool = False) -> None:
     for sign, broker in zip((1, -1), stage.deployment.brokers, strict=True):
         broker.terminate()
@@ -130,6 +164,7 @@ FAULTS = (
     Fault("kill -9 of a whole broker", kill_broker, Harm.DEATH),
     Fault("SIGSTOP beyond the lease, SIGCONT", stop_holder, Harm.STOP),
     Fault("SIGTERM, refresh in flight", terminate_holder, Harm.DEATH),
+    Fault("stdout stalled", stall_output, Harm.DEATH),
     Fault("host clocks wrong by ±10 min", wrong_clocks, Harm.DEATH),
     Fault("the same, Canvas away past expiry", outlive_the_token, Harm.DEATH),
 )

@@ -44,11 +44,15 @@ class Reply:
 
 
 class BrokerProcess:
-    """``broker serve`` in a session of its own; ``command`` may be replaced before a start."""
+    """``broker serve`` in a session of its own; ``command`` may be replaced before a start.
+
+    So may ``output``, the descriptor that standard output and error go to instead of the log.
+    """
 
     def __init__(self, environ: dict[str, str], log: Path) -> None:
         self.port = free_port()
         self.command: tuple[str, ...] = SERVE
+        self.output: int | None = None
         self._environ = {**environ, "BROKER_BIND": f"127.0.0.1:{self.port}"}
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +64,7 @@ class BrokerProcess:
             self._process = subprocess.Popen(
                 self.command,
                 env=kept | self._environ,
-                stdout=log,
+                stdout=log if self.output is None else self.output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

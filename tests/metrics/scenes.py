@@ -8,6 +8,7 @@ from unittest import mock
 
 from broker.metrics import directory as counting
 from broker.metrics.directory import forget, prepare, prepared, totals
+from broker.metrics.meters import master_log_losses
 from tests.metrics.crew import Crew, Worker
 from tests.metrics.pods import Readings
 
@@ -19,6 +20,26 @@ def three_count(directory: Path) -> list[float]:
         for times, worker in enumerate(workers, 1):
             worker.serve(times)
         return [worker.served() for worker in workers]
+
+
+def master_loses_lines(directory: Path) -> list[float]:
+    """Let the master and workers lose log lines, and one of them end; return what is told."""
+    with Crew(directory) as crew:
+        lose = master_log_losses()
+        lose()
+        old, witness = crew.hire(), crew.hire()
+        old.do("log_lost")
+        lose()
+        told = [_lost(witness)]
+        crew.end(old)
+        crew.hire().do("log_lost")
+        lose()
+        return [*told, _lost(witness)]
+
+
+def _lost(witness: Worker) -> float:
+    (number,) = witness.do("scrape", "broker_log_lost_total").values()
+    return float(number)
 
 
 def histogram_of_two(directory: Path) -> dict[str, Readings]:

@@ -144,6 +144,11 @@ def test_a_master_begins_at_0_in_a_directory_of_its_own(play: Stage, tmp_path: P
     assert told == tmp_path / "metrics"
 
 
+def test_what_the_master_loses_is_counted_beside_the_workers(play: Stage) -> None:
+    """Before and after they are forked, and whoever of them ends."""
+    assert play(scenes.master_loses_lines) == [3, 5]
+
+
 def test_the_master_survives_a_directory_that_it_cannot_use(play: Stage) -> None:
     """What it could not add up is counted where it lies."""
     assert play(scenes.master_cannot_write) == 1

@@ -51,20 +51,23 @@ def test_an_upstream_call_is_counted_by_organization_and_timed_by_kind() -> None
 
 
 def test_each_other_event_has_its_counter() -> None:
-    """A degraded answer, a wait, a report, a silent Redis, a reload and lost audit lines."""
+    """A degraded answer, a wait, a report, a silent Redis, a reload and lost lines."""
     meters = Meters()
     meters.degraded(Hindrance.STORE_UNAVAILABLE)
     meters.waited(1.5)
     meters.report(ReportStatus.YOUNG)
     meters.redis_failed()
     meters.reloaded("callers", "refused")
-    meters.audit_lost(3)
+    meters.audit_lost()
+    meters.log_lost()
+    meters.log_lost()
     assert of(meters, "broker_degraded_answers_total") == {("store_unavailable",): 1}
     assert of(meters, "broker_lease_wait_seconds_sum") == {(): 1.5}
     assert of(meters, "broker_rejection_reports_total") == {("young",): 1}
     assert of(meters, "broker_redis_errors_total") == {(): 1}
     assert of(meters, "broker_reloads_total") == {("refused", "callers"): 1}
-    assert of(meters, "broker_audit_lost_total") == {(): 3}
+    assert of(meters, "broker_audit_lost_total") == {(): 1}
+    assert of(meters, "broker_log_lost_total") == {(): 2}
 
 
 @pytest.mark.parametrize("metric", [m for m in CATALOGUE if m.type is Type.COUNTER])

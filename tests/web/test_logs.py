@@ -1,6 +1,5 @@
 """Every log line is one JSON object with the same four names and what goes with the event."""
 
-import io
 import json
 import logging
 import logging.config
@@ -8,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +17,8 @@ from broker.settings import LogFormat, LogLevel
 from broker.tokens import Kind
 from broker.web.context import REQUEST_ID, TRACE_ID
 from broker.web.log_formats import Text
-from broker.web.logs import logging_config
+from broker.web.logs import PrintedLines, logging_config
+from tests.web.kept import KeptLines
 
 CANARY = "open-sesame"
 SCRIPT = """
@@ -107,13 +106,13 @@ def test_lines_go_to_standard_output_once_each() -> None:
 
 
 @pytest.fixture
-def out() -> io.StringIO:
+def out() -> KeptLines:
     """Take the lines of :func:`log`."""
-    return io.StringIO()
+    return KeptLines()
 
 
 @pytest.fixture
-def log(out: io.StringIO) -> logging.Logger:
+def log(out: KeptLines) -> logging.Logger:
     """Return a logger on a handler as it is configured."""
     config = logging_config(LogLevel.DEBUG)
     configurator = logging.config.DictConfigurator(config)
@@ -121,7 +120,7 @@ def log(out: io.StringIO) -> logging.Logger:
     configurator.config["formatters"]["line"] = formatter
     context = configurator.configure_filter(config["filters"]["context"])
     configurator.config["filters"]["context"] = context
-    handler = configurator.configure_handler(config["handlers"]["out"] | {"stream": out})
+    handler = configurator.configure_handler(config["handlers"]["out"] | {"lines": out})
     logger = logging.Logger("broker.x")  # noqa: LOG001  # nobody else is to have it
     logger.addHandler(handler)
     return logger
@@ -147,34 +146,34 @@ def _crash(secret: Secret) -> None:
     ],
 )
 def test_a_line_that_says_a_live_secret_says_a_mark(
-    write: Callable[[logging.Logger, str], None], log: logging.Logger, out: io.StringIO
+    write: Callable[[logging.Logger, str], None], log: logging.Logger, out: KeptLines
 ) -> None:
     """In the message, an argument or an extra; the rest of the line is kept."""
     secret = Secret(CANARY)
     write(log, secret.reveal())
-    line = out.getvalue()
+    line = out.text
     assert "sesame" not in line
     assert SHOWN in line
     assert json.loads(line)["level"] == "INFO"
     del secret
 
 
-def test_a_traceback_passes_too(log: logging.Logger, out: io.StringIO) -> None:
+def test_a_traceback_passes_too(log: logging.Logger, out: KeptLines) -> None:
     """With all exceptions that led to it, and with the stack where it was asked for."""
     secret = Secret(CANARY)
     try:
         _crash(secret)
     except KeyError:
         log.exception("crashed", stack_info=True)
-    line = json.loads(out.getvalue())
-    assert "sesame" not in out.getvalue()
+    line = json.loads(out.text)
+    assert "sesame" not in out.text
     assert f"base 10: '{SHOWN}'" in line["exc_info"]
     assert "KeyError: 'around it'" in line["exc_info"]
     assert "test_a_traceback_passes_too" in line["stack_info"]
 
 
 def test_a_line_that_cannot_be_redacted_is_withheld(
-    log: logging.Logger, out: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    log: logging.Logger, out: KeptLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fixed line says so, with the class of what went wrong."""
 
@@ -183,7 +182,7 @@ def test_a_line_that_cannot_be_redacted_is_withheld(
 
     monkeypatch.setattr(Redactor, "redact", fail)
     log.info("about %s", CANARY)
-    line = json.loads(out.getvalue())
+    line = json.loads(out.text)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", line.pop("time"))
     assert line == {
         "level": "ERROR",
@@ -194,21 +193,35 @@ def test_a_line_that_cannot_be_redacted_is_withheld(
 
 
 def test_a_line_that_cannot_be_made_is_withheld(
-    log: logging.Logger, out: io.StringIO, capfd: pytest.CaptureFixture[str]
+    log: logging.Logger, out: KeptLines, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Python would print the arguments of a wrong call to standard error."""
     log.info("%d", CANARY)
-    assert json.loads(out.getvalue())["event"] == "log.withheld"
+    assert json.loads(out.text)["event"] == "log.withheld"
     assert "".join(capfd.readouterr()) == ""
 
 
-def test_a_line_that_cannot_be_written_is_told_of(
-    log: logging.Logger, out: io.StringIO, capfd: pytest.CaptureFixture[str]
+def test_a_line_that_is_no_text_is_written_all_the_same(
+    log: logging.Logger, out: KeptLines
 ) -> None:
-    """Whoever reads standard output may have gone; Python would print the line elsewhere."""
-    out.close()
-    log.info("about %s", CANARY)
-    assert capfd.readouterr().err == "A log line could not be written.\n"
+    """Half a surrogate pair has no place in UTF-8; as text, not as JSON."""
+    log.handlers[0].setFormatter(Text())
+    log.info("half \ud800 a pair")
+    assert out.text.endswith("half \\ud800 a pair\n")
+
+
+def test_what_is_printed_becomes_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """A library that prints must not block either; lines that are begun wait for their end."""
+    out = PrintedLines()
+    print("one", "two", file=out)
+    print("begun", file=out, end="")
+    print(" and ended\n\nthree", file=out)
+    print("not ended", file=out, end="", flush=True)
+    assert [(one.levelname, one.message, vars(one)["text"]) for one in caplog.records] == [
+        ("WARNING", "process.printed", "one two"),
+        ("WARNING", "process.printed", "begun and ended"),
+        ("WARNING", "process.printed", "three"),
+    ]
 
 
 CRASHES = """
@@ -230,6 +243,7 @@ def crash():
     raise KeyError(secret.reveal())
 
 warnings.warn(f"do not use {secret.reveal()}")
+print(f"printed {secret.reveal()}", file=sys.stderr)
 thread = threading.Thread(target=crash, name="worker")
 thread.start()
 thread.join()
@@ -260,22 +274,25 @@ def test_what_python_would_print_is_logged() -> None:
     assert "sesame" not in ended.stdout
     assert [(line["logger"], line["level"]) for line in lines] == [
         ("py.warnings", "WARNING"),
+        ("broker.web.logs", "WARNING"),
         ("broker.web.logs", "ERROR"),
         ("broker.web.logs", "ERROR"),
         ("broker.web.logs", "CRITICAL"),
     ]
     assert f"do not use {SHOWN}" in lines[0]["event"]
+    assert lines[1]["text"] == f"printed {SHOWN}"
     assert [line["event"] for line in lines[1:]] == [
+        "process.printed",
         "thread.crashed",
         "cleanup.crashed",
         "process.crashed",
     ]
-    assert lines[1]["thread_name"] == "worker"
-    assert f"KeyError: '{SHOWN}'" in lines[3]["exc_info"]
-    assert f"RuntimeError: with {SHOWN}" in lines[3]["exc_info"]
+    assert lines[2]["thread_name"] == "worker"
+    assert f"KeyError: '{SHOWN}'" in lines[4]["exc_info"]
+    assert f"RuntimeError: with {SHOWN}" in lines[4]["exc_info"]
 
 
-def test_a_line_of_a_request_names_it(log: logging.Logger, out: io.StringIO) -> None:
+def test_a_line_of_a_request_names_it(log: logging.Logger, out: KeptLines) -> None:
     """Its id, and the trace it belongs to; other lines name neither."""
     log.info("outside")
     REQUEST_ID.set("request-1")
@@ -285,7 +302,7 @@ def test_a_line_of_a_request_names_it(log: logging.Logger, out: io.StringIO) -> 
     finally:
         REQUEST_ID.set(None)
         TRACE_ID.set(None)
-    outside, inside = (json.loads(line) for line in out.getvalue().splitlines())
+    outside, inside = (json.loads(line) for line in out.text.splitlines())
     assert "request_id" not in outside
     assert inside["request_id"] == "request-1"
     assert inside["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
@@ -304,7 +321,7 @@ def test_how_a_line_looks_is_chosen(
     monkeypatch: pytest.MonkeyPatch, form: LogFormat, *, terminal: bool, formatter: str
 ) -> None:
     """Text for people, JSON for machines."""
-    monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda: terminal))
+    monkeypatch.setattr("os.isatty", lambda descriptor: terminal and descriptor == 1)
     made = logging_config(LogLevel.INFO, form)["formatters"]["line"]["()"]
     assert made == f"broker.web.log_formats.{formatter}"
 
