@@ -12,6 +12,17 @@ FLIGHTS = 40
 
 It is eight more than are begun for nobody (``broker.policy.flights``): those are for callers.
 """
+SWEEPS = 1
+"""Sweeps at once in one worker."""
+_MAIN = 1
+
+
+def redis_users(request_threads: int) -> int:
+    """Return how many threads of one worker may use Redis at once.
+
+    Those of its requests, of its flights and sweeps, and the one that stops it.
+    """
+    return request_threads + FLIGHTS + SWEEPS + _MAIN
 
 
 class ThreadRuntime:
@@ -19,7 +30,7 @@ class ThreadRuntime:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(FLIGHTS, thread_name_prefix="flight")
-        self._sweeper = ThreadPoolExecutor(1, thread_name_prefix="sweep")
+        self._sweeper = ThreadPoolExecutor(SWEEPS, thread_name_prefix="sweep")
         self._random = random.Random()  # noqa: S311  # jitter, not a secret
 
     def spawn(self, work: Callable[[], None]) -> None:

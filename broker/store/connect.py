@@ -11,21 +11,25 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
+from redis.sentinel import MasterNotFoundError
 
 from broker.limits import Limits
-from broker.store.bounded import (
-    BoundedClient,
-    Client,
+from broker.store.bounded import BoundedClient, Client
+from broker.store.connections import (
+    SET_UP_TIMEOUT,
+    TCP_TIMEOUT,
     Contexts,
     PlainConnection,
     PrimaryConnection,
     PrimaryTlsConnection,
+    SentinelConnection,
+    SentinelTlsConnection,
     TlsConnection,
     UnixConnection,
-    left,
     speaking,
 )
+from broker.store.deadline import left
+from broker.store.pool import BackgroundPool, BackgroundSentinelPool, SetUpTimes
 
 _PORT = 6379
 _SENTINEL_PORT = 26379
@@ -36,40 +40,50 @@ _BOUNDED: dict[type, type] = {
 }
 _READ_SIZE = 4096
 """Bytes: nearly every answer is shorter. redis-py's 32 KiB left holes in each thread's memory."""
+_MOST_NODES = 1000
+"""Pools of nodes that are remembered: as many as a cluster can have."""
+A_FEW = 8
+"""Threads that use a client at once, where nobody counts them."""
 Options = dict[str, Any]
 Address = tuple[str, int]
 
 
-def connect(url: str, limits: Limits, tls: Contexts | None = None) -> BoundedClient:
+def connect(
+    url: str, limits: Limits, tls: Contexts | None = None, *, users: int = A_FEW
+) -> BoundedClient:
     """Return a client for ``url``; nothing is sent yet. Retries are the caller's, not redis-py's.
 
     ``tls`` is called for each connection over TLS and returns what it is made with; without it
     redis-py reads the files that the URL names each time.
 
-    An operation gets the time of one connect and one command, whatever it takes: with the caller's
-    one retry that is ``limits.redis_worst``. RESP2 saves a round trip at each connection, and the
-    broker needs nothing of RESP3.
+    ``users`` is how many threads use it at once, each with a connection of its own; one more is for
+    the layout of a cluster, asked for while the connection that failed is still held. A call gets
+    ``limits.redis_worst`` seconds. RESP2 saves a round trip at each connection, and the broker
+    needs nothing of RESP3.
     """
     bounded = {
-        "socket_connect_timeout": limits.redis_connect_timeout,
-        "socket_read_size": _READ_SIZE,
-        "socket_timeout": limits.redis_timeout,
+        "max_connections": users + 1,
         "retry": Retry(NoBackoff(), 0),
+        "socket_connect_timeout": TCP_TIMEOUT,
+        "socket_read_size": _READ_SIZE,
+        "socket_timeout": SET_UP_TIMEOUT,
         "protocol": 2,
         "driver_info": None,
     }
-
+    times = SetUpTimes()
+    ours = {"limits": limits, "times": times}
     parts = _split(url)
     cluster = parts.scheme.endswith("+cluster")
+    nodes = _Nodes(ours)
 
     def make() -> Client:
         if parts.scheme.endswith("+sentinel"):
-            return _by_sentinel(parts, bounded, tls)
+            return _by_sentinel(parts, bounded, ours, tls)
         if cluster:
-            return _cluster(parts, bounded, tls)
-        return Redis(connection_pool=ConnectionPool(**(_read(url, tls) | bounded)))
+            return _cluster(parts, bounded, nodes, tls)
+        return Redis(connection_pool=BackgroundPool(**(_read(url, tls) | bounded | ours)))
 
-    return BoundedClient(make, limits.redis_worst / 2, together=not cluster)
+    return BoundedClient(make, limits.redis_worst, together=not cluster, set_up_times=times)
 
 
 def _split(url: str) -> SplitResult:
@@ -98,7 +112,9 @@ def _read_many(
     return [(host.hostname or "", host.port or default_port) for host in found], options
 
 
-def _by_sentinel(parts: SplitResult, bounded: Options, tls: Contexts | None) -> Client:
+def _by_sentinel(
+    parts: SplitResult, bounded: Options, ours: Options, tls: Contexts | None
+) -> Client:
     """Read ``redis+sentinel://user:password@host:port,host:port/service/db``.
 
     User and password are those of Redis; the sentinels' own are in the query.
@@ -107,12 +123,13 @@ def _by_sentinel(parts: SplitResult, bounded: Options, tls: Contexts | None) -> 
     service, _, database = parts.path.strip("/").partition("/")
     own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
     secure = issubclass(options["connection_class"], TlsConnection)
+    own["connection_class"] = speaking(SentinelTlsConnection if secure else SentinelConnection, tls)
+    own["reply_timeout"] = ours["limits"].redis_timeout
     primary = speaking(PrimaryTlsConnection if secure else PrimaryConnection, tls)
-    sentinels = _Sentinels(addresses, options | own | bounded)
-    pool = SentinelConnectionPool(  # type: ignore[no-untyped-call] # as above
-        unquote(service),
-        sentinels,
-        **options | bounded | {"connection_class": primary, "db": int(database or 0)},
+    pool = BackgroundSentinelPool(
+        service_name=unquote(service),
+        sentinel_manager=_Sentinels(addresses, options | bounded | own),
+        **options | bounded | ours | {"connection_class": primary, "db": int(database or 0)},
     )
     return Redis(connection_pool=pool)
 
@@ -148,19 +165,54 @@ class _Sentinels(Sentinel):
         self.sentinels = [*(one for one in self.sentinels if one is not sentinel), sentinel]
 
 
-def _cluster(parts: SplitResult, bounded: Options, tls: Contexts | None) -> Client:
+class _Nodes:
+    """Makes the pool of each node of a cluster, once.
+
+    A client whose layout is of no use is made anew. The set-ups under way are not: with each new
+    client there would be more threads that wait for a silent name server, and a connection that
+    takes long would never stand.
+    """
+
+    def __init__(self, ours: Options) -> None:
+        self._ours = ours
+        self._pools: dict[Address, BackgroundPool] = {}
+
+    def __call__(self, host: str, port: int, **options: Any) -> BackgroundPool:
+        """Return the pool of the node at this address."""
+        address = host, port
+        if address not in self._pools and len(self._pools) >= _MOST_NODES:
+            self._pools = {}
+        return self._pools.setdefault(
+            address, BackgroundPool(host=host, port=port, **options | self._ours)
+        )
+
+
+def _cluster(parts: SplitResult, bounded: Options, nodes: _Nodes, tls: Contexts | None) -> Client:
     """Read ``redis+cluster://user:password@host:port,host:port``; any living node is enough."""
     (first, *others), options = _read_many(parts, _PORT, tls)
-    options = {**options, **bounded}
+    options = {**options, **bounded, "connection_pool_class": nodes}
     retry = options.pop("retry")
-    nodes = [_node(host, port) for host, port in others]
+    seeds = [_node(host, port) for host, port in others]
     # Only a cluster made from a URL takes a class of connections.
-    host = f"[{first[0]}]" if ":" in first[0] else first[0]
-    return _Cluster(url=f"redis://{host}:{first[1]}", startup_nodes=nodes, retry=retry, **options)
+    host, port = _without_lookup(first)
+    host = f"[{host}]" if ":" in host else host
+    return _Cluster(
+        url=f"redis://{host}:{port}",
+        startup_nodes=seeds,
+        retry=retry,
+        address_remap=_without_lookup,
+        **options,
+    )
+
+
+def _without_lookup(address: Address) -> Address:
+    """Spare redis-py the lookup that it makes of this one name, wherever it finds it."""
+    host, port = address
+    return ("127.0.0.1" if host == "localhost" else host), port
 
 
 def _node(host: str, port: int) -> ClusterNode:
-    return ClusterNode(host, port, PRIMARY)  # type: ignore[no-untyped-call] # as above
+    return ClusterNode(*_without_lookup((host, port)), PRIMARY)  # type: ignore[no-untyped-call] # as above
 
 
 class _Cluster(RedisCluster):

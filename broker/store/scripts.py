@@ -13,7 +13,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from broker.errors import StoreUnavailableError
+from broker.limits import Limits
 from broker.store.breaker import AnsweredError, Breaker
+from broker.store.deadline import within
 
 _T = TypeVar("_T")
 NAMES = ("read", "calm", "acquire", "commit", "commit_spare", "fail", "report", "republish")
@@ -44,7 +46,8 @@ class Scripts:
 
     A script is idempotent for its attempt id, so a lost reply is answered by one retry.
     ``server_name`` names the server where it does not let scripts call INFO (fakeredis).
-    ``together`` is the client for several at once, if that can be done.
+    ``together`` is the client for several at once, if that can be done. ``seconds`` is what a call
+    may take, its retry included.
     """
 
     def __init__(
@@ -53,7 +56,9 @@ class Scripts:
         breaker: Breaker,
         server_name: str = "",
         together: Together | None = None,
+        seconds: float = Limits().redis_worst,
     ) -> None:
+        self._seconds = seconds
         self._client = client
         self.together = together
         self._breaker = breaker
@@ -104,7 +109,8 @@ class Scripts:
         )
         problem, kind = "", StoreUnavailableError
         try:
-            return retrying(operation)
+            with within(self._seconds):
+                return retrying(operation)
         except Exception as error:  # noqa: BLE001  # a traceback of redis-py holds the password
             problem = _class_of(error)
             if isinstance(error, ResponseError):

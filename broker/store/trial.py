@@ -47,7 +47,7 @@ def open_trial(client: RedisClient, prefix: str, limits: Limits, clock: Clock) -
     organization = f"probe:{uuid.uuid4().hex}"
     drawn = Credentials(Secret(secrets.token_hex(32)), Secret(str(uuid.uuid4())))
     return Trial(
-        Scripts(client, Breaker(clock, 0.0)),
+        Scripts(client, Breaker(clock, 0.0), seconds=limits.redis_worst),
         replace(limits, report_min_age=0.0),
         Seal(organization, drawn, "probe"),
         prefix,

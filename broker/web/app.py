@@ -18,7 +18,7 @@ from broker.store.breaker import Breaker
 from broker.store.connect import connect
 from broker.store.redis_store import RedisRecordStores
 from broker.store.scripts import Scripts
-from broker.threads import ThreadRuntime
+from broker.threads import ThreadRuntime, redis_users
 from broker.tracing import Spans
 from broker.upstream.client import CanvasClient
 from broker.upstream.retry import LeaseRetry
@@ -127,10 +127,12 @@ def _upstream(settings: Settings, inputs: Inputs, clock: SystemClock) -> Upstrea
 
 
 def _stores(settings: Settings, inputs: Inputs, clock: SystemClock) -> RecordStores:
-    client = connect(redis_address(settings), settings.limits, contexts(inputs.redis_tls))
-    breaker = Breaker(clock, settings.limits.revalidate)
-    scripts = Scripts(client, breaker, together=client.together)
-    return RedisRecordStores(scripts, settings.limits, settings.redis_prefix, settings.canvas_url)
+    limits = settings.limits
+    tls, users = contexts(inputs.redis_tls), redis_users(settings.threads)
+    client = connect(redis_address(settings), limits, tls, users=users)
+    breaker = Breaker(clock, limits.revalidate)
+    scripts = Scripts(client, breaker, together=client.together, seconds=limits.redis_worst)
+    return RedisRecordStores(scripts, limits, settings.redis_prefix, settings.canvas_url)
 
 
 def _service_accounts(

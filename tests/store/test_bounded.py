@@ -9,8 +9,9 @@ from redis.exceptions import MasterDownError, ReadOnlyError, RedisClusterExcepti
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from broker.clock import SystemClock
-from broker.store.bounded import BoundedClient, left, within
+from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
+from broker.store.deadline import left, within
 from broker.store.scripts import Scripts
 
 

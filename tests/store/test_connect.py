@@ -10,6 +10,7 @@ from broker.errors import StoreUnavailableError
 from broker.limits import Limits
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
+from broker.store.connections import SET_UP_TIMEOUT, TCP_TIMEOUT
 from broker.store.scripts import Scripts
 from tests.servers import SLACK, RedisServer, free_port
 
@@ -85,14 +86,17 @@ def made(url: str) -> Any:
         ("rediss://host?ssl_ca_certs=/ca.pem", {"ssl_ca_certs": "/ca.pem"}),
         ("redis://[::1]:7000", {"host": "::1", "port": 7000}),
         ("unix:///run/redis.sock", {"path": "/run/redis.sock"}),
-        ("redis://host?socket_timeout=60", {"socket_timeout": 0.5}),
+        ("redis://host?socket_timeout=60", {"socket_timeout": SET_UP_TIMEOUT}),
+        ("redis://host?max_connections=1", {"reply_timeout": 0.5}),
     ],
 )
 def test_standalone_urls(url: str, expected: dict[str, object]) -> None:
     """Each form of address is understood, and none can lift a limit."""
     pool = made(url).connection_pool
     assert expected.items() <= pool.connection_kwargs.items()
-    assert pool.connection_kwargs["socket_connect_timeout"] == 0.25
+    assert pool.connection_kwargs["socket_connect_timeout"] == TCP_TIMEOUT
+    assert pool.connection_kwargs["reply_timeout"] == 0.5
+    assert pool.max_connections > 1
     assert pool.connection_kwargs["socket_read_size"] <= 8192
 
 
@@ -121,7 +125,7 @@ def test_sentinels_have_their_own_login_and_the_same_tls() -> None:
     assert pool.connection_kwargs["password"] == "pass"
     for each in (sentinel, pool.connection_kwargs):
         assert each["ssl_ca_certs"] == "/ca.pem"
-        assert each["socket_timeout"] == 0.5
+        assert each["reply_timeout"] == 0.5
 
 
 def test_absent_cluster_does_not_stop_the_start() -> None:
