@@ -60,9 +60,9 @@ class Limits:
     report_interval: float = 60.0
     """Shortest time between two refreshes caused by reported rejections."""
     redis_connect_timeout: float = 0.25
-    """Longest wait for a connection to Redis."""
+    """Time for a connection to Redis (name, TCP, TLS, login, database), in each of two tries."""
     redis_timeout: float = 0.5
-    """Longest Redis operation."""
+    """Longest wait for the answer to one command of Redis."""
     request: float = 4.5
     """Longest that any request takes, under any fault."""
 
@@ -80,6 +80,11 @@ class Limits:
     def redis_worst(self) -> float:
         """Seconds that a hung Redis can cost one operation, its one retry included."""
         return 2 * (self.redis_connect_timeout + self.redis_timeout)
+
+    @property
+    def redis_connection_wait(self) -> float:
+        """Seconds that an operation may wait for a connection, and still send its command."""
+        return self.redis_worst - self.redis_timeout
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each contradiction: the setting, its value and what is allowed."""

@@ -25,7 +25,8 @@ LIMITS: Mapping[str, str] = MappingProxyType(
         "latch": "Longest time between probes of keys that Canvas refuses; the first come sooner",
         "report_min_age": "Youngest token whose rejection is believed",
         "report_interval": "Shortest time between two refreshes caused by reported rejections",
-        "redis_connect_timeout": "Longest wait for a connection to Redis",
-        "redis_timeout": "Longest Redis operation",
+        "redis_connect_timeout": "Time for a connection to Redis (name, TCP, TLS, login, "
+        "database), in each of two tries",
+        "redis_timeout": "Longest wait for the answer to one command of Redis",
     }
 )

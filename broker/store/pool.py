@@ -50,7 +50,8 @@ class NoneReadyError(RedisConnectionError):
 class BackgroundPool(ConnectionPool):
     """redis-py's pool; more connections are set up in the background.
 
-    An operation may wait for one as long as it keeps ``limits.redis_timeout`` for its command.
+    An operation waits for one at most ``limits.redis_connection_wait`` seconds, and never so long
+    that ``limits.redis_timeout`` would not be left for its command.
     """
 
     def __init__(self, *, limits: Limits, times: SetUpTimes, **options: Any) -> None:

@@ -47,7 +47,7 @@ def kill_broker(stage: Stage) -> None:
     with stage.refresh_held("before") as (broker, _):
         broker.kill()
     time.sleep(1)
-    _start(stage, broker)
+    start(stage, broker)
     time.sleep(SUCCESSION)
 
 
@@ -69,7 +69,7 @@ def terminate_holder(stage: Stage) -> None:
         release.start()
         code = broker.terminate()
         release.join()
-    _start(stage, broker)
+    start(stage, broker)
     assert code == 0, f"a broker ended with {code} after SIGTERM"
     for number in range(len(stage.deployment.brokers)):
         stage.wait_for_newer(number, COMMITTED)
@@ -106,7 +106,7 @@ def stall_output(stage: Stage) -> None:
     with StalledPipe() as pipe:
         broker.output = pipe.writing
         try:
-            _start(stage, broker)
+            start(stage, broker)
             time.sleep(STALLED / 2)
             _kill_a_worker(broker)
             time.sleep(STALLED / 2)
@@ -115,7 +115,7 @@ def stall_output(stage: Stage) -> None:
         finally:
             broker.output = None
             broker.kill()
-            _start(stage, broker)
+            start(stage, broker)
     assert code == 0, f"a broker with a full pipe ended with {code} after SIGTERM"
     assert seconds < GRACEFUL, f"a broker with a full pipe took {seconds:.0f} s to end"
 
@@ -134,7 +134,7 @@ def _set_clocks(stage: Stage, *, right: bool = False) -> None:
         broker.terminate()
         shifted = (sys.executable, "-P", str(SCRIPT), str(sign * TEN_MINUTES), "serve")
         broker.command = SERVE if right else shifted
-        _start(stage, broker)
+        start(stage, broker)
 
 
 def _wait_for_skew(stage: Stage) -> None:
@@ -154,7 +154,8 @@ def _is_skewed(reply: Reply) -> bool:
     return skewed
 
 
-def _start(stage: Stage, broker: BrokerProcess) -> None:
+def start(stage: Stage, broker: BrokerProcess) -> None:
+    """Start a broker and wait until it answers."""
     broker.start().wait_for("/token", lambda reply: reply.status > 0, stage.deployment.key)
 
 

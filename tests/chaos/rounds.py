@@ -7,14 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from broker.emulator.canvas import Sessions
-from tests.chaos import processes, redis_faults, upstream
+from tests.chaos import names, processes, redis_faults, upstream
 from tests.chaos.callers import Callers
 from tests.chaos.faults import Fault
 from tests.chaos.judge import Row
 from tests.chaos.ledger import Ledger
 from tests.chaos.stage import Stage, staged
 
-FAULTS: tuple[Fault, ...] = (*processes.FAULTS, *redis_faults.FAULTS, *upstream.FAULTS)
+FAULTS: tuple[Fault, ...] = (
+    *processes.FAULTS,
+    *names.FAULTS,
+    *redis_faults.FAULTS,
+    *upstream.FAULTS,
+)
 
 
 def play(stage: Stage, callers: Callers, fault: Fault) -> Row:

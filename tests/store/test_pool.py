@@ -77,7 +77,7 @@ def finish_set_ups() -> None:
 
 def scripts(url: str, limits: Limits, users: int = 4) -> Scripts:
     """Return the scripts as the broker connects them, with a breaker that lets all through."""
-    client = connect(url, limits, users)
+    client = connect(url, limits, users=users)
     return Scripts(client, Breaker(SystemClock(), 0.0), seconds=limits.redis_worst)
 
 
@@ -170,7 +170,7 @@ def test_a_redis_that_pauses_under_many_callers(valkey_of_its_own: RedisServer) 
     redis-py's own pool has 100, and fails at once beyond.
     """
     users = redis_users(128)
-    client = connect(valkey_of_its_own.url, PATIENT, users)
+    client = connect(valkey_of_its_own.url, PATIENT, users=users)
     breaker = Breaker(SystemClock(), 1.0)
     run = Scripts(client, breaker, seconds=PATIENT.redis_worst).run
     run("read", KEYS, 0)

@@ -10,10 +10,15 @@ from flask import Flask
 from gunicorn.http.errors import LimitRequestLine
 from werkzeug.test import TestResponse
 
+from broker.limits import Limits
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.ports import RecordStores
 from broker.settings import Inputs, load, load_inputs
+from broker.store.bounded import BoundedClient
+from broker.store.connect import connect
+from broker.store.connections import Contexts
+from broker.threads import FLIGHTS, SWEEPS
 from broker.web import app as app_module
 from broker.web.app import SERVICE, create_app
 from broker.web.malformed import MALFORMED
@@ -108,3 +113,18 @@ def test_the_broker_has_the_settings(
     ((tools, given),) = made
     assert given == {"keep_warm": 77, "waiters": 2}
     assert tools.limits.wait == 2
+
+
+def test_a_connection_to_redis_for_each_thread_that_may_want_one(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests, refreshes, the sweep and the stop: none is ever refused one."""
+    counted: list[int] = []
+
+    def connected(url: str, limits: Limits, tls: Contexts | None, *, users: int) -> BoundedClient:
+        counted.append(users)
+        return connect(url, limits, tls, users=users)
+
+    monkeypatch.setattr(app_module, "connect", connected)
+    _make({**environ, "BROKER_THREADS": "300"})
+    assert counted == [300 + FLIGHTS + SWEEPS + 1]
