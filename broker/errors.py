@@ -34,6 +34,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from broker.store_faults import Reason, StoreFault
+
 if TYPE_CHECKING:
     from broker.tokens import RefreshToken
 
@@ -63,10 +65,20 @@ class SettingsError(BrokerError):
         super().__init__("\n".join(f"- {problem}" for problem in self.problems))
 
 
+_NO_CONNECTION = Reason(StoreFault.CONNECTION)
+
+
 class StoreUnavailableError(BrokerError):
-    """Redis could not be reached, did not answer in time, or refused the command."""
+    """Redis could not be reached, did not answer in time, or refused the command.
+
+    ``reason`` says which, as a word from a fixed list for logs, metrics and health.
+    """
 
     retryable = True
+
+    def __init__(self, message: str = "", reason: Reason = _NO_CONNECTION) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class UpstreamError(BrokerError):

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from broker.errors import UpstreamError
 from broker.ports import ReportStatus
+from broker.store_faults import Reason
 from broker.tokens import Kind
 
 
@@ -25,8 +26,11 @@ class Observer(Protocol):
     def waited(self, organization: str, seconds: float) -> None:
         """Note that a request waited for a refresh in flight."""
 
-    def store_failed(self, organization: str) -> None:
-        """Note that Redis did not answer."""
+    def store_failed(self, organization: str, reason: Reason) -> None:
+        """Note that Redis did not answer, or not as it should."""
+
+    def store_recovered(self, organization: str) -> None:
+        """Note that Redis works again for this organization."""
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Note an exception that nobody foresaw and that the policy survived."""

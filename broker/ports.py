@@ -109,6 +109,8 @@ class ReportStatus(StrEnum):
     MOVED = "moved"
     YOUNG = "young"
     THROTTLED = "throttled"
+    FAILED = "failed"
+    """Redis did not take it: told by the policy, never by a store."""
 
 
 class RecordStore(Protocol):

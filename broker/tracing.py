@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from broker import __version__
 from broker.errors import UpstreamError
 from broker.ports import ReportStatus
+from broker.store_faults import Reason
 from broker.tokens import Kind
 
 if TYPE_CHECKING:
@@ -91,8 +92,11 @@ class Spans:
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Make none: the request has one."""
 
-    def store_failed(self, organization: str) -> None:
+    def store_failed(self, organization: str, reason: Reason) -> None:
         """Make none: it is logged and counted."""
+
+    def store_recovered(self, organization: str) -> None:
+        """Make none: it is logged."""
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Make none: it is logged."""

@@ -13,6 +13,7 @@ from broker.credentials import Credentials
 from broker.errors import UpstreamError
 from broker.ports import ReportStatus
 from broker.secret import Secret
+from broker.store_faults import Reason
 from broker.tokens import Kind, RefreshToken, TokenPair
 
 START = 1_800_000_000.0
@@ -180,9 +181,13 @@ class Notes:
         """Remember it."""
         self.lines.append(f"{organization} failed {kind} {error.kind}")
 
-    def store_failed(self, organization: str) -> None:
+    def store_failed(self, organization: str, reason: Reason) -> None:
         """Remember it."""
-        self.lines.append(f"{organization} store failed")
+        self.lines.append(f"{organization} store failed {reason}")
+
+    def store_recovered(self, organization: str) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} store recovered")
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Remember it."""

@@ -18,7 +18,7 @@ LONGEST = 250
 
 PURE = frozenset(
     {"callers", "clock", "credentials", "errors", "form_index", "limits", "observer", "ports"}
-    | {"redaction", "secret", "tokens"}
+    | {"redaction", "secret", "store_faults", "tokens"}
 )
 ANYTHING = frozenset(
     {"audit", "files", "kubernetes", "metrics", "output", "pod", "policy", "settings", "store"}

@@ -1,15 +1,16 @@
 """The steps of ``broker check`` that ask Redis."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from broker.cli.local_steps import SETTINGS
 from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.clock import Clock
 from broker.settings import Settings, redis_address
 from broker.settings.urls import location
-from broker.store.probe import ProbeError, RedisProbe, Server
-from broker.store.trouble import Trouble
+from broker.store.node_probe import ProbeError, Server
+from broker.store.probe import RedisProbe
+from broker.store_faults import StoreFault
 
 CONNECTION, LOGIN, SCRIPTS = "Redis connection", "Redis login", "Redis scripts"
 LARGEST_SKEW = 30.0
@@ -18,33 +19,6 @@ _OLDEST = 7
 _MAJOR = re.compile(r"\d+")
 _RESOLVING = 5.0
 _TRIALS = 30
-
-_WHAT_TO_DO: Mapping[Trouble, str] = {
-    Trouble.NAME: "The host name cannot be resolved: correct BROKER_REDIS_URL, or the DNS.",
-    Trouble.CONNECT: "Nobody takes the connection: start Redis, open the network to it, or correct "
-    "BROKER_REDIS_URL.",
-    Trouble.TIMEOUT: "It does not answer in time (BROKER_REDIS_CONNECT_TIMEOUT, "
-    "BROKER_REDIS_TIMEOUT): a firewall drops the packets, or Redis hangs.",
-    Trouble.CERTIFICATE: "Its certificate is not trusted, is over, or is for another host: name "
-    "the authority by ssl_ca_certs in BROKER_REDIS_URL, or replace the certificate.",
-    Trouble.TLS: "TLS fails: does Redis speak TLS at this port (rediss://), and does it want a "
-    "client certificate (ssl_certfile, ssl_keyfile)?",
-    Trouble.LOGIN: "User or password are refused, or missing: correct BROKER_REDIS_URL, or "
-    "BROKER_REDIS_USERNAME and BROKER_REDIS_PASSWORD.",
-    Trouble.PRIMARY: "No sentinel knows a living primary of this service: correct the service in "
-    "BROKER_REDIS_URL, or bring the primary back.",
-    Trouble.CLUSTER: "The cluster does not serve all its slots, or this is no cluster "
-    "(redis+cluster://).",
-    Trouble.READ_ONLY: "This is a replica, and takes no writes: name the primary in "
-    "BROKER_REDIS_URL, or its sentinels.",
-    Trouble.FULL: "It has no memory left: raise its maxmemory.",
-    Trouble.LOADING: "It is still loading its data: try again in a moment.",
-    Trouble.DENIED: "The user may not run {commands}: add {rules} to its ACL.",
-    Trouble.KEYS: "The user may not use the keys of the broker: add ~{prefix}:* to its ACL.",
-    Trouble.SCRIPTS: "The scripts fail although each command is allowed: is this Redis 7 or later, "
-    "or Valkey?",
-    Trouble.OTHER: "It answers what nobody understands: is this Redis?",
-}
 
 
 def redis_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
@@ -71,7 +45,7 @@ class _RedisSteps:
         try:
             self._probe.reach()
         except ProbeError as error:
-            if error.trouble is not Trouble.LOGIN:
+            if error.reason.fault is not StoreFault.LOGIN:
                 return fail(f"{self._shown}: {self._sentence(error)}")
         return ok(f"{self._shown} takes the connection.")
 
@@ -98,12 +72,12 @@ class _RedisSteps:
 
     def server(self) -> Finding:
         """Look at what it is, and whether it may drop records."""
-        server = self._probe.server()
-        if server is None:
+        servers = [server for server in self._probe.servers() if server is not None]
+        if not servers:
             return warn("Version and memory policy are not told: the user may not call INFO.")
-        problems = tuple(_problems_of(server))
-        limit = f"maxmemory-policy {server.policy}" if server.maxmemory else "no memory limit"
-        return warn(*problems) if problems else ok(f"{server.name} {server.version}, {limit}.")
+        problems = dict.fromkeys(problem for server in servers for problem in _problems_of(server))
+        shown = ", ".join(dict.fromkeys(_shown(server) for server in servers))
+        return warn(*problems) if problems else ok(f"{shown}.")
 
     def clock(self) -> Finding:
         """Compare its clock with this host's."""
@@ -114,9 +88,8 @@ class _RedisSteps:
         return clock_finding("Redis", ahead)
 
     def _sentence(self, error: ProbeError) -> str:
-        commands, rules = ", ".join(error.commands), " ".join(f"+{one}" for one in error.commands)
-        text = _WHAT_TO_DO[error.trouble]
-        return text.format(commands=commands, rules=rules, prefix=self._prefix)
+        where = f"{error.node}: " if error.node else ""
+        return f"{where}{error.reason.sentence} {error.reason.remedy(self._prefix)}"
 
 
 def clock_finding(whose: str, ahead: float) -> Finding:
@@ -128,6 +101,11 @@ def clock_finding(whose: str, ahead: float) -> Finding:
         f"The clock of {whose} is {abs(ahead):.0f} s {way} this host's: set both by NTP. Tokens "
         "are served all the same; logs and service-account tokens depend on the host's clock."
     )
+
+
+def _shown(server: Server) -> str:
+    limit = f"maxmemory-policy {server.policy}" if server.maxmemory else "no memory limit"
+    return f"{server.name} {server.version}, {limit}"
 
 
 def _problems_of(server: Server) -> Iterator[str]:

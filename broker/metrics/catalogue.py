@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from broker.store_faults import StoreFault
+
 
 class Type(StrEnum):
     """The kinds of metrics that Prometheus knows and we use."""
@@ -114,11 +116,21 @@ CATALOGUE: tuple[Metric, ...] = (
         "broker_rejection_reports_total",
         Type.COUNTER,
         "Reports that Canvas answered 401 to a token, by what became of them: `accepted`, `known`, "
-        "`moved`, `young` or `throttled`",
+        "`moved`, `young`, `throttled` or `failed`",
         ("outcome",),
     ),
-    Metric("broker_redis_errors_total", Type.COUNTER, "Looks at Redis that failed"),
-    Metric("broker_redis_up", Type.GAUGE, "1 while Redis answers every worker, else 0"),
+    Metric(
+        "broker_redis_errors_total",
+        Type.COUNTER,
+        "Operations that Redis did not do, by `reason` ([redis.md](redis.md#what-redis-answers)): "
+        + ", ".join(f"`{fault}`" for fault in StoreFault),
+        ("reason",),
+    ),
+    Metric(
+        "broker_redis_up",
+        Type.GAUGE,
+        "1 while Redis answers every worker and takes its writes, else 0",
+    ),
     Metric(
         "broker_clock_skew_seconds",
         Type.GAUGE,

@@ -31,7 +31,7 @@ class Meters:
         self._upstream = histograms("broker_upstream_seconds", registry, strict=strict)
         self._waits = histograms("broker_lease_wait_seconds", registry, strict=strict).of()
         self._reports = counters("broker_rejection_reports_total", registry, strict=strict)
-        self._redis_errors = counters("broker_redis_errors_total", registry, strict=strict).of()
+        self._redis_errors = counters("broker_redis_errors_total", registry, strict=strict)
         self._reloads = counters("broker_reloads_total", registry, strict=strict)
         self._audit_lost = counters("broker_audit_lost_total", registry, strict=strict).of()
         self._log_lost = counters("broker_log_lost_total", registry, strict=strict).of()
@@ -63,9 +63,9 @@ class Meters:
         """Count a report that Canvas refused a token, by what became of it."""
         self._reports.of(status).inc()
 
-    def redis_failed(self) -> None:
-        """Count a look at Redis that failed."""
-        self._redis_errors.inc()
+    def redis_failed(self, reason: str) -> None:
+        """Count an operation that Redis did not do, by the word for why."""
+        self._redis_errors.of(reason).inc()
 
     def reloaded(self, what: str, outcome: str) -> None:
         """Count a new version of the files ``what``: ``success`` or ``refused``."""

@@ -7,6 +7,7 @@ from broker.errors import FailureClass
 from broker.policy.answers import Hindrance
 from broker.policy.history import SUCCESS
 from broker.ports import ReportStatus
+from broker.store_faults import StoreFault
 from broker.tokens import Kind, State
 
 OTHER = "other"
@@ -47,6 +48,7 @@ SERIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "broker_refreshes_total": tuple(product(Kind, (SUCCESS, *FailureClass))),
     "broker_upstream_seconds": tuple((kind,) for kind in Kind),
     "broker_rejection_reports_total": tuple((status,) for status in ReportStatus),
+    "broker_redis_errors_total": tuple((fault,) for fault in StoreFault),
     "broker_reloads_total": tuple(product(FILES, ("success", "refused"))),
 }
 """Each counter and histogram with labels, by the values of them (but the organization) it has."""

@@ -1,31 +1,51 @@
 """How the pod's surroundings and parts are doing: Redis, Canvas, the files, the workers."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from broker.pod.judgement import OUR_OWN, Status, Verdict, advice
 from broker.pod.snapshot import FilesReport, Pod
 from broker.policy.answers import OrganizationHealth
 from broker.policy.history import SUCCESS
+from broker.store_faults import Reason, read_reason
 
 _NAMED = 3
 """Organizations that a sentence names before it only counts them."""
 
 
 def judge_redis(pod: Pod) -> Verdict:
-    """Return whether Redis answered the last question of each worker."""
-    cut_off = [
-        worker
-        for worker in pod.workers
-        if not all(health.store_answers for health in worker.organizations)
-    ]
-    if not cut_off:
+    """Return whether Redis did what each worker last asked, for each organization."""
+    reason = store_reason(pod)
+    if reason is None:
         return Verdict(Status.PASS, "Redis answers.")
-    whom = "" if len(cut_off) == len(pod.workers) else f" {len(cut_off)} of {len(pod.workers)}"
+    whom = " and ".join(filter(None, (_cut_off_workers(pod), _cut_off_organizations(pod))))
+    scope = f" This concerns {whom}." if whom else ""
     return Verdict(
         Status.WARN,
-        f"Redis does not answer{whom and whom + ' workers'}; tokens come from memory and cannot be "
-        "refreshed: check Redis, BROKER_REDIS_URL and the network between.",
+        f"{reason.sentence}{scope} Tokens come from memory and cannot be refreshed. "
+        f"{reason.remedy()}",
     )
+
+
+def store_reason(pod: Pod) -> Reason | None:
+    """Return why Redis fails, by the word that concerns most; None where it does not."""
+    told = Counter(
+        health.store_fault
+        for worker in pod.workers
+        for health in worker.organizations
+        if health.store_fault is not None
+    )
+    return read_reason(told.most_common(1)[0][0]) if told else None
+
+
+def _cut_off_workers(pod: Pod) -> str:
+    number = sum(any(not one.store_answers for one in each.organizations) for each in pod.workers)
+    return "" if number == len(pod.workers) else f"{number} of {len(pod.workers)} workers"
+
+
+def _cut_off_organizations(pod: Pod) -> str:
+    cut_off = [health for health in pod.organizations if not health.store_answers]
+    return "" if len(cut_off) == len(pod.organizations) else f"only {_listed(cut_off)}"
 
 
 def judge_canvas(pod: Pod) -> Verdict:

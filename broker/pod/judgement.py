@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from broker.policy.answers import OrganizationHealth
+from broker.store_faults import read_reason
 from broker.tokens import State
 
 LARGEST_SKEW = 30.0
@@ -71,10 +72,9 @@ def hindrance_of(health: OrganizationHealth) -> str | None:
     """Return what keeps the broker from getting a new token and what to do, if anything does."""
     if health.latched:
         return "Canvas refuses the keys: replace this organization's credentials."
-    if not health.store_answers:
-        return (
-            "Redis does not answer: the token cannot be refreshed. Check Redis and the way to it."
-        )
+    if health.store_fault is not None:
+        reason = read_reason(health.store_fault)
+        return f"{reason.sentence} The token cannot be refreshed. {reason.remedy()}"
     if health.failures:
         return (
             f"The last refresh failed ({health.last_error}) and is tried again: {advice(health)}."

@@ -48,7 +48,7 @@ def merge_organization(views: Collection[OrganizationHealth]) -> OrganizationHea
         failures=trouble.failures,
         latched=trouble.latched,
         next_attempt_in=trouble.next_attempt_in,
-        store_answers=all(one.store_answers for one in views),
+        store_fault=next((one.store_fault for one in views if one.store_fault), None),
         landed=all(one.landed for one in views),
         skew=min(views, key=_age_of_skew).skew,
         in_use=any(one.in_use for one in views),

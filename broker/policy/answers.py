@@ -49,7 +49,10 @@ class Served(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OrganizationHealth:
-    """What operators may know of one organization; never a secret. Durations in seconds."""
+    """What operators may know of one organization; never a secret. Durations in seconds.
+
+    ``store_fault`` is a :class:`~broker.store_faults.Reason` as text: why Redis fails, if it does.
+    """
 
     organization: str
     state: State
@@ -61,7 +64,7 @@ class OrganizationHealth:
     failures: int
     latched: bool
     next_attempt_in: float | None
-    store_answers: bool
+    store_fault: str | None
     landed: bool
     credential_version: str
     record_version: str | None
@@ -73,13 +76,18 @@ class OrganizationHealth:
     overdue: float = 0.0
     recent: tuple[Event, ...] = ()
 
+    @property
+    def store_answers(self) -> bool:
+        """Tell whether Redis answers, and takes writes as far as is known."""
+        return self.store_fault is None
+
 
 def hindrance_of(organization: Organization) -> Hindrance | None:
     """Return what keeps this process from getting a better token, if anything does."""
     pause = organization.pause
     if pause is not None and pause.latched:
         return Hindrance.CREDENTIALS_REJECTED
-    if not organization.store_answers:
+    if organization.store_fault is not None:
         return Hindrance.STORE_UNAVAILABLE
     return None if pause is None or not pause.failures else Hindrance.REFRESH_FAILING
 
@@ -120,7 +128,7 @@ def refusal(organization: Organization, now: float) -> UnavailableError:
         return CredentialsRejectedError(
             "Canvas refused this organization's credentials.", retry_after=_left(pause, now)
         )
-    if not organization.store_answers:
+    if organization.store_fault is not None:
         return NoStoreError("The store is not available and no token is in memory.", retry_after=2)
     if pause is None:
         return still_running()
@@ -156,6 +164,7 @@ def health_of(
     current. Until somebody has asked for it, it is not in use all the same: nobody misses it.
     """
     copy, pause, skew = organization.copy, organization.pause, organization.skew
+    fault = organization.store_fault
     in_use = kept and organization.wanted_since is not None
     return OrganizationHealth(
         organization=organization.name,
@@ -166,7 +175,7 @@ def health_of(
         failures=pause.failures if pause else 0,
         latched=pause is not None and pause.latched,
         next_attempt_in=max(0.0, pause.until - now) if pause else None,
-        store_answers=organization.store_answers,
+        store_fault=None if fault is None else str(fault),
         landed=organization.unlanded is None,
         credential_version=organization.binding.version,
         record_version=copy.version if copy else None,

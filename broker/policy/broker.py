@@ -22,7 +22,7 @@ from broker.policy.answers import (
     refusal,
     serve,
 )
-from broker.policy.flight import land_all, look
+from broker.policy.flight import land_all, note_silence, try_look
 from broker.policy.flights import Flights
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
@@ -155,14 +155,7 @@ class Broker:
         """Bring an idle organization's copy up to date; its next looks are the refresher's."""
         if organization in self._flights:
             return
-        try:
-            look(organization, organization.binding, self._tools)
-        except StoreUnavailableError:
-            organization.note_silence(self._clock.monotonic())
-            self._tools.observer.store_failed(organization.name)
-        except Exception as error:  # noqa: BLE001  # invariant 4: served whatever Redis answers
-            organization.note_silence(self._clock.monotonic())
-            self._tools.observer.crashed(organization.name, error)
+        try_look(organization, self._tools)
         self._schedule.replan(organization, self._clock.monotonic())
 
     def _is_good(self, copy: Copy | None) -> bool:
@@ -209,8 +202,9 @@ class Broker:
             return None
         try:
             status = organization.binding.store.report(generation)
-        except StoreUnavailableError:
-            organization.note_silence(self._clock.monotonic())
+        except StoreUnavailableError as error:
+            note_silence(organization, error, self._tools)
+            self._tools.observer.reported(organization.name, ReportStatus.FAILED)
             return 2.0
         self._tools.observer.reported(organization.name, status)
         match status:

@@ -23,6 +23,7 @@ from broker.policy.lease import Lease, Tools
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
 from broker.ports import Answer, GrantStatus, Question, Signal, Slot, Snapshot
+from broker.store_faults import NOT_FORESEEN
 
 REFRESH_TOKEN_RESERVE = 10.0
 """A refresh token with less life than this (seconds) is not worth a call."""
@@ -56,6 +57,7 @@ class Flight:
         self._tools = tools
         self._wanted = wanted
         self._events: list[Callable[[], None]] = []
+        self._failing = organization.store_fault is not None
 
     def run(self) -> None:
         """Look, and attempt where due; survives everything."""
@@ -80,6 +82,8 @@ class Flight:
     def tell(self) -> None:
         """Tell the observer what happened; survives everything."""
         observer, name = self._tools.observer, self._organization.name
+        if self._failing and self._organization.store_fault is None:
+            self._events.append(partial(observer.store_recovered, name))
         for event in self._events:
             try:
                 event()
@@ -92,9 +96,9 @@ class Flight:
         organization, observer = self._organization, self._tools.observer
         try:
             yield
-        except StoreUnavailableError:
-            organization.note_silence(self._tools.clock.monotonic())
-            self._events.append(partial(observer.store_failed, organization.name))
+        except StoreUnavailableError as error:
+            organization.note_silence(self._tools.clock.monotonic(), error.reason)
+            self._events.append(partial(observer.store_failed, organization.name, error.reason))
         except Exception as error:  # noqa: BLE001  # invariant 12: nothing ends the refresher
             organization.note_crash(self._tools.clock.monotonic())
             self._events.append(partial(observer.crashed, organization.name, error))
@@ -119,6 +123,7 @@ class Flight:
         match grant.status:
             case GrantStatus.GRANTED:
                 self.attempted = True
+                organization.write_fault = None
                 calls = self._tools.limits.upstream_attempts
                 lease = Lease(attempt, grant, asked, clock.monotonic(), calls)
                 Holder(organization, binding, lease, self._tools, self._events).run()
@@ -159,6 +164,26 @@ def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot
     snapshot = binding.store.read(known)
     organization.adopt(binding, snapshot, asked)
     return snapshot
+
+
+def try_look(organization: Organization, tools: Tools) -> None:
+    """Look, whatever Redis answers: what is in memory is served all the same (invariant 4)."""
+    failing = organization.store_fault is not None
+    try:
+        look(organization, organization.binding, tools)
+    except StoreUnavailableError as error:
+        note_silence(organization, error, tools)
+    except Exception as error:  # noqa: BLE001  # as the docstring says
+        organization.note_silence(tools.clock.monotonic(), NOT_FORESEEN)
+        tools.observer.crashed(organization.name, error)
+    if failing and organization.store_fault is None:
+        tools.observer.store_recovered(organization.name)
+
+
+def note_silence(organization: Organization, error: StoreUnavailableError, tools: Tools) -> None:
+    """Note and tell that Redis did not do what it was asked."""
+    organization.note_silence(tools.clock.monotonic(), error.reason)
+    tools.observer.store_failed(organization.name, error.reason)
 
 
 def land(organization: Organization) -> None:

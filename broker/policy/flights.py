@@ -174,7 +174,7 @@ class Flights:
                     return
                 if enough(organization.copy) or not flight.done.wait(until - self._now()):
                     return
-                if flight.attempted or not organization.store_answers:
+                if flight.attempted or organization.store_fault:
                     return
         finally:
             if may_wait:

@@ -96,7 +96,9 @@ class Holder:
         asked = self.tools.clock.monotonic()
         try:
             grant = store.acquire(lease.attempt, lease.expected, Slot.NONE)
-        except StoreUnavailableError:
+        except StoreUnavailableError as error:
+            failed = self.tools.observer.store_failed
+            self.events.append(partial(failed, self.organization.name, error.reason))
             return False
         moved = grant.snapshot.generation != lease.expected
         if grant.status is GrantStatus.GRANTED and not moved:

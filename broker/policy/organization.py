@@ -8,6 +8,7 @@ from broker.limits import Limits
 from broker.policy.history import History
 from broker.policy.values import Binding, Copy, Pause
 from broker.ports import Backoff, Snapshot
+from broker.store_faults import Reason
 from broker.tokens import Record, State, state_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ class Organization:
     ``copy`` is replaced as a whole and may be read without the lock. It never goes back to a lower
     generation, nor from the credential version in force to another one. ``doubted`` is a generation
     that some caller reported, whether or not the report was accepted. ``unsettled`` says that a
-    look found what only a flight of its own puts right.
+    look found what only a flight of its own puts right. ``read_fault`` tells why the last look at
+    Redis failed, ``write_fault`` why Redis refused the last write; None where it did not.
     """
 
     __slots__ = (
@@ -35,14 +37,15 @@ class Organization:
         "looked",
         "name",
         "pause",
+        "read_fault",
         "refreshed_at",
         "refused_generation",
         "skew",
-        "store_answers",
         "unanswered",
         "unlanded",
         "unsettled",
         "wanted_since",
+        "write_fault",
     )
 
     def __init__(self, name: str, binding: Binding, limits: Limits, now: float) -> None:
@@ -53,7 +56,8 @@ class Organization:
         self.pause: Pause | None = None
         self.refused_generation = 0
         self.doubted = 0
-        self.store_answers = True
+        self.read_fault: Reason | None = None
+        self.write_fault: Reason | None = None
         self.unsettled = False
         self.looked = float("-inf")
         self.asked = now
@@ -65,6 +69,11 @@ class Organization:
         self._limits = limits
         self._reported = float("-inf")
         self._lock = threading.Lock()
+
+    @property
+    def store_fault(self) -> Reason | None:
+        """Return what keeps Redis from working for this organization, if anything does."""
+        return self.read_fault or self.write_fault
 
     def state(self, now: float) -> State:
         """Return the state of the copy at the monotonic instant ``now``."""
@@ -147,7 +156,7 @@ class Organization:
         told by another clock.
         """
         self.looked = asked
-        self.store_answers = True
+        self.read_fault = None
         record = snapshot.record
         if record is not None and not snapshot.foreign:
             left = min(record.expires_at - snapshot.now, record.lifetime)
@@ -190,10 +199,13 @@ class Organization:
             self.wanted_since = now
         self.asked = now
 
-    def note_silence(self, now: float) -> None:
-        """Note that Redis was asked and did not answer."""
+    def note_silence(self, now: float, reason: Reason) -> None:
+        """Note that Redis was asked and failed."""
         self.looked = now
-        self.store_answers = False
+        if reason.row.refuses_writes:
+            self.write_fault = reason
+        else:
+            self.read_fault = reason
 
     def note_crash(self, now: float) -> None:
         """Note an exception that nobody foresaw; pause, so that it does not repeat at once."""

@@ -98,7 +98,7 @@ class Schedule:
         if idle < IN_USE or organization.unlanded is not None:
             return soon
         copy, pause = organization.copy, organization.pause
-        if idle >= self._keep_warm and pause is None and organization.store_answers:
+        if idle >= self._keep_warm and pause is None and organization.store_fault is None:
             return None
         if pause is not None and pause.until > now:
             return max(soon, pause.until)

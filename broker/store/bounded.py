@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisClusterException
 from redis.exceptions import SlotNotCoveredError as SlotNotCovered
@@ -57,6 +58,28 @@ class BoundedClient:
     def together(self) -> "BoundedClient | None":
         """Return what runs several scripts in one round trip, if that may be."""
         return self if self._together else None
+
+    def node_of(self, key: str) -> str:
+        """Return the primary of a cluster that holds ``key``, as far as is known by now.
+
+        It is empty where there is no cluster, or its layout is not known.
+        """
+        client = self._client
+        if not isinstance(client, RedisCluster):
+            return ""
+        try:
+            node = client.get_node_from_key(key)  # type: ignore[no-untyped-call] # as above
+        except RedisClusterException:
+            return ""
+        return str(node.name)
+
+    def primaries(self) -> frozenset[str]:
+        """Return the primaries that hold slots of a cluster, by name; none where there is none."""
+        client = self._call(lambda client: client)
+        if not isinstance(client, RedisCluster):
+            return frozenset()
+        owners = client.nodes_manager.slots_cache.values()
+        return frozenset(str(nodes[0].name) for nodes in owners)
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
         """Run a script by its SHA-1."""

@@ -2,10 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from broker.clock import Clock
 from broker.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from broker.store_faults import Reason
 
 _T = TypeVar("_T")
 
@@ -17,42 +20,45 @@ class AnsweredError(StoreUnavailableError):
 class Breaker:
     """Lets calls through while the last one worked.
 
-    After a :class:`~broker.errors.StoreUnavailableError` it is open: calls fail at once, but for
-    one probe each ``pause`` seconds. (Not after an :class:`AnsweredError`: what is wrong with one
-    organization's keys is nobody else's affair.) A hung Redis so costs one caller its limit, and
-    the rest nothing (``refresh-protocol.md``, "Numbers that must fit each other").
+    After a :class:`~broker.errors.StoreUnavailableError` it is open: calls fail at once, for the
+    same reason, but for one probe each ``pause`` seconds. (Not after an :class:`AnsweredError`:
+    what is wrong with one organization's keys is nobody else's affair.) A hung Redis so costs one
+    caller its limit, and the rest nothing (``refresh-protocol.md``, "Numbers that must fit each
+    other"). Each ``node`` of a cluster counts for itself: one that fails keeps nobody from the
+    others.
     """
 
     def __init__(self, clock: Clock, pause: float) -> None:
         self._clock = clock
         self._pause = pause
         self._lock = threading.Lock()
-        self._probe_at: float | None = None
+        self._open: dict[str, tuple[float, Reason]] = {}
 
     @property
     def open(self) -> bool:
-        """Tell whether Redis is taken to be out of reach."""
-        return self._probe_at is not None
+        """Tell whether Redis, or a node of it, is taken to be out of reach."""
+        return bool(self._open)
 
-    def call(self, operation: Callable[[], _T]) -> _T:
+    def call(self, operation: Callable[[], _T], node: str = "") -> _T:
         """Return what ``operation`` returns; raise its error, or at once while open."""
-        self._admit()
+        self._admit(node)
         try:
             result = operation()
         except AnsweredError:
-            self._probe_at = None
+            self._open.pop(node, None)
             raise
-        except StoreUnavailableError:
-            self._probe_at = self._clock.monotonic() + self._pause
+        except StoreUnavailableError as error:
+            self._open[node] = self._clock.monotonic() + self._pause, error.reason
             raise
-        self._probe_at = None
+        self._open.pop(node, None)
         return result
 
-    def _admit(self) -> None:
+    def _admit(self, node: str) -> None:
         with self._lock:
-            if self._probe_at is None:
+            found = self._open.get(node)
+            if found is None:
                 return
-            now = self._clock.monotonic()
-            if now < self._probe_at:
-                raise StoreUnavailableError("Redis did not answer a moment ago")
-            self._probe_at = now + self._pause
+            now, (probe_at, reason) = self._clock.monotonic(), found
+            if now < probe_at:
+                raise StoreUnavailableError("Redis failed a moment ago", reason)
+            self._open[node] = now + self._pause, reason

@@ -1,11 +1,10 @@
 """Runs the Lua scripts on Redis: one round trip each, one retry, every failure one error."""
 
 import hashlib
-import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import resources
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
@@ -16,6 +15,7 @@ from broker.errors import StoreUnavailableError
 from broker.limits import Limits
 from broker.store.breaker import AnsweredError, Breaker
 from broker.store.deadline import within
+from broker.store.trouble import reason_of
 
 _T = TypeVar("_T")
 NAMES = ("read", "calm", "acquire", "commit", "commit_spare", "fail", "report", "republish")
@@ -30,6 +30,15 @@ class RedisClient(Protocol):
 
     def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
         """Run a script by its text, which Redis then keeps."""
+        ...
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """A client that may be one of a cluster."""
+
+    def node_of(self, key: str) -> str:
+        """Return the name of the node that holds a key; empty where there is but one server."""
         ...
 
 
@@ -62,6 +71,7 @@ class Scripts:
         self._client = client
         self.together = together
         self._breaker = breaker
+        self._node_of = client.node_of if isinstance(client, Routed) else _one_node
         self._server_name = server_name
         prelude = _source("prelude")
         self._texts = {name: f"{prelude}\n{_source(name)}" for name in NAMES}
@@ -73,7 +83,11 @@ class Scripts:
     def run(self, name: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
         """Return the script's reply; raises :class:`StoreUnavailableError`."""
         values = (*keys, self._server_name, *arguments)
-        return self._breaker.call(lambda: self._try(lambda: self._once(name, len(keys), values)))
+
+        def ask() -> Any:
+            return self._try(lambda: self._once(name, len(keys), values))
+
+        return self._breaker.call(ask, self._node_of(keys[0]))
 
     def run_each(
         self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[str | int | bytes]]]
@@ -107,15 +121,13 @@ class Scripts:
             stop=stop_after_attempt(2),
             reraise=True,
         )
-        problem, kind = "", StoreUnavailableError
         try:
             with within(self._seconds):
                 return retrying(operation)
         except Exception as error:  # noqa: BLE001  # a traceback of redis-py holds the password
-            problem = _class_of(error)
-            if isinstance(error, ResponseError):
-                kind = AnsweredError
-        raise kind(f"Redis failed: {problem}")
+            reason = reason_of(error)
+            kind = AnsweredError if isinstance(error, ResponseError) else StoreUnavailableError
+        raise kind(f"Redis failed: {reason}", reason)
 
     def _once(self, name: str, numkeys: int, values: Sequence[str | int | bytes]) -> Any:
         try:
@@ -124,12 +136,9 @@ class Scripts:
             return self._client.eval(self._texts[name], numkeys, *values)
 
 
-def _class_of(error: BaseException) -> str:
-    """Return the class, of TLS the one beneath: the message may hold an address or a value."""
-    beneath: BaseException | None = error
-    while beneath and not isinstance(beneath, ssl.SSLError):
-        beneath = beneath.__cause__ or beneath.__context__
-    return type(beneath or error).__name__
+def _one_node(key: str) -> str:
+    del key
+    return ""
 
 
 def _source(name: str) -> str:

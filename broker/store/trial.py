@@ -38,13 +38,20 @@ class Trial(RedisRecordStore):
         return not snapshot.foreign
 
 
-def open_trial(client: RedisClient, prefix: str, limits: Limits, clock: Clock) -> Trial:
+def draw_organization() -> str:
+    """Return a name that no organization has: theirs have no colon."""
+    return f"probe:{uuid.uuid4().hex}"
+
+
+def open_trial(
+    client: RedisClient, prefix: str, limits: Limits, clock: Clock, organization: str | None = None
+) -> Trial:
     """Return a trial with keys of its own, that nothing else ever reads.
 
-    No organization has a colon in its name, and no credentials are drawn twice. A report is
-    believed at once, so that its script does all it can.
+    No credentials are drawn twice. A report is believed at once, so that its script does all it
+    can.
     """
-    organization = f"probe:{uuid.uuid4().hex}"
+    organization = organization or draw_organization()
     drawn = Credentials(Secret(secrets.token_hex(32)), Secret(str(uuid.uuid4())))
     return Trial(
         Scripts(client, Breaker(clock, 0.0), seconds=limits.redis_worst),

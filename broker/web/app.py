@@ -94,7 +94,7 @@ def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> 
     clock, runtime, meters = SystemClock(), ThreadRuntime(), Meters(strict=False)
     standard_output.count_losses(meters.log_lost)
     spans = Spans() if settings.tracing is Tracing.OTLP else None
-    observer = Observers(LogObserver(), MeteringObserver(meters), *([spans] if spans else []))
+    observer = Observers(LogObserver(clock), MeteringObserver(meters), *([spans] if spans else []))
     limits = settings.limits
     upstream, retry = _upstream(settings, inputs, clock), LeaseRetry(limits, clock)
     broker = Broker(
@@ -131,7 +131,12 @@ def _stores(settings: Settings, inputs: Inputs, clock: SystemClock) -> RecordSto
     tls, users = contexts(inputs.redis_tls), redis_users(settings.threads)
     client = connect(redis_address(settings), limits, tls, users=users)
     breaker = Breaker(clock, limits.revalidate)
-    scripts = Scripts(client, breaker, together=client.together, seconds=limits.redis_worst)
+    scripts = Scripts(
+        client,
+        breaker,
+        together=client.together,
+        seconds=limits.redis_worst,
+    )
     return RedisRecordStores(scripts, limits, settings.redis_prefix, settings.canvas_url)
 
 

@@ -64,7 +64,7 @@ HEALTH: dict[str, object] = {
                 ],
             }
         ],
-        "redis:connection": [{"status": "pass", "output": "Redis answers."}],
+        "redis:connection": [{"status": "pass", "output": "Redis answers.", "reason": None}],
         "upstream:connection": [
             {"status": "pass", "output": "Canvas gives tokens.", "last_success_seconds_ago": 186}
         ],

@@ -10,7 +10,14 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from broker import __version__
-from broker.pod.checks import judge_canvas, judge_files, judge_redis, judge_workers, last_success
+from broker.pod.checks import (
+    judge_canvas,
+    judge_files,
+    judge_redis,
+    judge_workers,
+    last_success,
+    store_reason,
+)
 from broker.pod.judgement import LARGEST_SKEW, Status, Verdict, hindrance_of, judge
 from broker.pod.snapshot import FilesReport, Pod
 from broker.policy.answers import OrganizationHealth
@@ -58,7 +65,7 @@ def summary(pod: Pod, now: float) -> dict[str, Any]:
     """Return the body of ``/health`` at the Unix second ``now``, by the host's clock."""
     checks: dict[str, list[dict[str, Any]]] = {
         "organization:token": [organization_check(one) for one in pod.organizations],
-        "redis:connection": [_entry(judge_redis(pod))],
+        "redis:connection": [_entry(judge_redis(pod)) | {"reason": _reason(pod)}],
         "upstream:connection": [
             _entry(judge_canvas(pod)) | {"last_success_seconds_ago": _seconds(last_success(pod))}
         ],
@@ -128,6 +135,11 @@ def _overall(checks: dict[str, list[dict[str, Any]]]) -> Status:
 
 def _entry(verdict: Verdict) -> dict[str, Any]:
     return {"status": verdict.status, "output": verdict.sentence}
+
+
+def _reason(pod: Pod) -> str | None:
+    reason = store_reason(pod)
+    return None if reason is None else str(reason)
 
 
 def _seconds(value: float | None) -> int | None:

@@ -92,10 +92,19 @@ class OrganizationCheck(Schema):
 
 
 class ConnectionCheck(Schema):
-    """Whether Redis answers."""
+    """Whether what the broker needs answers."""
 
     status = _word()
     output = _sentence()
+
+
+class RedisCheck(ConnectionCheck):
+    """Whether Redis answers, and takes writes."""
+
+    reason = _text(
+        "Why it does not: a word, and after a colon the command or code; null if it does.",
+        allow_none=True,
+    )
 
 
 class UpstreamCheck(ConnectionCheck):
@@ -129,7 +138,7 @@ class WorkerCheck(Schema):
 Checks = Schema.from_dict(
     {
         "organization:token": _list(OrganizationCheck),
-        "redis:connection": _list(ConnectionCheck),
+        "redis:connection": _list(RedisCheck),
         "upstream:connection": _list(UpstreamCheck, metadata=describe("One entry.")),
         "files": _list(FilesCheck),
         "workers": _list(WorkerCheck, metadata=describe("By process id.")),

@@ -5,18 +5,24 @@ Levels of the lines: a warning passes by itself, an error needs a hand.
 
 import logging
 
+from broker.clock import Clock
 from broker.errors import FailureClass, UpstreamError
 from broker.metrics.meters import Meters
 from broker.observer import Observer
 from broker.policy.history import SUCCESS
 from broker.ports import ReportStatus
+from broker.store_faults import Reason
 from broker.tokens import Kind
+from broker.web.store_log import StoreLog
 
 _log = logging.getLogger("broker.events")
 
 
 class LogObserver:
     """Implements :class:`broker.observer.Observer` on the ``broker.events`` logger."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._store = StoreLog(clock)
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
         """Log that Canvas gave a token pair."""
@@ -46,9 +52,13 @@ class LogObserver:
         }
         _log.log(logging.ERROR if refused else logging.WARNING, "upstream.failed", extra=extra)
 
-    def store_failed(self, organization: str) -> None:
-        """Log that Redis did not answer."""
-        _log.warning("store.failed", extra={"organization": organization})
+    def store_failed(self, organization: str, reason: Reason) -> None:
+        """Log why Redis failed; seldom."""
+        self._store.failed(organization, reason)
+
+    def store_recovered(self, organization: str) -> None:
+        """Log that Redis works again."""
+        self._store.recovered(organization)
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Log a defect; its message may hold anything, so only its class is told."""
@@ -83,10 +93,13 @@ class MeteringObserver:
         del organization
         self._meters.waited(seconds)
 
-    def store_failed(self, organization: str) -> None:
-        """Count a look at Redis that failed."""
+    def store_failed(self, organization: str, reason: Reason) -> None:
+        """Count what Redis did not do, by the word for why."""
         del organization
-        self._meters.redis_failed()
+        self._meters.redis_failed(reason.fault)
+
+    def store_recovered(self, organization: str) -> None:
+        """Count nothing: the gauge tells."""
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Count nothing: the token that is overdue shows a refresher that does not work."""
@@ -123,10 +136,15 @@ class Observers:
         for observer in self._observers:
             observer.waited(organization, seconds)
 
-    def store_failed(self, organization: str) -> None:
-        """Tell that Redis did not answer."""
+    def store_failed(self, organization: str, reason: Reason) -> None:
+        """Tell why Redis failed."""
         for observer in self._observers:
-            observer.store_failed(organization)
+            observer.store_failed(organization, reason)
+
+    def store_recovered(self, organization: str) -> None:
+        """Tell that Redis works again."""
+        for observer in self._observers:
+            observer.store_recovered(organization)
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Tell of a defect."""

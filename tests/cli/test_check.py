@@ -373,13 +373,13 @@ class TestRedis:
     @pytest.mark.parametrize(
         ("rules", "expected"),
         [
-            (("-hset", "-pttl"), ("Redis scripts", "fail", "hset, pttl: add +hset +pttl")),
-            (("-eval",), ("Redis scripts", "fail", "add +eval to its ACL")),
-            (("resetkeys", "~other:*"), ("Redis scripts", "fail", "add ~canvas-token-broker:*")),
+            (("-hset", "-pttl"), ("Redis scripts", "fail", "hset, pttl. Add +hset +pttl")),
+            (("-eval",), ("Redis scripts", "fail", "Add +eval to its ACL")),
+            (("resetkeys", "~other:*"), ("Redis scripts", "fail", "Add ~canvas-token-broker:*")),
             (("-info",), ("Redis scripts", "warn", "Add +info")),
             (("-info",), ("Redis server", "warn", "not told")),
-            ((">another", "<redis-password"), ("Redis login", "fail", "correct BROKER_REDIS_URL")),
-            (("off",), ("Redis login", "fail", "correct BROKER_REDIS_URL")),
+            ((">another", "<redis-password"), ("Redis login", "fail", "Correct BROKER_REDIS_URL")),
+            (("off",), ("Redis login", "fail", "Correct BROKER_REDIS_URL")),
         ],
     )
     def test_what_the_user_lacks(
@@ -404,7 +404,7 @@ class TestRedis:
         environ["BROKER_REDIS_URL"] = f"redis://:redis-password@127.0.0.1:{free_port()}"
         found = findings(environ)
         assert found["Redis connection"][0] == "fail"
-        assert "start Redis" in found["Redis connection"][1]
+        assert "Start Redis" in found["Redis connection"][1]
         assert [found[name][0] for name in REDIS[1:]] == ["skipped"] * 4
         assert found["Canvas name"][0] == "ok"
 

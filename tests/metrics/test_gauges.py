@@ -109,7 +109,7 @@ def test_waiters_and_places_are_summed_over_the_workers() -> None:
 def silent_in_one(of: Pod) -> Pod:
     """Let Redis not answer one of the workers."""
     first, *rest = of.workers
-    silent = tuple(replace(one, store_answers=False) for one in first.organizations)
+    silent = tuple(replace(one, store_fault="timeout") for one in first.organizations)
     return replace(of, workers=(replace(first, organizations=silent), *rest))
 
 

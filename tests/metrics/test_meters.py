@@ -56,7 +56,7 @@ def test_each_other_event_has_its_counter() -> None:
     meters.degraded(Hindrance.STORE_UNAVAILABLE)
     meters.waited(1.5)
     meters.report(ReportStatus.YOUNG)
-    meters.redis_failed()
+    meters.redis_failed("timeout")
     meters.reloaded("callers", "refused")
     meters.audit_lost()
     meters.log_lost()
@@ -64,7 +64,7 @@ def test_each_other_event_has_its_counter() -> None:
     assert of(meters, "broker_degraded_answers_total") == {("store_unavailable",): 1}
     assert of(meters, "broker_lease_wait_seconds_sum") == {(): 1.5}
     assert of(meters, "broker_rejection_reports_total") == {("young",): 1}
-    assert of(meters, "broker_redis_errors_total") == {(): 1}
+    assert of(meters, "broker_redis_errors_total") == {("timeout",): 1}
     assert of(meters, "broker_reloads_total") == {("refused", "callers"): 1}
     assert of(meters, "broker_audit_lost_total") == {(): 1}
     assert of(meters, "broker_log_lost_total") == {(): 2}
@@ -130,5 +130,5 @@ def test_an_error_does_not_repeat_the_word() -> None:
 def test_two_meters_count_apart() -> None:
     """In memory, that is: tests do not see each other's numbers."""
     one, other = Meters(), Meters()
-    one.redis_failed()
+    one.redis_failed("timeout")
     assert of(other, "broker_redis_errors_total") == {}

@@ -22,7 +22,7 @@ GOOD = OrganizationHealth(
     failures=0,
     latched=False,
     next_attempt_in=None,
-    store_answers=True,
+    store_fault=None,
     landed=True,
     credential_version=VERSION,
     record_version=VERSION,
@@ -36,7 +36,7 @@ GOOD = OrganizationHealth(
 )
 FAILING = replace(GOOD, failures=3, last_error="timeout", next_attempt_in=4.6)
 LATCHED = replace(GOOD, failures=1, last_error="keys_rejected", latched=True, next_attempt_in=800.0)
-NO_REDIS = replace(GOOD, store_answers=False)
+NO_REDIS = replace(GOOD, store_fault="timeout")
 SKEWED = replace(GOOD, skew=-30.6)
 UNLANDED = replace(GOOD, landed=False)
 OVERDUE = replace(GOOD, state=State.STALE, overdue=75.4)

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from broker.pod.checks import judge_canvas, judge_files, judge_redis, judge_workers, last_success
+from broker.pod.checks import (
+    judge_canvas,
+    judge_files,
+    judge_redis,
+    judge_workers,
+    last_success,
+    store_reason,
+)
 from broker.pod.judgement import Status
 from broker.pod.merge import merge
 from broker.pod.snapshot import WorkerSnapshot
@@ -12,22 +19,42 @@ from broker.policy.answers import OrganizationHealth
 from broker.policy.history import Event
 from tests.pod.samples import FAILING, GOOD, IDLE, LATCHED, NO_REDIS, empty, files, pod_of, worker
 
+FULL = replace(GOOD, organization="full", store_fault="out_of_memory")
+OTHER_FULL = replace(FULL, organization="initech")
+
 
 @pytest.mark.parametrize(
     ("workers", "status", "words"),
     [
         ([worker(1), worker(2)], Status.PASS, "Redis answers."),
-        ([worker(1, NO_REDIS)], Status.WARN, "Redis does not answer; tokens"),
-        ([worker(1, IDLE, NO_REDIS), worker(2)], Status.WARN, "does not answer 1 of 2 workers;"),
-        ([worker(1, NO_REDIS), worker(2, NO_REDIS)], Status.WARN, "Redis does not answer;"),
+        ([worker(1, NO_REDIS)], Status.WARN, "does not answer in time. Tokens come from memory"),
+        ([worker(1, NO_REDIS), worker(2)], Status.WARN, "in time. This concerns 1 of 2 workers."),
+        ([worker(1, NO_REDIS), worker(2, NO_REDIS)], Status.WARN, "in time. Tokens come"),
+        ([worker(1, IDLE, NO_REDIS)], Status.WARN, "This concerns only acme. Tokens"),
+        (
+            [worker(1, IDLE, NO_REDIS), worker(2, IDLE)],
+            Status.WARN,
+            "This concerns 1 of 2 workers and only acme.",
+        ),
+        (
+            [worker(1, FULL, NO_REDIS, OTHER_FULL)],
+            Status.WARN,
+            "no memory left, and refuses writes.",
+        ),
     ],
 )
 def test_redis(workers: list[WorkerSnapshot], status: Status, words: str) -> None:
-    """It answers each worker, or it is told how many it does not."""
-    verdict = judge_redis(merge(workers, [], 2))
+    """It answers each worker, or it is told why not, whom that concerns, and what to do.
+
+    Where one node of a cluster is sick, that is some organizations. Of several reasons, that which
+    concerns most is told.
+    """
+    pod = merge(workers, [], 2)
+    verdict, reason = judge_redis(pod), store_reason(pod)
     assert verdict.status is status
     assert words in verdict.sentence
-    assert (status is Status.PASS) == ("check Redis" not in verdict.sentence)
+    assert (status is Status.PASS) == (reason is None)
+    assert reason is None or verdict.sentence.endswith(reason.remedy())
 
 
 def _named(*names: str) -> list[OrganizationHealth]:

@@ -43,7 +43,7 @@ def test_no_token_and_nothing_in_the_way_passes() -> None:
         (replace(FAILING, last_error="dns"), "failed (dns)", "check name resolution"),
         (replace(FAILING, last_error="status_500"), "failed (status_500)", "tell its vendor"),
         (LATCHED, "refuses the keys", "replace this organization's credentials"),
-        (NO_REDIS, "Redis does not answer", "Check Redis"),
+        (NO_REDIS, "Redis does not answer in time", "Check the network"),
     ],
 )
 def test_what_hinders_a_refresh_warns_with_a_token_and_fails_without(
@@ -76,7 +76,7 @@ def test_what_hinders_nothing_warns(health: OrganizationHealth, wrong: str, to_d
 
 def test_refused_keys_are_told_before_all_else() -> None:
     """They alone need a hand."""
-    worst = replace(LATCHED, store_answers=False, landed=False, skew=99.0, overdue=99.0)
+    worst = replace(LATCHED, store_fault="timeout", landed=False, skew=99.0, overdue=99.0)
     assert "keys" in judge(worst).sentence
     assert "Redis" in judge(replace(worst, latched=False)).sentence
 

@@ -103,6 +103,7 @@ class TestTrouble:
         """And each commit must have landed."""
         assert not merged(GOOD, NO_REDIS).store_answers
         assert not merged(GOOD, replace(GOOD, landed=False)).landed
+        assert merged(GOOD, NO_REDIS).store_fault == "timeout"
         told = merged(GOOD, NEWER)
         assert (told.store_answers, told.landed) == (True, True)
 

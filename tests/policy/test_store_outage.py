@@ -43,7 +43,7 @@ class TestDown:
         worker.link.down = True
         assert isinstance(worker.refused(), NoStoreError)
         assert fleet.canvas.calls == []
-        assert "acme store failed" in worker.notes.lines
+        assert "acme store failed connection" in worker.notes.lines
 
     def test_back_again(self, fleet: Fleet, worker: Worker) -> None:
         """Once Redis answers, the worker goes on by itself."""

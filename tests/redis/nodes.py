@@ -79,7 +79,8 @@ def wait_until(enough: Callable[[], object], patience: float = PATIENCE) -> None
 def scripts(url: str) -> Scripts:
     """Return the scripts as the broker connects them, with a breaker that never waits."""
     client = connect(url, LIMITS)
-    return Scripts(client, Breaker(SystemClock(), 0.0), together=client.together)
+    breaker = Breaker(SystemClock(), 0.0)
+    return Scripts(client, breaker, together=client.together)
 
 
 def open_store(url: str, organization: str = "acme") -> RecordStore:

@@ -14,6 +14,7 @@ from broker.policy.refresher import Refresher
 from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.store.breaker import Breaker
+from broker.store_faults import Reason
 from broker.tokens import Kind, State, floor_of
 from broker.upstream.retry import LeaseRetry
 from tests.simulation.canvas import SimCanvas, SimUpstream
@@ -111,9 +112,13 @@ class Observed:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} {kind} failed: {error.kind}")
 
-    def store_failed(self, organization: str) -> None:
+    def store_failed(self, organization: str, reason: Reason) -> None:
         """Note it."""
-        self.watch.note(f"{self.process}: {organization} no answer from redis")
+        self.watch.note(f"{self.process}: {organization} redis failed: {reason}")
+
+    def store_recovered(self, organization: str) -> None:
+        """Note it."""
+        self.watch.note(f"{self.process}: {organization} redis works again")
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Nothing in a simulation is unforeseen but the tick that the director breaks."""
@@ -314,7 +319,7 @@ class World:
         old = issued.consumer != keys_of(organization, version).consumer.reveal()
         known = worker.broker._organizations[organization]
         looked = known.looked - worker.clock.origin
-        if old and known.store_answers and looked > max(since, worker.loaded) + SETTLE:
+        if old and known.store_fault is None and looked > max(since, worker.loaded) + SETTLE:
             self.watch.broken(6, f"{worker.name} served a token of old keys for {organization}")
 
     def check_fresh(self) -> None:

@@ -17,7 +17,8 @@ from broker.store.breaker import Breaker
 from broker.store.connect import connect
 from broker.store.pool import THREAD
 from broker.store.scripts import Scripts
-from broker.store.trouble import Trouble, trouble_of
+from broker.store.trouble import reason_of
+from broker.store_faults import StoreFault
 from broker.threads import redis_users
 from tests.redis.nodes import wait_until
 from tests.servers import RedisServer
@@ -142,13 +143,13 @@ def test_reason_of_a_failed_lookup_is_told(names: NameServer) -> None:
     names.fall_silent()
     with pytest.raises(RedisTimeoutError) as caught:
         pool.get_connection()
-    assert trouble_of(caught.value) is Trouble.TIMEOUT
+    assert reason_of(caught.value).fault is StoreFault.TIMEOUT
     names.answer(knows=False)
     finish_set_ups()
     names.fall_silent()
     with pytest.raises(RedisTimeoutError) as caught:
         pool.get_connection()
-    assert trouble_of(caught.value) is Trouble.NAME
+    assert reason_of(caught.value).fault is StoreFault.NAME_UNKNOWN
 
 
 def test_failure_reaches_all_who_wait(names: NameServer) -> None:
@@ -159,8 +160,8 @@ def test_failure_reaches_all_who_wait(names: NameServer) -> None:
         failures = [callers.submit(client.evalsha, "sha", 0) for _ in range(3)]
         wait_until(lambda: len(names.asked_by) == 3)
         names.answer(knows=False)
-        told = {trouble_of(one.exception(LONGEST) or Exception()) for one in failures}
-    assert told == {Trouble.NAME}
+        told = {reason_of(one.exception(LONGEST) or Exception()).fault for one in failures}
+    assert told == {StoreFault.NAME_UNKNOWN}
 
 
 @pytest.mark.sockets

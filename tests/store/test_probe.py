@@ -1,8 +1,6 @@
 """The probe of Redis: each need met, and each need missing by its name."""
 
 import re
-import socket
-import ssl
 import time
 from collections.abc import Iterator
 from importlib import resources
@@ -11,15 +9,14 @@ from typing import Any
 
 import fakeredis
 import pytest
-from redis import exceptions as theirs
-from redis.sentinel import MasterNotFoundError
 
 from broker.clock import SystemClock
 from broker.limits import Limits
-from broker.store.probe import COMMANDS, ProbeError, RedisProbe, Server
+from broker.store.node_probe import COMMANDS, ProbeError, Server
+from broker.store.probe import RedisProbe
 from broker.store.scripts import NAMES, Scripts
 from broker.store.trial import open_trial
-from broker.store.trouble import Trouble, trouble_of
+from broker.store_faults import Reason, StoreFault
 from tests.redis.clusters import cluster
 from tests.servers import SLACK, RedisServer, free_port
 
@@ -83,7 +80,7 @@ class TestOfServers:
         probe.reach()
         assert probe.run_scripts()
         assert abs(probe.skew()) < 1
-        told = probe.server()
+        (told,) = probe.servers()
         assert told is not None
         assert (told.name, told.maxmemory, told.policy) in {
             ("Valkey", 0, "noeviction"),
@@ -103,7 +100,7 @@ class TestOfServers:
             probe = probe_at(url_of(server))
             probe.reach()
             found = refusal(probe.run_scripts)
-            assert (found.trouble, found.commands) == (Trouble.DENIED, (right,))
+            assert found.reason == Reason(StoreFault.PERMISSION, right)
             assert all(client.pttl(key) > 0 for key in leftovers(server))
             client.delete(*leftovers(server), "none")
 
@@ -112,21 +109,21 @@ class TestOfServers:
         with server.client() as client:
             assert probe_at(url_of(server)).run_scripts()
             client.execute_command("ACL", "SETUSER", "prober", "-eval")
-            assert refusal(probe_at(url_of(server)).run_scripts).commands == ("eval",)
+            assert refusal(probe_at(url_of(server)).run_scripts).reason.detail == "eval"
             client.delete(*leftovers(server), "none")
 
     def test_the_connection_needs_rights_too(self, server: RedisServer) -> None:
         """A database other than 0 needs SELECT."""
         probe = probe_at(f"{url_of(server).removesuffix('/0')}/1")
         probe.reach()
-        assert refusal(probe.run_scripts).commands == ("select",)
+        assert refusal(probe.run_scripts).reason.detail == "select"
 
     def test_several_missing_rights_are_named_at_once(self, server: RedisServer) -> None:
         """So that nobody has to come back for the next one."""
         with server.client() as client:
             client.execute_command("ACL", "SETUSER", "prober", "-hset", "-pttl", "-set")
         found = refusal(probe_at(url_of(server)).run_scripts)
-        assert found.commands == ("hset", "pttl", "set")
+        assert found.reason.detail == "hset,pttl,set"
         assert leftovers(server) == []
 
     def test_without_info_the_server_cannot_be_told(self, server: RedisServer) -> None:
@@ -135,27 +132,27 @@ class TestOfServers:
             client.execute_command("ACL", "SETUSER", "prober", "-info")
         probe = probe_at(url_of(server))
         assert probe.run_scripts() is False
-        assert probe.server() is None
+        assert probe.servers() == [None]
 
     def test_keys_that_are_not_allowed(self, server: RedisServer) -> None:
         """Another prefix than the user's."""
         probe = probe_at(url_of(server), "elsewhere")
         probe.reach()
         found = refusal(probe.run_scripts)
-        assert (found.trouble, found.commands) == (Trouble.KEYS, ())
-        assert refusal(probe.skew).trouble is Trouble.KEYS
+        assert found.reason == Reason(StoreFault.KEYS)
+        assert refusal(probe.skew).reason.fault is StoreFault.KEYS
 
     def test_a_wrong_password(self, server: RedisServer) -> None:
         """Each step says so."""
         probe = probe_at(url_of(server, "wrong"))
-        assert refusal(probe.reach).trouble is Trouble.LOGIN
-        assert refusal(probe.run_scripts).trouble is Trouble.LOGIN
+        assert refusal(probe.reach).reason.fault is StoreFault.LOGIN
+        assert refusal(probe.run_scripts).reason.fault is StoreFault.LOGIN
 
     def test_a_missing_password(self, valkey_of_its_own: RedisServer) -> None:
         """Where one is asked for."""
         with valkey_of_its_own.client() as client:
             client.config_set("requirepass", PASSWORD)
-            assert refusal(probe_at(valkey_of_its_own.url).reach).trouble is Trouble.LOGIN
+            assert refusal(probe_at(valkey_of_its_own.url).reach).reason.fault is StoreFault.LOGIN
             client.execute_command("AUTH", PASSWORD)
 
     def test_a_clock_that_is_wrong(self, server: RedisServer) -> None:
@@ -170,18 +167,18 @@ class TestOfServers:
             client.config_set("replica-serve-stale-data", "yes")
         probe = probe_at(valkey_of_its_own.url)
         probe.reach()
-        assert refusal(probe.run_scripts).trouble is Trouble.READ_ONLY
+        assert refusal(probe.run_scripts).reason.fault is StoreFault.READ_ONLY
 
     def test_a_server_that_may_drop_records(self, valkey_of_its_own: RedisServer) -> None:
         """Only with a limit that it can reach."""
         probe = probe_at(valkey_of_its_own.url)
         with valkey_of_its_own.client() as client:
             client.config_set("maxmemory-policy", "volatile-lru")
-            told = probe.server()
+            (told,) = probe.servers()
             assert told is not None
             assert not told.may_evict
             client.config_set("maxmemory", "100mb")
-            told = probe.server()
+            (told,) = probe.servers()
         assert told is not None
         assert told.may_evict
 
@@ -189,14 +186,17 @@ class TestOfServers:
         """It would refuse the next record."""
         with valkey_of_its_own.client() as client:
             client.config_set("maxmemory", "1")
-        assert refusal(probe_at(valkey_of_its_own.url).run_scripts).trouble is Trouble.FULL
+        assert (
+            refusal(probe_at(valkey_of_its_own.url).run_scripts).reason.fault
+            is StoreFault.OUT_OF_MEMORY
+        )
 
     def test_a_server_that_hangs(self, valkey_of_its_own: RedisServer) -> None:
         """No longer than any operation may take."""
         probe = probe_at(valkey_of_its_own.url)
         valkey_of_its_own.hang()
         began = time.monotonic()
-        assert refusal(probe.reach).trouble is Trouble.TIMEOUT
+        assert refusal(probe.reach).reason.fault is StoreFault.TIMEOUT
         assert time.monotonic() - began < LIMITS.redis_worst + SLACK
         valkey_of_its_own.resume()
 
@@ -206,41 +206,21 @@ class TestOfServers:
     def test_nobody_is_there(self, url: str) -> None:
         """At the port, or at the socket."""
         probe = probe_at(url.format(port=free_port()))
-        assert refusal(probe.reach).trouble is Trouble.CONNECT
+        assert refusal(probe.reach).reason.fault is StoreFault.REFUSED
 
     def test_tls_where_there_is_none(self, valkey: RedisServer) -> None:
         """The server cannot make anything of a handshake."""
         probe = probe_at(valkey.url.replace("redis:", "rediss:"))
-        assert refusal(probe.reach).trouble in {Trouble.TLS, Trouble.CONNECT, Trouble.TIMEOUT}
+        assert refusal(probe.reach).reason.fault in {
+            StoreFault.TLS,
+            StoreFault.CONNECTION,
+            StoreFault.TIMEOUT,
+        }
 
     def test_no_cluster_behind_a_clusters_url(self, valkey: RedisServer) -> None:
         """What answers is a single server."""
         probe = probe_at(valkey.url.replace("redis:", "redis+cluster:").removesuffix("/0"))
-        assert refusal(probe.reach).trouble in {Trouble.CLUSTER, Trouble.CONNECT}
-
-
-@pytest.mark.parametrize(
-    ("error", "trouble"),
-    [
-        (socket.gaierror(), Trouble.NAME),
-        (ssl.SSLCertVerificationError(), Trouble.CERTIFICATE),
-        (ssl.SSLError(), Trouble.TLS),
-        (MasterNotFoundError(), Trouble.PRIMARY),
-        (theirs.BusyLoadingError(), Trouble.LOADING),
-        (theirs.OutOfMemoryError(), Trouble.FULL),
-        (theirs.ClusterDownError("CLUSTERDOWN"), Trouble.CLUSTER),
-        (theirs.SlotNotCoveredError(), Trouble.CLUSTER),
-        (theirs.NoPermissionError(), Trouble.DENIED),
-        (theirs.ConnectionError(), Trouble.CONNECT),
-        (ValueError(), Trouble.OTHER),
-    ],
-)
-def test_the_cause_beneath_counts(error: Exception, trouble: Trouble) -> None:
-    """As redis-py wraps it."""
-    wrapped = theirs.ConnectionError() if isinstance(error, OSError) else theirs.RedisError()
-    wrapped.__cause__ = error
-    assert trouble_of(error) is trouble
-    assert trouble_of(wrapped) is trouble
+        assert refusal(probe.reach).reason.fault in {StoreFault.CLUSTER_DOWN, StoreFault.CONNECTION}
 
 
 @pytest.mark.sockets
@@ -254,7 +234,7 @@ def test_in_a_cluster(tmp_path: Path) -> None:
         assert not any(one.ask("DBSIZE") for one in nodes.nodes)
         for one in nodes.nodes:
             one.ask("ACL", "SETUSER", "prober", "-cluster|slots")
-        assert refusal(probe_at(url).run_scripts).commands == ("cluster|slots",)
+        assert refusal(probe_at(url).run_scripts).reason.detail == "cluster|slots"
 
 
 def test_every_command_of_the_scripts_is_tried() -> None:

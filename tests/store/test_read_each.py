@@ -121,7 +121,7 @@ def test_one_that_cannot_be_read(real: RedisHarness) -> None:
     real.client.set(real.keys["record"], "not a hash")
     for _ in range(2):
         broken, good = real.stores.read_each([(real.store, 0), (other, 0)])
-        with pytest.raises(StoreUnavailableError, match="ResponseError"):
+        with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
             broken()
         assert good().record is not None
         assert other.read(0).record is not None
@@ -160,7 +160,7 @@ def test_nobody_listens() -> None:
     """None is told, at once; the breaker is open for all."""
     stores = connected(f"redis://127.0.0.1:{free_port()}/0")
     store = stores.open("acme", credentials())
-    with pytest.raises(StoreUnavailableError, match="ConnectionError"):
+    with pytest.raises(StoreUnavailableError, match="refused"):
         stores.read_each([(store, 0)])
     with pytest.raises(StoreUnavailableError, match="a moment ago"):
         store.read(0)

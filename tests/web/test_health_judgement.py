@@ -135,7 +135,7 @@ class TestSummary:
         assert [entry["componentId"] for entry in tokens] == ["acme", "globex"]
         files_entry, worker_entry = checks.pop("files"), checks.pop("workers")
         assert checks == {
-            "redis:connection": [{"status": "pass", "output": "Redis answers."}],
+            "redis:connection": [{"status": "pass", "output": "Redis answers.", "reason": None}],
             "upstream:connection": [
                 {"status": "pass", "output": "Canvas gives tokens.", "last_success_seconds_ago": 86}
             ],

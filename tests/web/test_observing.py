@@ -19,11 +19,15 @@ from broker.metrics.meters import Meters
 from broker.observer import Observer
 from broker.ports import ReportStatus
 from broker.secret import Secret
+from broker.store_faults import Reason, StoreFault
 from broker.tokens import Kind, RefreshToken
 from broker.web.observing import LogObserver, MeteringObserver, Observers
+from broker.web.store_log import StoreLog
+from tests.fakes import FakeClock
 from tests.metrics.pods import Readings, named, seen
 
-OBSERVER: Observer = LogObserver()
+OBSERVER: Observer = LogObserver(FakeClock())
+TIMEOUT = Reason(StoreFault.TIMEOUT)
 PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -87,10 +91,67 @@ def test_a_failed_call_is_a_warning_unless_the_keys_are_refused(
     assert "canary" not in repr(vars(caplog.records[0]))
 
 
-def test_a_silent_redis_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """It passes by itself."""
-    OBSERVER.store_failed("acme")
-    assert line(caplog) == ("WARNING", "store.failed", {"organization": "acme"})
+@pytest.mark.parametrize(
+    ("reason", "level"),
+    [(Reason(StoreFault.TIMEOUT), "WARNING"), (Reason(StoreFault.PERMISSION, "hset"), "ERROR")],
+)
+def test_what_redis_answers_is_logged_with_what_to_do(
+    caplog: pytest.LogCaptureFixture, reason: Reason, level: str
+) -> None:
+    """A warning if it may pass by itself, else an error."""
+    LogObserver(FakeClock()).store_failed("acme", reason)
+    advice = f"{reason.sentence} {reason.remedy()}"
+    extras = {"organization": "acme", "reason": str(reason), "advice": advice}
+    assert line(caplog) == (level, "store.failed", extras)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return each event with the organization it names, and forget them."""
+    lines = [(one.getMessage(), vars(one)["organization"]) for one in caplog.records]
+    caplog.clear()
+    return lines
+
+
+def test_lines_about_redis_are_few(caplog: pytest.LogCaptureFixture) -> None:
+    """One for each reason in half a minute, whatever the organizations; a new reason at once."""
+    caplog.set_level("INFO")
+    clock, other = FakeClock(), Reason(StoreFault.LOADING)
+    observer = LogObserver(clock)
+    for organization in ("acme", "globex") * 20:
+        observer.store_failed(organization, TIMEOUT)
+        clock.sleep(0.7)
+    assert said(caplog) == [("store.failed", "acme")]
+    observer.store_failed("globex", other)
+    clock.sleep(2.0)
+    assert said(caplog) == [("store.failed", "globex")]
+    observer.store_failed("globex", TIMEOUT)
+    observer.store_failed("acme", other)
+    assert said(caplog) == [("store.failed", "globex")]
+
+
+def test_that_redis_works_again_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """And not at all after what was not logged, as where it comes and goes."""
+    caplog.set_level("INFO")
+    clock = FakeClock()
+    observer = LogObserver(clock)
+    observer.store_recovered("acme")
+    observer.store_failed("acme", TIMEOUT)
+    observer.store_recovered("acme")
+    observer.store_recovered("globex")
+    assert said(caplog) == [("store.failed", "acme"), ("store.recovered", "acme")]
+    observer.store_failed("acme", TIMEOUT)
+    observer.store_recovered("acme")
+    assert said(caplog) == []
+
+
+def test_codes_that_nobody_knows_are_not_kept_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that makes up new ones fills no memory."""
+    log = StoreLog(FakeClock())
+    for number in range(1000):
+        log.failed("acme", Reason(StoreFault.UNKNOWN, f"CODE{number}"))
+    caplog.clear()
+    log.failed("acme", Reason(StoreFault.UNKNOWN, "CODE0"))
+    assert said(caplog) == [("store.failed", "acme")]
 
 
 def test_a_defect_is_an_error_that_tells_its_class_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -145,10 +206,11 @@ def test_waits_are_measured_and_silences_counted() -> None:
     meters = Meters()
     observer = MeteringObserver(meters)
     observer.waited("acme", 1.25)
-    observer.store_failed("acme")
+    observer.store_failed("acme", TIMEOUT)
+    observer.store_recovered("acme")
     observer.crashed("acme", RuntimeError("canary"))
     assert counted(meters, "broker_lease_wait_seconds_sum") == {(): 1.25}
-    assert counted(meters, "broker_redis_errors_total") == {(): 1}
+    assert counted(meters, "broker_redis_errors_total") == {("timeout",): 1}
 
 
 def test_several_observers_hear_the_same() -> None:
@@ -159,7 +221,8 @@ def test_several_observers_hear_the_same() -> None:
         call.failed("acme", Kind.REFRESH, NotSentError("connect"), 0.5),
         call.reported("acme", ReportStatus.KNOWN),
         call.waited("acme", 1.0),
-        call.store_failed("acme"),
+        call.store_failed("acme", TIMEOUT),
+        call.store_recovered("acme"),
         call.crashed("acme", RuntimeError("canary")),
     ]
     one, other = Mock(spec=LogObserver), Mock(spec=LogObserver)
