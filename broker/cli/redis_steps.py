@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 
 from broker.cli.local_steps import SETTINGS
+from broker.cli.redis_distance import distance_step
 from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.clock import Clock
 from broker.settings import Settings, redis_address
 from broker.settings.urls import location
 from broker.store.node_probe import ProbeError, Server
 from broker.store.probe import RedisProbe
+from broker.store.round_trip import patient
 from broker.store_faults import StoreFault
 
 CONNECTION, LOGIN, SCRIPTS = "Redis connection", "Redis login", "Redis scripts"
@@ -17,18 +19,17 @@ LARGEST_SKEW = 30.0
 """Seconds between two clocks from which on they are told to differ, as health does."""
 _OLDEST = 7
 _MAJOR = re.compile(r"\d+")
-_RESOLVING = 5.0
 _TRIALS = 30
 
 
 def redis_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
     """Yield the steps; nothing is connected before the first is tried."""
-    url, prefix, limits = redis_address(settings), settings.redis_prefix, settings.limits
+    url, prefix, limits = redis_address(settings), settings.redis_prefix, patient(settings.limits)
     steps = _RedisSteps(RedisProbe(url, prefix, limits, clock), location(url), prefix)
-    # Names are resolved by the system, which no limit of the broker's reaches.
-    once = _RESOLVING + limits.redis_worst
+    once = limits.redis_worst + 1.0
     yield Step(CONNECTION, steps.connection, once, (SETTINGS,))
     yield Step(LOGIN, steps.login, once, (CONNECTION,))
+    yield distance_step(settings, (LOGIN,))
     yield Step(SCRIPTS, steps.scripts, once + _TRIALS * limits.redis_worst, (LOGIN,))
     yield Step("Redis server", steps.server, once, (SCRIPTS,))
     yield Step("Redis clock", steps.clock, once, (SCRIPTS,))

@@ -54,7 +54,14 @@ SECRETS = (
     "canary",
     key_digest("canary"),
 )
-REDIS = ["Redis connection", "Redis login", "Redis scripts", "Redis server", "Redis clock"]
+REDIS = [
+    "Redis connection",
+    "Redis login",
+    "Redis round trip",
+    "Redis scripts",
+    "Redis server",
+    "Redis clock",
+]
 CANVAS = ["Canvas name", "Canvas connection", "Canvas answer", "Canvas clock"]
 
 
@@ -364,7 +371,7 @@ class TestRedis:
         """Each need has its line, and no key stays behind."""
         with secured(valkey) as url:
             found = findings({**environ, "BROKER_REDIS_URL": url, "BROKER_REDIS_PREFIX": "chk"})
-        assert [found[name][0] for name in REDIS] == ["ok"] * 5
+        assert [found[name][0] for name in REDIS] == ["ok"] * 6
         assert found["Redis connection"][1].startswith(f"redis://127.0.0.1:{valkey.port} takes")
         assert "Valkey" in found["Redis server"][1]
         with valkey.client() as client:
@@ -405,7 +412,7 @@ class TestRedis:
         found = findings(environ)
         assert found["Redis connection"][0] == "fail"
         assert "Start Redis" in found["Redis connection"][1]
-        assert [found[name][0] for name in REDIS[1:]] == ["skipped"] * 4
+        assert [found[name][0] for name in REDIS[1:]] == ["skipped"] * 5
         assert found["Canvas name"][0] == "ok"
 
     def test_records_may_be_dropped(
