@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import warnings
 
 import pytest
 
@@ -182,7 +183,9 @@ def test_a_forked_process_has_its_own_thread_and_none_of_the_lines(stream: Strea
     holder = threading.Thread(target=hold)
     holder.start()
     assert holding.wait(LIMIT)
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and later
+        pid = os.fork()
     if pid == 0:
         stream.flowing = threading.Event()
         stream.flowing.set()
