@@ -17,8 +17,10 @@ from broker.emulator.keys import KeysError, make_up, read_folder
 from broker.emulator.knobs import KnobError
 from broker.emulator.server import EmulatorServer
 from broker.emulator.serving import listen
+from broker.web.logs import LineHandler, LogLines
 
 _DEFAULT = Behaviour()
+_STANDARD_ERROR = 2
 _STOP = {signal.SIGINT, signal.SIGTERM}
 _SECONDS = click.FloatRange(min=0)
 _LIFETIME = click.FloatRange(min=0.1)
@@ -93,7 +95,8 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
         behaviour=_behaviour(options),
     )
     controls = _controls(canvas, faults)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    handler = LineHandler(LogLines(_STANDARD_ERROR))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=[handler])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     try:
         with _serve(canvas, host, port, controls) as server:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from broker.cli.emulator import emulator
 from broker.emulator.server import EmulatorServer
 from tests.emulator.support import ACME, make_canvas
+from tests.integration.stalled import StalledPipe
 
 PATIENCE = 30.0
 """Seconds to wait for a process on a busy machine; half as long as a call is held."""
@@ -65,6 +66,26 @@ def test_without_keys_it_makes_some_up_and_prints_what_to_paste(start: Start) ->
     keys = settings["BROKER_CONSUMER"], settings["BROKER_SECRET_KEY"]
     assert settings["BROKER_CANVAS_URL"].endswith("/api")
     assert _get(settings["BROKER_CANVAS_URL"] + "/Authenticate", keys) == 200
+
+
+@pytest.mark.sockets
+def test_nobody_need_read_its_log() -> None:
+    """Each call is a line on standard error; a full pipe holds up neither calls nor the end."""
+    with StalledPipe() as pipe:
+        process = subprocess.Popen(
+            [*COMMAND, "--port", "0", "--consumer", ACME[0], "--secret-key", ACME[1]],
+            stdout=subprocess.PIPE,
+            stderr=pipe.writing,
+            text=True,
+        )
+        try:
+            url = _exports(process, 1)["BROKER_CANVAS_URL"] + "/Authenticate"
+            assert [_get(url, ACME) for _ in range(3)] == [200, 200, 200]
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+            process.communicate(timeout=PATIENCE)
 
 
 @pytest.mark.sockets
