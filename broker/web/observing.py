@@ -4,6 +4,8 @@ Levels of the lines: a warning passes by itself, an error needs a hand.
 """
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from broker.clock import Clock
 from broker.errors import FailureClass, UpstreamError
@@ -106,10 +108,13 @@ class MeteringObserver:
 
 
 class Observers:
-    """Implements :class:`broker.observer.Observer` by telling several of them, in their order."""
+    """Implements :class:`broker.observer.Observer` by telling several of them, in their order.
+
+    One that raises harms neither the others nor what is being told of.
+    """
 
     def __init__(self, *observers: Observer) -> None:
-        self._observers = observers
+        self._observers: list[Any] = [_Guarded(observer) for observer in observers]
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
         """Tell that Canvas gave a token pair."""
@@ -150,3 +155,22 @@ class Observers:
         """Tell of a defect."""
         for observer in self._observers:
             observer.crashed(organization, error)
+
+
+class _Guarded:
+    """An observer whose methods do not raise."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        tell: Callable[..., None] = getattr(self._observer, name)
+
+        def guarded(*event: object) -> None:
+            try:
+                tell(*event)
+            except Exception as error:  # noqa: BLE001  # whatever it was, the token matters more
+                extra = {"observer": type(self._observer).__name__, "error": type(error).__name__}
+                _log.error("observer.crashed", extra=extra)
+
+        return guarded

@@ -21,6 +21,7 @@ from broker.store.connections import Contexts
 from broker.threads import FLIGHTS, SWEEPS
 from broker.web import app as app_module
 from broker.web.app import SERVICE, create_app
+from broker.web.logs import standard_output
 from broker.web.malformed import MALFORMED
 from broker.web.service import Service
 from tests.web.conftest import write_callers
@@ -46,6 +47,21 @@ def test_before_its_service_starts_a_worker_lives_and_is_not_ready(
     assert _get(app, "/health/live").status_code == 200
     assert _get(app, "/health/ready").status_code == 503
     error_of(_get(app, "/token"), 403, "insufficient_scope")
+
+
+def test_a_worker_counts_its_lost_lines(environ: dict[str, str]) -> None:
+    """Whatever logging there was before."""
+    app, _ = _make(environ)
+    before = _lost(app)
+    standard_output.on_loss()
+    assert _lost(app) == before + 1
+    standard_output.count_losses(lambda: None)
+
+
+def _lost(app: Flask) -> float:
+    lines = _get(app, "/metrics").text.splitlines()
+    (number,) = [one.split()[1] for one in lines if one.startswith("broker_log_lost_total ")]
+    return float(number)
 
 
 def test_the_callers_in_force_are_asked_for_at_each_request(

@@ -213,6 +213,18 @@ def test_waits_are_measured_and_silences_counted() -> None:
     assert counted(meters, "broker_redis_errors_total") == {("timeout",): 1}
 
 
+def test_an_observer_that_raises_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """The next one hears the same; the defect is told by its class alone."""
+    one, other = Mock(spec=LogObserver), Mock(spec=LogObserver)
+    one.committed.side_effect = OSError("canary")
+    Observers(one, other).committed("acme", 7)
+    other.committed.assert_called_once_with("acme", 7)
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == ("ERROR", "observer.crashed")
+    assert vars(record)["error"] == "OSError"
+    assert "canary" not in repr(vars(record))
+
+
 def test_several_observers_hear_the_same() -> None:
     """Each of everything, in the order in which it happened."""
     said = [

@@ -5,6 +5,7 @@ import logging
 import resource
 import ssl
 import threading
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from gunicorn.config import Config
 
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
+from broker.web.logs import standard_output
 from broker.web.runtime import RuntimeFolder
 from broker.web.server import BrokerServer, QuietLogger, connections, options, place_of
 from broker.web.worker import BrokerWorker
@@ -247,3 +249,16 @@ def test_the_files_that_connections_need_may_be_opened(
     monkeypatch.setattr(BaseApplication, "run", lambda _: None)
     server.run()
     assert told == expected
+
+
+def test_the_master_counts_its_lost_lines(
+    server: BrokerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From before the fork on, in a file that is there by then."""
+    told: list[str] = []
+    monkeypatch.setattr(BaseApplication, "run", lambda _: told.append("runs"))
+    monkeypatch.setattr("broker.web.server.master_log_losses", lambda: partial(told.append, "lost"))
+    server.run()
+    standard_output.on_loss()
+    standard_output.count_losses(lambda: None)
+    assert told == ["runs", "lost"]
