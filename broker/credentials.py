@@ -1,6 +1,7 @@
 """An organization's Consumer and SecretKey, and the fingerprint that names a version of them."""
 
 import hashlib
+import platform
 import re
 from dataclasses import dataclass, field
 
@@ -20,10 +21,13 @@ class Credentials:
     """The two keys of one organization.
 
     ``version`` is a fingerprint of both: it changes when either does, and tells nothing of them.
+    ``writing`` (:func:`name_writing`) differs when the same ones were written anew; it is no part
+    of what they are.
     """
 
     consumer: Secret
     secret_key: Secret
+    writing: str = field(default="", compare=False)
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -39,3 +43,8 @@ class Credentials:
         if not SECRET_KEY.fullmatch(self.secret_key.reveal()):
             found.append(f"{secret_key_name} must be a UUID (8-4-4-4-12 hexadecimal digits)")
         return found
+
+
+def name_writing(version: str) -> str:
+    """Return what names one writing of the keys, as this host sees it: host, slash, version."""
+    return f"{platform.node()}/{version}"

@@ -10,6 +10,14 @@ A refusal may be a passing one, so the first probes come soon. All in all Canvas
 five calls in the first 15 minutes (the first attempt may be a refresh, confirmed by one
 ``Authenticate``), and one in each ``latch`` later.
 """
+EARLY_REFUSALS = len(LATCH_STEPS) + 2
+"""Refusals until which each new writing of the credentials lifts the latch.
+
+The first attempt, a probe after each first step, and one after a lift: six refused calls.
+After them one writing counts in each ``Limits.latch``.
+"""
+ONE_WRITING = 90.0
+"""Seconds within which all hosts see one writing: kubelets bring a Secret within a minute or so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

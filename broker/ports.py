@@ -86,11 +86,15 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How an attempt ended badly, for :meth:`RecordStore.fail` and :meth:`RecordStore.commit`."""
+    """How an attempt ended badly, for :meth:`RecordStore.fail` and :meth:`RecordStore.commit`.
+
+    ``writing`` is that of the credentials, where Canvas refused them.
+    """
 
     kind: str
     delay: float
     latched: bool = False
+    writing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,6 @@ class RecordStore(Protocol):
 
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot, without the record if its generation is ``known``."""
-        ...
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and mark the wished refresh token as presented, in one step.
@@ -132,7 +135,6 @@ class RecordStore(Protocol):
         granted: the slot becomes ``NONE``. A server that holds another one's record may have lost
         a lease with its last writes: the first to ask there is told ``HELD``, for one lease time.
         """
-        ...
 
     def commit(
         self, attempt: str, expected: int, record: Record, failure: Failure | None
@@ -142,7 +144,6 @@ class RecordStore(Protocol):
         The generation becomes max(stored + 1, ``record.provisional``, Redis microseconds).
         ``failure`` (a short-lived token) leaves a backoff behind.
         """
-        ...
 
     def commit_spare(
         self, attempt: str, expected: int, spare: Spare, failure: Failure
@@ -151,15 +152,20 @@ class RecordStore(Protocol):
 
         Superseded, too, when the attempt does not hold the lease any more.
         """
-        ...
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
         """Leave a backoff and end the lease; ``clear_mark`` if the mark is this attempt's own."""
-        ...
+
+    def lift(self, writing: str) -> None:
+        """End a latch for now, because the credentials were written anew, as ``writing`` names it.
+
+        A writing counts once. Where it was refused first, or has lifted the latch before, it does
+        nothing; so does another host's within ``ONE_WRITING`` of the last that counted, and, after
+        ``EARLY_REFUSALS``, any within ``Limits.latch`` of it. The number of refusals stays.
+        """
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``, at most once for it and once a minute."""
-        ...
 
     def republish(self, record: Record) -> None:
         """Put ``record`` back where Redis lost it or changed servers.
@@ -167,7 +173,6 @@ class RecordStore(Protocol):
         Its refresh token counts as spent, and one lease time passes before anybody gets the lease:
         both a mark and a lease may have been lost with it.
         """
-        ...
 
 
 Question: TypeAlias = tuple[RecordStore, int]
@@ -180,12 +185,10 @@ class RecordStores(Protocol):
 
     def open(self, organization: str, credentials: Credentials) -> RecordStore:
         """Return the record store of an organization under one version of its credentials."""
-        ...
 
     @property
     def together(self) -> int:
         """How many may be read together; 0 where each needs a round trip of its own."""
-        ...
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
         """Read several together; each answer is that of :meth:`RecordStore.read`.
@@ -193,7 +196,6 @@ class RecordStores(Protocol):
         Raises :class:`~broker.errors.StoreUnavailableError`; an answer raises what concerns it
         alone. The stores are such as were opened here.
         """
-        ...
 
 
 class Upstream(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.credentials import ORGANIZATION, ORGANIZATION_RULE, Credentials
+from broker.credentials import ORGANIZATION, ORGANIZATION_RULE, Credentials, name_writing
 from broker.files.reading import Signature, UnreadableError, read_text, shown, signature
 from broker.files.watch import Reading
 from broker.secret import Secret
@@ -99,6 +99,10 @@ def _signatures(folder: str | Path) -> tuple[Signature | None, Signature | None]
     return signature(f"{folder}/{CONSUMER_FILE}"), signature(f"{folder}/{SECRET_KEY_FILE}")
 
 
+def _digest(seen: object) -> str:
+    return hashlib.blake2b(repr(seen).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
 def _read_folder(folder: Path) -> Credentials | list[str]:
     name = shown(folder.name)
     if not ORGANIZATION.fullmatch(folder.name):
@@ -110,13 +114,13 @@ def _read_folder(folder: Path) -> Credentials | list[str]:
         return [f"{name} cannot be read ({error.strerror})"]
     for _ in range(_ATTEMPTS):
         before = _signatures(folder)
-        read = _read_pair(folder)
+        read = _read_pair(folder, _digest(before))
         if before == _signatures(folder):
             return read
     return [f"{folder.name} changed each of the {_ATTEMPTS} times it was read"]
 
 
-def _read_pair(folder: Path) -> Credentials | list[str]:
+def _read_pair(folder: Path, version: str) -> Credentials | list[str]:
     texts, problems = [], []
     names = [f"{folder.name}/{CONSUMER_FILE}", f"{folder.name}/{SECRET_KEY_FILE}"]
     for name in names:
@@ -126,5 +130,6 @@ def _read_pair(folder: Path) -> Credentials | list[str]:
             problems.append(f"{name} {error}")
     if problems:
         return problems
-    credentials = Credentials(*texts)
+    consumer, secret_key = texts
+    credentials = Credentials(consumer, secret_key, name_writing(version))
     return credentials.problems(*names) or credentials

@@ -13,6 +13,10 @@ LONGEST_OVERDUE = 75.0
 """Seconds within which a due token is there while Canvas and Redis are well (invariant 9)."""
 
 
+_MINUTES_FROM = 120.0
+"""Seconds that are told in minutes."""
+
+
 class Status(StrEnum):
     """The three words of the health format, in order of concern."""
 
@@ -71,7 +75,11 @@ def judge(health: OrganizationHealth) -> Verdict:
 def hindrance_of(health: OrganizationHealth) -> str | None:
     """Return what keeps the broker from getting a new token and what to do, if anything does."""
     if health.latched:
-        return "Canvas refuses the keys: replace this organization's credentials."
+        return (
+            f"Canvas refuses the keys and is asked again {_when(health.next_attempt_in)}: replace "
+            "this organization's credentials, or, if they are right, write their files anew (keys "
+            "from the environment: restart) to have them tried at once."
+        )
     if health.store_fault is not None:
         reason = read_reason(health.store_fault)
         return f"{reason.sentence} The token cannot be refreshed. {reason.remedy()}"
@@ -80,6 +88,12 @@ def hindrance_of(health: OrganizationHealth) -> str | None:
             f"The last refresh failed ({health.last_error}) and is tried again: {advice(health)}."
         )
     return None
+
+
+def _when(seconds: float | None) -> str:
+    if not seconds:
+        return "now"
+    return f"in {seconds:.0f} s" if seconds < _MINUTES_FROM else f"in {seconds / 60:.0f} min"
 
 
 def advice(health: OrganizationHealth) -> str:

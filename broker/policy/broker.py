@@ -68,7 +68,7 @@ class Broker:
             self._schedule.drop(present.pop(name))
         for name, keys in credentials.items():
             organization = present.get(name)
-            if organization is not None and organization.binding.version == keys.version:
+            if organization is not None and organization.binding.holds(keys):
                 continue
             binding = Binding(keys, self._stores.open(name, keys))
             now = self._clock.monotonic()

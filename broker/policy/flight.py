@@ -104,12 +104,22 @@ class Flight:
             self._events.append(partial(observer.crashed, organization.name, error))
 
     def _fly(self, binding: Binding) -> None:
-        snapshot = look(self._organization, binding, self._tools)
+        snapshot = self._lift(binding, look(self._organization, binding, self._tools))
         self.looked.set()
         now = self._tools.clock.monotonic()
         wanted = self._organization.is_due(now) or self._wanted(self._organization.copy)
         if wanted and self._organization.may_attempt(now):
             self._attempt(binding, snapshot)
+
+    def _lift(self, binding: Binding, snapshot: Snapshot) -> Snapshot:
+        """Lift a latch once for each new writing of the credentials; return what holds then."""
+        organization, backoff = self._organization, snapshot.backoff
+        if binding.is_news:
+            if backoff is not None and backoff.latched and backoff.remaining:
+                binding.store.lift(binding.credentials.writing)
+                snapshot = look(organization, binding, self._tools)
+            binding.is_news = False
+        return snapshot
 
     def _attempt(self, binding: Binding, snapshot: Snapshot) -> None:
         clock, organization = self._tools.clock, self._organization

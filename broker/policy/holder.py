@@ -170,7 +170,7 @@ class Holder:
         backoff = self.lease.grant.snapshot.backoff
         if latched:
             delay = latch_delay(backoff.refusals if backoff else 0, chance, limits)
-            return Failure(kind, delay, latched=True)
+            return Failure(kind, delay, latched=True, writing=self.binding.credentials.writing)
         empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
         delay = backoff_delay(
             backoff.failures if backoff else 0,

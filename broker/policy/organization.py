@@ -100,7 +100,7 @@ class Organization:
     def needs_flight(self, now: float) -> bool:
         """Tell whether more is to be done than a look, as far as is known."""
         wanted = self.is_due(now) and self.may_attempt(now)
-        return wanted or self.unsettled or self.unlanded is not None
+        return wanted or self.unsettled or self.unlanded is not None or self.binding.is_news
 
     def known(self, binding: Binding) -> int:
         """Return the generation of the copy, 0 without one of these credentials."""
@@ -118,11 +118,13 @@ class Organization:
         return later or copy.record.names(generation)
 
     def rebind(self, binding: Binding) -> None:
-        """Go over to new credentials: the old token is served until there is a new one."""
+        """Go over to these credentials: the old token is served until there is a new one."""
         with self._lock:
+            if binding.version != self.binding.version:
+                self.pause = self.unanswered = None
+            elif self.pause is None or not self.pause.latched:
+                binding.is_news = False  # no latch is to be lifted
             self.binding = binding
-            self.pause = None
-            self.unanswered = None
 
     def install(self, copy: Copy) -> bool:
         """Take ``copy`` unless the present one is newer; tell whether it is the present one now."""
@@ -164,23 +166,19 @@ class Organization:
             copy = Copy(record, binding.version, expires, expires - record.lifetime)
             if self.install(copy):
                 self.history.adopted(copy.minted)
-        if binding is self.binding:
+        if binding.version == self.binding.version:
             if asked >= self._reported:
                 self.refused_generation = snapshot.generation if snapshot.refused else 0
             self.note_backoff(snapshot.backoff, asked)
 
     def note_backoff(self, backoff: Backoff | None, now: float) -> None:
         """Take over the shared backoff, or its absence."""
-        if backoff is None:
-            self.pause = None
-            return
-        until = now + backoff.remaining
-        self.pause = Pause(until, backoff.failures, backoff.failure, backoff.latched)
+        self.pause = None if backoff is None else Pause.of(backoff, now)
 
     def note_failure(self, binding: Binding, pause: Pause) -> None:
         """Heed a backoff at once, unless the credentials were replaced since."""
         with self._lock:
-            if binding is self.binding:
+            if binding.version == self.binding.version:
                 self.pause = pause
 
     def note_refusal(self, generation: int, now: float) -> None:
@@ -190,7 +188,7 @@ class Organization:
     def note_refresh(self, binding: Binding, now: float, *, paused: bool) -> None:
         """Note that a token pair was committed here."""
         self.refreshed_at = now
-        if not paused and binding is self.binding:
+        if not paused and binding.version == self.binding.version:
             self.pause = None
 
     def note_request(self, now: float, *, kept: bool) -> None:
@@ -240,7 +238,7 @@ class Organization:
 
     def _outrun(self, binding: Binding, snapshot: Snapshot, copy: Copy) -> Record | None:
         record, generation = snapshot.record, copy.record.generation
-        if binding is not self.binding or record is None or snapshot.foreign:
+        if binding.version != self.binding.version or record is None or snapshot.foreign:
             return None
         left = record.expires_at - snapshot.now
         fresh = state_of(left, record.margin, self._limits) is State.FRESH

@@ -19,7 +19,8 @@ IN_USE = 10.0
 """Seconds after a request for which the copy is kept no older than ``limits.revalidate``."""
 SLACK = 0.75
 """Part of ``limits.revalidate`` after which the next look starts, so that it ends in time."""
-
+LATCH_LOOK = 30.0
+"""Seconds until the next look at who is latched: another process may have been told to lift it."""
 
 _Line: TypeAlias = "deque[tuple[float, Organization]]"
 
@@ -95,13 +96,14 @@ class Schedule:
             return now
         soon = now + self._limits.revalidate * SLACK
         idle = now - organization.asked
-        if idle < IN_USE or organization.unlanded is not None:
+        if idle < IN_USE or organization.unlanded is not None or organization.binding.is_news:
             return soon
         copy, pause = organization.copy, organization.pause
         if idle >= self._keep_warm and pause is None and organization.store_fault is None:
             return None
         if pause is not None and pause.until > now:
-            return max(soon, pause.until)
+            until = min(pause.until, now + LATCH_LOOK) if pause.latched else pause.until
+            return max(soon, until)
         if copy is None or organization.is_due(now):
             return soon
         return max(soon, copy.expires - copy.record.margin)

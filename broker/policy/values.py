@@ -1,9 +1,10 @@
-"""The immutable parts of what a process knows of an organization."""
+"""The parts of what a process knows of an organization; all but one flag are immutable."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
 from broker.credentials import Credentials
-from broker.ports import Commitment, Failure, RecordStore
+from broker.ports import Backoff, Commitment, Failure, RecordStore
 from broker.tokens import Record
 
 
@@ -24,17 +25,29 @@ class Copy:
         return self.expires - now
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Binding:
-    """The credentials in force and the record store that belongs to them."""
+    """The credentials in force and the record store that belongs to them.
+
+    ``is_news`` until a latch was looked for, for this writing of the credentials may lift it.
+    """
 
     credentials: Credentials
     store: RecordStore
+    is_news: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_news = bool(self.credentials.writing)
 
     @property
     def version(self) -> str:
         """Return the credential version."""
         return self.credentials.version
+
+    def holds(self, credentials: Credentials) -> bool:
+        """Tell whether they are the same, and were not written anew."""
+        ours = self.credentials
+        return (ours.version, ours.writing) == (credentials.version, credentials.writing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,11 @@ class Pause:
     failures: int
     failure: str
     latched: bool
+
+    @classmethod
+    def of(cls, backoff: Backoff, now: float) -> Self:
+        """Return the shared backoff as it was told at the monotonic instant ``now``."""
+        return cls(now + backoff.remaining, backoff.failures, backoff.failure, backoff.latched)
 
 
 @dataclass(frozen=True, slots=True)

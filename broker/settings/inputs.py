@@ -1,11 +1,12 @@
 """The files that the settings name, read before the fork and watched from then on."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from broker.callers import Callers
-from broker.credentials import Credentials
+from broker.credentials import Credentials, name_writing
 from broker.errors import SettingsError
 from broker.files.authorities import watch_authorities
 from broker.files.callers import CallersSource
@@ -120,7 +121,9 @@ def _credentials_source(settings: Settings) -> Source[CredentialsByOrganization]
     if settings.credentials_dir:
         return CredentialsSource(settings.credentials_dir)
     if settings.consumer and settings.secret_key:
-        credentials = Credentials(settings.consumer, settings.secret_key)
+        # Read once, before the fork: whoever starts the broker anew says so by that.
+        started = name_writing(str(time.time_ns()))
+        credentials = Credentials(settings.consumer, settings.secret_key, writing=started)
         return Fixed({ONLY_ORGANIZATION: credentials})
     raise SettingsError(
         ["BROKER_CREDENTIALS_DIR, or BROKER_CONSUMER and BROKER_SECRET_KEY, is required"]

@@ -58,7 +58,7 @@ class MemoryRecordStore:
         if shelf.ends and now >= shelf.ends:
             shelf.forget_record()
         if shelf.backoff and now >= shelf.backoff_ends:
-            shelf.backoff, shelf.backoff_attempt = None, ""
+            shelf.forget_backoff()
         return shelf
 
     def read(self, known: int) -> Snapshot:
@@ -109,7 +109,7 @@ class MemoryRecordStore:
         if failure:
             self._back_off(attempt, failure)
         else:
-            shelf.backoff, shelf.backoff_attempt = None, ""
+            shelf.forget_backoff()
         self._end_lease(attempt)
         return Commitment(generation, superseded=False)
 
@@ -143,6 +143,11 @@ class MemoryRecordStore:
         if shelf.generation <= expected and holder in {None, attempt}:
             self._back_off(attempt, failure)
         self._end_lease(attempt)
+
+    def lift(self, writing: str) -> None:
+        """End a latch for now: the credentials were written anew."""
+        if self._backoff_remaining() > 0:
+            self.shelf.lift(writing, self._server.limits, self._server.now())
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""

@@ -6,7 +6,7 @@ from typing import NoReturn, TypeAlias, cast
 
 from broker.credentials import Credentials
 from broker.errors import StoreUnavailableError
-from broker.limits import Limits
+from broker.limits import EARLY_REFUSALS, ONE_WRITING, Limits
 from broker.ports import (
     Answer,
     Commitment,
@@ -114,7 +114,14 @@ class RedisRecordStore:
             failure.kind,
             int(failure.latched),
             int(clear_mark),
+            failure.writing,
         )
+
+    def lift(self, writing: str) -> None:
+        """End a latch for now: the credentials were written anew."""
+        latch_ms = _milliseconds(self._limits.latch)
+        one_writing_ms = min(latch_ms, _milliseconds(ONE_WRITING))
+        self._scripts.run("lift", self.keys, writing, EARLY_REFUSALS, latch_ms, one_writing_ms)
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""

@@ -18,7 +18,7 @@ from broker.store.deadline import within
 from broker.store.trouble import reason_of
 
 _T = TypeVar("_T")
-NAMES = ("read", "calm", "acquire", "commit", "commit_spare", "fail", "report", "republish")
+NAMES = ("read", "calm", "acquire", "commit", "commit_spare", "fail", "lift", "report", "republish")
 
 
 class RedisClient(Protocol):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from broker.limits import EARLY_REFUSALS, ONE_WRITING, Limits
 from broker.ports import Backoff, Failure
 from broker.tokens import Record, Spare
 
@@ -31,6 +32,8 @@ class Shelf:
     backoff_server: str = ""
     backoff_until: float = 0.0
     backoff_ends: float = 0.0
+    writing: str | None = None
+    acted: float = 0.0
     report_until: float = 0.0
     ends: float = 0.0
 
@@ -60,6 +63,28 @@ class Shelf:
             failure.latched,
             before.refusals + failure.latched,
         )
+        if failure.latched and self.writing is None:
+            self.writing, self.acted = failure.writing, now
         self.backoff_attempt, self.backoff_server = attempt, server
         self.backoff_until = now + failure.delay
         self.backoff_ends = self.backoff_until + _BACKOFF_MEMORY
+
+    def lift(self, writing: str, limits: Limits, now: float) -> None:
+        """End a latch that runs, unless this writing, or another too shortly ago, has done so."""
+        if self.backoff is None or not self.backoff.latched or self.writing == writing:
+            return
+        least = 0.0
+        if self.backoff.refusals >= EARLY_REFUSALS:
+            least = limits.latch
+        elif _host(self.writing) != _host(writing):
+            least = min(limits.latch, ONE_WRITING)
+        if not 0 <= now - self.acted < least:
+            self.backoff_until, self.writing, self.acted = now, writing, now
+
+    def forget_backoff(self) -> None:
+        """Lose the backoff, as a success or its TTL makes Redis do."""
+        self.backoff, self.backoff_attempt, self.writing, self.acted = None, "", None, 0.0
+
+
+def _host(writing: str | None) -> str:
+    return (writing or "").partition("/")[0]

@@ -34,6 +34,7 @@ class Trial(RedisRecordStore):
         self.commit_spare("b", generation, spare, soon)
         self.report(generation)
         self.fail("c", generation, soon, clear_mark=True)
+        self.lift("probe")
         self.republish(replace(_record(snapshot.now), generation=generation + 1))
         return not snapshot.foreign
 

@@ -78,7 +78,7 @@ class OrganizationCheck(Schema):
     last_refresh_seconds_ago = _number("Since Canvas gave the token.")
     last_error = _text("Kind of the last failure.", allow_none=True)
     failures = _number("Failures in a row.", allow_none=False)
-    latched = _flag("Whether Canvas refuses the keys, so that they are hardly tried.")
+    latched = _flag("Whether Canvas refuses the keys, so that they are seldom tried.")
     in_use = _flag("Whether the token is kept current, for somebody asked not long ago.")
     next_attempt_in = _number("Until the next attempt, after a failure.")
     clock_skew = _tenths("Seconds by which this host's clock is ahead of Canvas's.")

@@ -133,7 +133,11 @@ def degraded() -> Body:
 
 def latched() -> Body:
     """Canvas refuses one organization's keys, and its token has died."""
-    output = "Canvas refuses the keys: replace this organization's credentials."
+    output = (
+        "Canvas refuses the keys and is asked again in 10 min: replace this organization's "
+        "credentials, or, if they are right, write their files anew (keys from the environment: "
+        "restart) to have them tried at once."
+    )
     bad = organization(
         status="fail",
         output=output,

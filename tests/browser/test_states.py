@@ -105,7 +105,7 @@ def test_latched(open_page: Open, stage: Stage) -> None:
     acme = row(page, "acme")
     expect(acme.locator(".who .chip")).to_have_text("empty")
     expect(acme.locator(".life .num").first).to_have_text("expired")
-    plan = "Keys refused. Next try in 10:23 min, or when they change"
+    plan = "Keys refused. Next try in 10:23 min, or when their files are written anew"
     expect(acme.locator(".plan")).to_have_text(plan)
     expect(acme.locator(".events .chip.bad")).to_have_text(["rejected", "rejected"])
     expect(acme.locator(".facts")).to_contain_text("the token is still of 9f86d081884c7d65")

@@ -1,5 +1,7 @@
 """The credentials folder: read whole, re-read when it changes, one organization at a time."""
 
+import os
+import platform
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -224,3 +226,63 @@ def test_a_file_in_place_of_the_folder_is_a_problem(tmp_path: Path) -> None:
     found = read_credentials(tmp_path / "file")
     assert found.problems == ("BROKER_CREDENTIALS_DIR cannot be read (Not a directory)",)
     assert found.lost
+
+
+def writings(watched: Watched[Mapping[str, Credentials]]) -> dict[str, str]:
+    """Look once more; return by which writing each organization has its keys."""
+    assert watched.poll() == Polled()
+    return {name: one.writing for name, one in watched.current.items()}
+
+
+def test_files_written_anew_are_told_apart_though_they_say_the_same(folder: Path) -> None:
+    """A rewrite, a touch, a replaced file: each is another writing, of that organization alone."""
+    watched = watch(folder)
+    seen = [writings(watched)]
+    key = folder / "acme" / "secret-key"
+
+    def replace() -> None:
+        other = key.with_name(".new")
+        other.write_text(key.read_text())
+        other.replace(key)
+
+    def touch() -> None:
+        later = key.stat().st_mtime + 5
+        os.utime(key, (later, later))
+
+    def rewrite() -> None:
+        write(folder / "acme", keys("a"))
+
+    for change in (rewrite, touch, replace):
+        change()
+        seen.append(writings(watched))
+        assert watched.current == {"acme": keys("a"), "globex": keys("b")}
+    assert len({one["acme"] for one in seen}) == len(seen)
+    assert len({one["globex"] for one in seen}) == 1
+
+
+def test_a_writing_that_is_looked_at_again_is_the_same(folder: Path) -> None:
+    """Each worker reads the files by itself, and all of a host must give them one name."""
+    first, second = writings(watch(folder)), writings(watch(folder))
+    assert first == second
+    assert first["acme"] != first["globex"]
+    assert first["acme"].startswith(f"{platform.node()}/")
+
+
+@pytest.mark.parametrize("layout", [Mount, MountOfFiles])
+def test_a_swap_to_the_same_keys_is_another_writing(tmp_path: Path, layout: type[Mount]) -> None:
+    """As Kubernetes does it when something else in the Secret has changed."""
+    mount = layout(tmp_path / "mount")
+    mount.swap({"acme": keys("a")})
+    watched = watch(mount.root)
+    before = writings(watched)
+    mount.swap({"acme": keys("a")})
+    assert writings(watched) != before
+
+
+def test_a_broken_writing_is_none(folder: Path) -> None:
+    """The keys in use are still those of the last good one."""
+    watched = watch(folder)
+    before = {name: one.writing for name, one in watched.current.items()}
+    (folder / "acme" / "consumer").write_text("broken")
+    assert watched.poll().problems
+    assert {name: one.writing for name, one in watched.current.items()} == before

@@ -42,7 +42,13 @@ def test_no_token_and_nothing_in_the_way_passes() -> None:
         (FAILING, "failed (timeout)", "check both"),
         (replace(FAILING, last_error="dns"), "failed (dns)", "check name resolution"),
         (replace(FAILING, last_error="status_500"), "failed (status_500)", "tell its vendor"),
-        (LATCHED, "refuses the keys", "replace this organization's credentials"),
+        (LATCHED, "asked again in 13 min", "replace this organization's credentials"),
+        (replace(LATCHED, next_attempt_in=27.4), "asked again in 27 s", "write their files anew"),
+        (
+            replace(LATCHED, next_attempt_in=0.0),
+            "refuses the keys and is asked again now",
+            "restart",
+        ),
         (NO_REDIS, "Redis does not answer in time", "Check the network"),
     ],
 )

@@ -118,6 +118,9 @@ class _LinkedStore:
             "fail", lambda: self._store.fail(attempt, expected, failure, clear_mark=clear_mark)
         )
 
+    def lift(self, writing: str) -> None:
+        self._link.carry("lift", lambda: self._store.lift(writing))
+
     def report(self, generation: int) -> ReportStatus:
         return self._link.carry("report", lambda: self._store.report(generation))
 

@@ -1,9 +1,11 @@
 """Backoff and latch: no attempt until …, for the whole fleet."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
+from broker.credentials import Credentials
 from broker.errors import (
     AmbiguousError,
     CredentialsRejectedError,
@@ -14,6 +16,7 @@ from broker.errors import (
 )
 from broker.policy.lease import backoff_delay
 from broker.tokens import Kind
+from tests.fakes import retry_definite
 from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker
 from tests.policy.test_unusable import try_to_ask
 
@@ -250,6 +253,147 @@ class TestLatch:
             fleet.clock.sleep(1)
             assert isinstance(worker.refused(), CredentialsRejectedError)
         assert fleet.canvas.calls == [Kind.AUTHENTICATE] * 3
+
+
+def written(name: str, keys: Credentials = KEYS) -> dict[str, Credentials]:
+    """Return acme's keys as files that were written anew give them."""
+    return {"acme": replace(keys, writing=name)}
+
+
+class TestWrittenAnew:
+    """Files written anew, even with the same content, are the operator's word."""
+
+    def test_lifts_the_latch_at_once(self, fleet: Fleet, worker: Worker) -> None:
+        """The next tick probes, in the whole fleet by one call."""
+        fleet.configure(written("host/1"))
+        fleet.canvas.errors = [REJECTED] * 4
+        call_times(fleet, 500)
+        assert worker.health().next_attempt_in == pytest.approx(850, abs=5)
+        fleet.configure(written("host/2"))
+        fleet.run(0.4)
+        assert len(fleet.canvas.calls) == 5
+        fleet.run(2, asking=True)
+        assert {each.token() for each in fleet.workers} == {"access-1"}
+
+    def test_a_lift_goes_on_with_the_schedule(self, fleet: Fleet, worker: Worker) -> None:
+        """A probe that is refused is the next refusal, not the first again."""
+        fleet.configure(written("host/1"))
+        fleet.canvas.errors = [REJECTED] * 9
+        call_times(fleet, 10)
+        fleet.configure(written("host/2"))
+        found = pauses(call_times(fleet, 450))
+        assert found == pytest.approx([120, 300], abs=1.5)
+
+    def test_ten_workers_see_one_writing(self) -> None:
+        """One after the other, over a minute: one probe for all of them."""
+        fleet = Fleet(10)
+        fleet.configure(written("host/1"))
+        fleet.canvas.errors = [REJECTED] * 99
+        keep_asking(fleet, 200)
+        calls = len(fleet.canvas.calls)
+        for worker in fleet.workers:
+            worker.broker.configure(written("host/2"))
+            keep_asking(fleet, 6)
+        assert len(fleet.canvas.calls) == calls + 1
+        fleet.check()
+
+    def test_hosts_see_one_writing_by_other_names(self) -> None:
+        """Each host's files have times of their own: within a minute they are one writing."""
+        fleet = Fleet(4)
+        for number, worker in enumerate(fleet.workers):
+            worker.broker.configure(written(f"host-{number}/1"))
+        fleet.canvas.errors = [REJECTED] * 99
+        keep_asking(fleet, 170)
+        calls = len(fleet.canvas.calls)
+        for number, worker in enumerate(fleet.workers):
+            worker.broker.configure(written(f"host-{number}/2"))
+            keep_asking(fleet, 20)
+        assert len(fleet.canvas.calls) == calls + 1
+        fleet.check()
+
+    @pytest.mark.parametrize(("every", "seconds"), [(7, 950), (45, 950), (200, 4500)])
+    def test_whoever_writes_often_locks_nobody_out(
+        self, fleet: Fleet, every: int, seconds: int
+    ) -> None:
+        """Six refused calls in the first 15 minutes, however often files are written anew."""
+        fleet.configure(written("host/0"))
+        fleet.run(401, asking=True)
+        fleet.canvas.errors = [REJECTED] * 999
+        times: list[float] = []
+        fleet.canvas.before_answer = lambda: times.append(fleet.clock.monotonic())
+        for number in range(seconds // every):
+            for host, worker in enumerate(fleet.workers):
+                worker.broker.configure(written(f"host-{host}/{number}"))
+            keep_asking(fleet, every)
+        first = times[0]
+        assert sum(at < first + 900 for at in times) <= 6
+        assert sum(first + 900 <= at < first + 4500 for at in times) <= 8
+
+    def test_the_writing_that_was_refused_does_not_lift(self, fleet: Fleet, worker: Worker) -> None:
+        """New keys that are wrong: who sees them later does not try them again."""
+        fleet.canvas.errors = [REJECTED] * 9
+        worker.broker.configure(written("host/1", NEW_KEYS))
+        fleet.run(5)
+        fleet.configure(written("host/1", NEW_KEYS))
+        fleet.run(5)
+        assert fleet.canvas.versions.count(NEW_KEYS.version) == 1
+
+    def test_back_to_keys_that_were_refused(self, fleet: Fleet, worker: Worker) -> None:
+        """Who puts them back means them to be tried."""
+        fleet.configure(written("host/1"))
+        fleet.canvas.errors = [REJECTED] * 4
+        call_times(fleet, 500)
+        fleet.canvas.errors = [REJECTED]
+        fleet.configure(written("host/2", NEW_KEYS))
+        fleet.run(1)
+        fleet.configure(written("host/3"))
+        fleet.run(1)
+        assert worker.token() == "access-1"
+
+    def test_a_restart_is_the_word_of_who_has_no_files(self, fleet: Fleet) -> None:
+        """Keys from the environment: the process that starts tries them."""
+        fleet.configure(written("host/started-1"))
+        fleet.canvas.errors = [REJECTED] * 4
+        call_times(fleet, 500)
+        fleet.workers = [Worker(fleet, 9, retry_definite, waiters=8)]
+        fleet.configure(written("host/started-2"))
+        fleet.run(1)
+        assert fleet.workers[0].token() == "access-1"
+
+    def test_said_while_redis_is_away(self, fleet: Fleet, worker: Worker) -> None:
+        """It is not lost: it lifts the latch when Redis is back."""
+        fleet.configure(written("host/1"))
+        fleet.canvas.errors = [REJECTED] * 4
+        call_times(fleet, 500)
+        for each in fleet.workers:
+            each.link.down = True
+        fleet.configure(written("host/2"))
+        fleet.run(20)
+        for each in fleet.workers:
+            each.link.down = False
+        fleet.run(2)
+        assert worker.token() == "access-1"
+
+    def test_nothing_happens_to_who_has_a_token(self, fleet: Fleet, worker: Worker) -> None:
+        """A look at most, no call, and later refusals are not lifted by it."""
+        fleet.configure(written("host/1"))
+        worker.ask()
+        worker.link.counts.clear()
+        fleet.configure(written("host/2"))
+        worker.tick()
+        assert worker.link.counts.total() <= 1
+        fleet.run(420, asking=True)
+        assert worker.link.counts["lift"] == 0
+        assert len(fleet.canvas.calls) == 2
+
+    def test_another_backoff_stays(self, fleet: Fleet, worker: Worker) -> None:
+        """Canvas that asks for a pause gets it."""
+        fleet.configure(written("host/1"))
+        fleet.canvas.errors = [ThrottledError("throttled", retry_after=60.0)]
+        worker.refused()
+        fleet.configure(written("host/2"))
+        fleet.run(50)
+        assert len(fleet.canvas.calls) == 1
 
 
 def test_shared_backoff_is_kept_per_organization(fleet: Fleet, worker: Worker) -> None:

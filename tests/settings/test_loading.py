@@ -186,7 +186,9 @@ def test_two_keys_make_one_organization_called_default(environ: dict[str, str]) 
     environ.pop("BROKER_CREDENTIALS_DIR")
     environ["BROKER_CONSUMER"] = keys("a").consumer.reveal()
     environ["BROKER_SECRET_KEY"] = keys("a").secret_key.reveal()
-    assert load_inputs(load(environ)).credentials.current == {"default": keys("a")}
+    first, second = (load_inputs(load(environ)).credentials.current for _ in range(2))
+    assert first == second == {"default": keys("a")}
+    assert first["default"].writing != second["default"].writing  # a start is the operator's word
 
 
 def test_without_caller_authentication_there_are_no_callers(environ: dict[str, str]) -> None:

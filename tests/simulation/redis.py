@@ -148,6 +148,10 @@ class SimStore:
         """Pass it on."""
         self.call(lambda: self.store.fail(attempt, expected, failure, clear_mark=clear_mark))
 
+    def lift(self, writing: str) -> None:
+        """Pass it on."""
+        self.call(lambda: self.store.lift(writing))
+
     def report(self, generation: int) -> ReportStatus:
         """Pass it on."""
         return self.call(lambda: self.store.report(generation))

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+from broker.limits import EARLY_REFUSALS
 from broker.ports import Failure, GrantStatus, ReportStatus, Slot
 from broker.secret import Secret
 from broker.tokens import Record, Spare
 from tests.store.harness import Harness
 
 TIMEOUT = Failure("timeout", delay=5.0)
-LATCH = Failure("keys_rejected", delay=900.0, latched=True)
+LATCH = Failure("keys_rejected", delay=900.0, latched=True, writing="host/1")
 
 
 def record(harness: Harness, *, name: str = "one", provisional: int = 1) -> Record:
@@ -357,6 +358,85 @@ class TestFail:
         harness.store.fail("a", 0, LATCH, clear_mark=False)
         harness.move()
         assert harness.store.acquire("b", 0, Slot.NONE).status is GrantStatus.GRANTED
+
+
+class TestLift:
+    def test_next_attempt_is_a_probe(self, harness: Harness) -> None:
+        """The latch is over; how often the keys were refused is not forgotten."""
+        refuse(harness, "a")
+        harness.store.lift("host/2")
+        backoff = harness.store.read(0).backoff
+        assert backoff is not None
+        assert (backoff.remaining, backoff.refusals, backoff.latched) == (0, 1, True)
+        assert harness.store.acquire("b", 0, Slot.NONE).status is GrantStatus.GRANTED
+
+    def test_a_writing_counts_once(self, harness: Harness) -> None:
+        """Whoever sees it later, or whose answer was lost, lifts nothing again."""
+        refuse(harness, "a")
+        harness.store.lift("host/2")
+        harness.store.lift("host/2")
+        refuse(harness, "b")
+        harness.store.lift("host/2")
+        assert is_paused(harness)
+        harness.store.lift("host/3")
+        assert not is_paused(harness)
+
+    def test_the_refused_writing_does_not_count(self, harness: Harness) -> None:
+        """It is what Canvas has just refused."""
+        refuse(harness, "a")
+        harness.store.lift("host/1")
+        assert is_paused(harness)
+
+    def test_another_host_sees_the_same_writing(self, harness: Harness) -> None:
+        """By another name, and within a minute or so: it is no new one."""
+        refuse(harness, "a")
+        harness.store.lift("host/2")
+        refuse(harness, "b")
+        harness.store.lift("other/2")
+        assert is_paused(harness)
+
+    def test_after_the_early_refusals_not_again_at_once(self, harness: Harness) -> None:
+        """Six refused calls are enough for a quarter of an hour."""
+        for number in range(EARLY_REFUSALS):
+            harness.store.lift(f"host/{number + 2}")
+            assert not is_paused(harness)
+            refuse(harness, f"attempt-{number}")
+        harness.store.lift("host/9")
+        assert is_paused(harness)
+
+    def test_another_backoff_stays(self, harness: Harness) -> None:
+        """Only refused keys wait for the operator."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, TIMEOUT, clear_mark=False)
+        harness.store.lift("host/2")
+        assert is_paused(harness)
+
+    def test_a_success_forgets_it(self, harness: Harness) -> None:
+        """A later latch is another one: a writing that lifted the last may lift it."""
+        refuse(harness, "a")
+        harness.store.lift("host/2")
+        generation = commit_first(harness, "b")
+        refuse(harness, "c", generation)
+        harness.store.lift("host/2")
+        assert not is_paused(harness)
+
+    def test_where_nothing_is(self, harness: Harness) -> None:
+        """It leaves nothing behind."""
+        harness.store.lift("host/2")
+        assert harness.store.read(0).backoff is None
+
+
+def refuse(harness: Harness, attempt: str, generation: int = 0) -> None:
+    """Let Canvas refuse the keys."""
+    grant = harness.store.acquire(attempt, generation, Slot.NONE)
+    assert grant.status is GrantStatus.GRANTED
+    harness.store.fail(attempt, generation, LATCH, clear_mark=False)
+
+
+def is_paused(harness: Harness) -> bool:
+    """Tell whether a backoff runs."""
+    backoff = harness.store.read(0).backoff
+    return backoff is not None and backoff.remaining > 0
 
 
 class TestSpare:

@@ -51,7 +51,7 @@ class Pair:
             ["acquire"] * 6
             + ["commit"] * 4
             + ["spare", "fail", "fail", "report"] * 2
-            + ["republish", "sleep", "sleep", "sleep", "rename", "flush"]
+            + ["republish", "lift", "sleep", "sleep", "sleep", "rename", "flush"]
         )
         act: Callable[[], Callable[[RecordStore], Any] | None] = getattr(self, f"_{what}")
         operation = act()
@@ -87,7 +87,11 @@ class Pair:
         )
 
     def _failure(self) -> Failure:
-        return Failure("timeout", self.random.choice([1.0, 30.0]), self.random.random() < 0.2)
+        delay, latched = self.random.choice([1.0, 30.0, 900.0]), self.random.random() < 0.4
+        return Failure("timeout", delay, latched, self._writing())
+
+    def _writing(self) -> str:
+        return f"{self.random.choice('ab')}/{self.random.choice('12')}"
 
     def _acquire(self) -> Callable[[RecordStore], Any]:
         attempt, expected, wish = self._attempt(), self._generation(), self.random.choice([*Slot])
@@ -114,6 +118,10 @@ class Pair:
         attempt, expected, failure = self._attempt(), self._generation(), self._failure()
         clear = self.random.random() < 0.5
         return lambda store: store.fail(attempt, expected, failure, clear_mark=clear)
+
+    def _lift(self) -> Callable[[RecordStore], Any]:
+        writing = self._writing()
+        return lambda store: store.lift(writing)
 
     def _report(self) -> Callable[[RecordStore], Any]:
         generation = self._generation()

@@ -71,7 +71,7 @@ class TestOverHttp:
         rig.get()
         assert _status(rig, "/health/ready") == (503, "fail")
         entry = rig.get("/health").get_json()["checks"]["organization:token"][0]
-        assert (entry["last_error"], entry["next_attempt_in"]) == ("unauthorized", 899)
+        assert (entry["last_error"], entry["next_attempt_in"]) == ("unauthorized", 29)
         rig.broker.configure({"acme": credentials("b")})
         assert _status(rig, "/health/ready") == (200, "pass")
 

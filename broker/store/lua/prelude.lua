@@ -2,7 +2,7 @@
 -- KEYS  1 record  hash: generation attempt server sealed presented refused
 --                       spare spare_attempt spare_server spare_presented seen
 --       2 lease   hash: attempt slot server; its TTL is the lease
---       3 backoff hash: attempt until failures refusals failure latched server
+--       3 backoff hash: attempt until failures refusals failure latched server writing acted
 --       4 report  string: there for a minute after an accepted report
 -- ARGV  1 name of this server, for one that does not let scripts call INFO; else empty
 local RECORD, LEASE, BACKOFF, REPORT = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

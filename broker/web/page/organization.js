@@ -56,7 +56,7 @@ class Organization {
   /** When Canvas will be asked next, in words. */
   nextAttempt(left, pause) {
     const { check } = this;
-    if (check.latched) return pause > 0 ? `Keys refused. Next try in ${about(pause)}, or when they change` : "Keys refused. Trying once now";
+    if (check.latched) return pause > 0 ? `Keys refused. Next try in ${about(pause)}, or when their files are written anew` : "Keys refused. Trying once now";
     if (pause > 0) return `Next attempt in ${about(pause)}`;
     if (check.failures) return "Next attempt now";
     if (check.in_use === false) return "Next refresh when asked for";
