@@ -18,7 +18,7 @@ from broker.files.watch import Watched
 
 Options = Mapping[str, str]
 """Options by redis-py's names for them, such as ``ssl_ca_certs``; others are passed over."""
-_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _VERIFY = {
     "none": ssl.CERT_NONE,
     "optional": ssl.CERT_OPTIONAL,
@@ -29,7 +29,7 @@ _FALSE = frozenset({"0", "f", "false", "n", "no"})
 
 def watch_redis_tls(options: Options) -> Watched[TlsContext]:
     """Read the files that the options of a URL name, to be polled from now on."""
-    files = {_named(option): Path(options[option]) for option in _FILES if option in options}
+    files = {_named(option): Path(options[option]) for option in FILES if option in options}
     return Watched(TlsSource(files, partial(_context, options)), NO_CONTEXT)
 
 

@@ -2,18 +2,17 @@
 
 import os
 import threading
-import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.mmap_dict import mmap_key
 
 from broker.metrics.catalogue import Type
+from broker.metrics.numbers import NumbersFile
 from broker.metrics.series import Words, declared
 
-# The library has no types here.
-_MmapedDict: Any = MmapedDict
-_key_of: Any = mmap_key
+_key_of: Any = mmap_key  # the library has no types here
 
 
 class OrganizationCounter:
@@ -21,8 +20,9 @@ class OrganizationCounter:
 
     The library keeps objects of a kilobyte for each series, so as to count millions of times a
     second. These are counted once in some minutes each, and each is a key and its place in the
-    file, which is made with the first. With no ``directory`` they are kept in memory alone. Safe
-    on any thread; make one in a process, after the fork.
+    file, which is made with the first. With no ``directory`` they are kept in memory alone, and so
+    is what the file has no room for, until it has. Safe on any thread; make one in a process, after
+    the fork.
 
     Raises :class:`~broker.metrics.series.UndeclaredMetricError`, as :class:`Words` does.
     """
@@ -31,8 +31,7 @@ class OrganizationCounter:
         self.metric = declared(name, Type.COUNTER)
         self._words = Words(self.metric, strict=strict)
         self._lock = threading.Lock()
-        self._path = directory and directory / f"{name}_{os.getpid()}.db"
-        self._file: Any = None
+        self._file = NumbersFile(directory / f"{name}_{os.getpid()}.db") if directory else None
         self.totals: dict[str, float] = {}
 
     def count(self, *values: str) -> None:
@@ -40,12 +39,12 @@ class OrganizationCounter:
         name, labels = self.metric.name, self.metric.labels
         key = _key_of(name.removesuffix("_total"), name, labels, self._words.known(values), "")
         with self._lock:
-            if self._path is None:
-                self.totals[key] = self.totals.get(key, 0.0) + 1.0
-                return
-            if self._file is None:
-                self._file = _MmapedDict(str(self._path))
-                # Not at the exit: other threads may still count then.
-                weakref.finalize(self, self._file.close).atexit = False
-            number, _ = self._file.read_value(key)
-            self._file.write_value(key, number + 1.0, 0.0)
+            self.totals[key] = self.totals.get(key, 0.0) + 1.0
+            if self._file is not None:
+                with suppress(OSError):
+                    self._write_all(self._file)
+
+    def _write_all(self, file: NumbersFile) -> None:
+        for key in list(self.totals):
+            file.add(key, self.totals[key])
+            del self.totals[key]

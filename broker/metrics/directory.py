@@ -5,9 +5,13 @@ what a killed worker wrote stays. The master adds up those of ended workers in o
 workers may come and go. A scrape, in any worker, reads all of them; a lock keeps it from reading an
 ended worker's numbers twice, or not at all. Nobody waits long for the lock: the master leaves the
 files for the next time, and a scrape gives up.
+
+The folder may be full, now or later. A mapped file has its room before it is mapped: without, the
+process would be ended by SIGBUS when it counts. A worker that finds no room counts for itself.
 """
 
 import fcntl
+import logging
 import os
 import struct
 import time
@@ -20,11 +24,19 @@ from typing import Any
 from prometheus_client import values
 from prometheus_client.mmap_dict import MmapedDict
 
+from broker.metrics.numbers import content
+
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus-client reads which directory to write to, each time it opens a file."""
 LOCK_WAIT = 1.0
 """Seconds that a scrape waits for the master, which needs milliseconds."""
 _PAUSE = 0.01
+CAPACITY = 1 << 15
+"""Bytes of each file that the library maps: more than it needs for all series there are."""
+ROOM = 1 << 17
+"""Bytes that a worker's files need, with those of some hundred organizations."""
+MAPPED = ("counter", "histogram")
+"""The types of metrics that the library counts, by which it names its files."""
 _LOCK = "lock"
 _TOTAL = "total.db"
 _UNFINISHED = "total.new"
@@ -42,6 +54,7 @@ class _Master:
 
 
 _master = _Master()
+_log = logging.getLogger(__name__)
 # The library has no types here.
 _choose_values: Any = values.get_value_class
 _MmapedDict: Any = MmapedDict
@@ -64,6 +77,34 @@ def prepare(directory: Path) -> None:
     # The library chooses when it is imported, which is before anybody could know the directory.
     values.ValueClass = _choose_values()
     _master.directory, _master.ended = directory, set()
+
+
+def reserve() -> None:
+    """Make this process's mapped files, with room; without room let it count in memory, and log it.
+
+    To be called after the fork, before anything is counted.
+    """
+    directory = _master.directory
+    if directory is None:
+        return
+    files = [directory / f"{kind}_{os.getpid()}.db" for kind in MAPPED]
+    try:
+        for file in files:
+            _allocate(file)
+    except OSError as error:
+        for file in files:
+            with suppress(OSError):
+                file.unlink()
+        values.ValueClass = values.MutexValue
+        _log.error("metrics.no_room", extra={"reason": error.strerror})
+
+
+def _allocate(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, CAPACITY)
+    finally:
+        os.close(descriptor)
 
 
 def prepared() -> Path | None:
@@ -124,11 +165,7 @@ def _lives(pid: int) -> bool:
 def _add_up(directory: Path, ended: Iterable[int]) -> None:
     files = [file for pid in ended for file in directory.glob(f"*_{pid}.db")]
     unfinished = directory / _UNFINISHED
-    unfinished.unlink(missing_ok=True)
-    total = _MmapedDict(str(unfinished))
-    for key, value in _sum([*files, directory / _TOTAL]).items():
-        total.write_value(key, value, 0.0)
-    total.close()
+    unfinished.write_bytes(content(_sum([*files, directory / _TOTAL])))
     unfinished.replace(directory / _TOTAL)
     for file in files:
         file.unlink()

@@ -20,6 +20,7 @@ class Meters:
     """
 
     def __init__(self, *, strict: bool = True) -> None:
+        directory.reserve()
         self._directory = directory.prepared()
         self._registry = registry = CollectorRegistry()
         self._requests = counters("broker_token_requests_total", registry, strict=strict)

@@ -1,9 +1,12 @@
 """The service under gunicorn, from the settings alone."""
 
 import gc
+import mmap
 import os
 import resource
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from broker.metrics.meters import master_log_losses
 from broker.settings import Inputs, Settings
 from broker.web.app import SERVICE, create_app
 from broker.web.logs import logging_config, standard_output
+from broker.web.master import Master
 from broker.web.runtime import RuntimeFolder, make_runtime_folder
 from broker.web.tls import tls_options
 from broker.web.worker import BrokerWorker
@@ -64,13 +68,35 @@ class BrokerServer(BaseApplication):
     def __init__(self, settings: Settings, inputs: Inputs) -> None:
         self._settings = settings
         self._inputs = inputs
-        self._folder = make_runtime_folder(settings.runtime_dir)
+        self._folder = make_runtime_folder(settings.runtime_dir, settings.workers)
+        # One byte that all processes share: whether a worker has ever served.
+        self._booted = mmap.mmap(-1, 1)
+        self._next_look = 0.0
         super().__init__()
 
     def load_config(self) -> None:
         """Set what gunicorn calls its settings; its own files and environment are not read."""
         for name, value in options(self._settings, self._inputs, self._folder).items():
             self.cfg.set(name, value)
+        self.cfg.set("post_worker_init", self._start_worker)
+
+    def _start_worker(self, worker: Any) -> None:
+        worker.wsgi.extensions[SERVICE].start()
+        _keep_what_is_there(worker)
+        self._booted[0] = 1
+
+    def keep_up(self) -> None:
+        """Take over what is new in the files, for workers that are started later; in the master.
+
+        The workers do so for themselves, and tell of it.
+        """
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + self._settings.reload_interval
+        for _, watched in self._inputs.watched():
+            with suppress(Exception):  # a defect there must not end the master
+                watched.poll()
 
     def run(self) -> None:
         """Serve until stopped, with as many open files as the connections may need."""
@@ -78,7 +104,7 @@ class BrokerServer(BaseApplication):
         if soft != resource.RLIM_INFINITY:
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _files(hard)), hard))
         standard_output.count_losses(master_log_losses())
-        super().run()
+        Master(self, self.keep_up, lambda: self._booted[0] == 1).run()
 
     def load(self) -> Any:
         """Return a new application; called in each worker."""
@@ -96,6 +122,10 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
     def clean_up(server: Any) -> None:
         del server
         folder.remove()
+
+    def begin_worker(server: Any, worker: Any) -> None:
+        del server, worker
+        folder.release()
 
     return {
         "bind": list(settings.bind),
@@ -120,7 +150,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "logger_class": QuietLogger,
         "logconfig_dict": logging_config(settings.log_level, settings.log_format),
         "when_ready": _keep_what_is_there,
-        "post_worker_init": _start_service,
+        "post_fork": begin_worker,
         "worker_exit": _stop_service,
         "child_exit": _forget_worker,
         "on_exit": clean_up,
@@ -152,11 +182,6 @@ def _keep_what_is_there(server: Any) -> None:
     del server
     gc.collect()
     gc.freeze()
-
-
-def _start_service(worker: Any) -> None:
-    worker.wsgi.extensions[SERVICE].start()
-    _keep_what_is_there(worker)
 
 
 def _stop_service(server: Any, worker: Any) -> None:

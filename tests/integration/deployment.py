@@ -74,6 +74,10 @@ class BrokerProcess:
         """Return all that it wrote."""
         return self._log.read_text()
 
+    def alive(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def workers(self) -> list[int]:
         """Return the process ids of its workers."""
         assert self._process is not None

@@ -1,16 +1,20 @@
 """What happens in a pod, each scene in a process of its own (see :mod:`tests.metrics.crew`)."""
 
+import errno
 import fcntl
+import logging
 import os
 import signal
+import struct
 from pathlib import Path
+from typing import NoReturn
 from unittest import mock
 
 from broker.metrics import directory as counting
 from broker.metrics.directory import forget, prepare, prepared, totals
-from broker.metrics.meters import master_log_losses
+from broker.metrics.meters import Meters, master_log_losses
 from tests.metrics.crew import Crew, Worker
-from tests.metrics.pods import Readings
+from tests.metrics.pods import Readings, named, seen
 
 
 def three_count(directory: Path) -> list[float]:
@@ -215,3 +219,54 @@ def master_cannot_write(directory: Path) -> float:
         told = witness.served()
         witness.end()
         return told
+
+
+def files_of_one_worker(directory: Path) -> list[tuple[str, int, int, int]]:
+    """Let a worker count; return name, bytes in use, allocated bytes and size of its files."""
+    with Crew(directory) as crew:
+        worker = crew.hire()
+        worker.serve(1)
+        worker.do("refresh", "acme", "refresh", "success", 1.0)
+        found = []
+        for file in directory.glob("*.db"):
+            (used,) = struct.unpack("i", file.read_bytes()[:4])
+            seen = file.stat()
+            found.append((file.name, used, seen.st_blocks * 512, seen.st_size))
+        return found
+
+
+def _full(*_: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def no_room_for_one(directory: Path) -> tuple[float, float, list[str], str]:
+    """Let one of two workers find no room; return what each tells, its files, and the reason."""
+    with Crew(directory) as crew:
+        other = crew.hire()
+        other.serve(2)
+        lines: list[logging.LogRecord] = []
+        keep = mock.Mock(level=0, handle=lines.append)
+        with mock.patch.object(os, "posix_fallocate", _full):
+            logging.getLogger("broker.metrics.directory").addHandler(keep)
+            counting.reserve()
+            one = crew.hire()
+        one.serve(1)
+        left = [name for name in crew.files() if f"_{one.pid}." in name]
+        return other.served(), one.served(), left, lines[0].__dict__["reason"]
+
+
+def no_room_for_a_while(directory: Path) -> tuple[float, float]:
+    """Let a file be full and then not; return the refreshes told of meanwhile and later."""
+    prepare(directory)
+    meters = Meters()
+
+    def told() -> float:
+        readings = seen(meters, named("acme"), "broker_refreshes_total")
+        return readings.get(("refresh", "acme", "success"), 0.0)
+
+    with mock.patch.object(os, "pwrite", return_value=0):
+        for _ in range(2):
+            meters.refresh("acme", "refresh", "success", 1.0)
+        meanwhile = told()
+    meters.refresh("acme", "refresh", "success", 1.0)
+    return meanwhile, told()

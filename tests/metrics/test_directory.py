@@ -9,12 +9,11 @@ from typing import Protocol, TypeVar
 import pytest
 
 from broker.metrics import directory as counting
-from broker.metrics.directory import forget, prepared
+from broker.metrics.directory import CAPACITY, MAPPED, forget, prepared
 from broker.metrics.meters import Meters
 from tests.metrics import scenes
 from tests.metrics.crew import theatre, within_bounds
 
-INITIAL_FILE = 65536
 T = TypeVar("T")
 
 
@@ -91,7 +90,8 @@ def test_fifty_workers_leave_one_file(play: Stage) -> None:
     served, most_files, sizes = play(scenes.fifty_are_replaced)
     assert served == 50
     assert most_files == 2 * 2 + 1
-    assert set(sizes) == {3 * INITIAL_FILE}
+    (size,) = set(sizes)
+    assert 2 * CAPACITY < size < 3 * CAPACITY
 
 
 def test_what_a_killed_worker_counted_stays(play: Stage) -> None:
@@ -152,6 +152,28 @@ def test_what_the_master_loses_is_counted_beside_the_workers(play: Stage) -> Non
 def test_the_master_survives_a_directory_that_it_cannot_use(play: Stage) -> None:
     """What it could not add up is counted where it lies."""
     assert play(scenes.master_cannot_write) == 1
+
+
+def test_mapped_files_have_room_before_they_are_mapped(play: Stage) -> None:
+    """Writing to a page without any ends the process; the library needs no more than there is."""
+    for name, used, allocated, size in play(scenes.files_of_one_worker):
+        assert allocated >= size, name
+        if name.startswith(MAPPED):
+            assert size == CAPACITY
+            assert used < CAPACITY // 2
+
+
+def test_a_worker_without_room_counts_for_itself(play: Stage) -> None:
+    """It serves, and the others are told of as ever; what it counted later is told, too."""
+    others, own, left, reason = play(scenes.no_room_for_one)
+    assert (others, own) == (2, 2)
+    assert not left
+    assert reason == "No space left on device"
+
+
+def test_refreshes_that_there_is_no_room_for_are_counted_when_there_is(play: Stage) -> None:
+    """Once."""
+    assert play(scenes.no_room_for_a_while) == (0, 3)
 
 
 def test_without_a_directory_everything_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
 from broker.web.logs import standard_output
+from broker.web.master import Master
 from broker.web.runtime import RuntimeFolder
 from broker.web.server import BrokerServer, QuietLogger, connections, options, place_of
 from broker.web.worker import BrokerWorker
@@ -246,7 +246,7 @@ def test_the_files_that_connections_need_may_be_opened(
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, both: told.append(both))
-    monkeypatch.setattr(BaseApplication, "run", lambda _: None)
+    monkeypatch.setattr(Master, "run", lambda _: None)
     server.run()
     assert told == expected
 

@@ -1,0 +1,76 @@
+"""gunicorn's master, as this service needs it: what passes does not end it.
+
+gunicorn's own ends with all its workers when a single one cannot boot, or cannot be forked. At the
+first start that is right: whoever started it must know. Later the reason may pass, and the other
+workers serve meanwhile.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+
+BOOT_PAUSE = 2.0
+"""Seconds that a worker which cannot boot waits before it ends, and the next one is tried."""
+LOG_INTERVAL = 60.0
+"""Seconds between two log lines about workers that cannot be started, at least."""
+_CANNOT_BOOT = frozenset({Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR})
+_log = logging.getLogger(__name__)
+
+
+class Master(Arbiter):
+    """Starts and ends workers.
+
+    ``keep_up`` is called about once a second, and before a worker is forked: whatever it takes over
+    is what the next worker begins with. ``has_booted`` tells, in any process, whether a worker has
+    ever served.
+    """
+
+    def __init__(
+        self, app: Any, keep_up: Callable[[], object], has_booted: Callable[[], bool]
+    ) -> None:
+        self._keep_up = keep_up
+        self._has_booted = has_booted
+        self._told = float("-inf")
+        super().__init__(app)
+
+    def manage_workers(self) -> None:
+        """Take over what is new, then start and end workers until they are as many as wanted."""
+        self._keep_up()
+        super().manage_workers()
+
+    def spawn_worker(self) -> int:
+        """Start a worker and return its process id; 0 if that is impossible now."""
+        umask = _umask()
+        try:
+            return super().spawn_worker()
+        except SystemExit as end:
+            # In the worker, which has ended.
+            if end.code in _CANNOT_BOOT and self._has_booted():
+                time.sleep(BOOT_PAUSE)
+                sys.exit(1)
+            raise
+        except (OSError, RuntimeError) as error:
+            if os.getpid() != self.pid:
+                os._exit(1)
+            os.umask(umask)  # gunicorn changes it while it makes a file
+            self._tell(error)
+            return 0
+
+    def _tell(self, error: OSError | RuntimeError) -> None:
+        """Log that no worker could be started; it is tried again about once a second."""
+        now = time.monotonic()
+        if now >= self._told + LOG_INTERVAL:
+            self._told = now
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            _log.error("worker.not_started", extra={"reason": reason})
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask

@@ -1,0 +1,109 @@
+"""What passes does not end gunicorn's master; played without a fork."""
+
+import errno
+import logging
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gunicorn.arbiter import Arbiter
+
+from broker.web import master
+from broker.web.master import LOG_INTERVAL, Master
+
+
+class Scene:
+    """A master whose forks end as they are told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.booted = False
+        self.steps: list[str] = []
+        self.now = 0.0
+        self.slept: list[float] = []
+        monkeypatch.setattr(Arbiter, "__init__", lambda *_: None)
+        monkeypatch.setattr(Arbiter, "spawn_worker", lambda _: self.fork())
+        monkeypatch.setattr(Arbiter, "manage_workers", lambda _: self.steps.append("manage"))
+        clock = SimpleNamespace(monotonic=lambda: self.now, sleep=self.slept.append)
+        monkeypatch.setattr(master, "time", clock)
+        self.master = Master(None, lambda: self.steps.append("keep up"), lambda: self.booted)
+        self.master.pid = os.getpid()
+        self.ending: Any = 77
+
+    def fork(self) -> int:
+        """Return a process id, or raise what was asked for."""
+        if isinstance(self.ending, BaseException):
+            raise self.ending
+        return int(self.ending)
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """Play a master."""
+    return Scene(monkeypatch)
+
+
+def test_what_is_new_is_taken_over_before_workers_are_forked(scene: Scene) -> None:
+    """They begin with it."""
+    scene.master.manage_workers()
+    assert scene.steps == ["keep up", "manage"]
+
+
+def test_a_worker_is_started(scene: Scene) -> None:
+    """As gunicorn does it."""
+    assert scene.master.spawn_worker() == 77
+
+
+@pytest.mark.parametrize("code", [Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR])
+def test_a_worker_that_cannot_boot(scene: Scene, code: int) -> None:
+    """At the first start it ends the master; later it only ends, not too soon."""
+    for booted, expected, slept in ((False, code, []), (True, 1, [master.BOOT_PAUSE])):
+        scene.booted, scene.ending = booted, SystemExit(code)
+        with pytest.raises(SystemExit) as end:
+            scene.master.spawn_worker()
+        assert (end.value.code, scene.slept) == (expected, slept)
+
+
+def test_a_worker_that_ended_keeps_its_code(scene: Scene) -> None:
+    """Its own reasons are none of the master's."""
+    scene.booted, scene.ending = True, SystemExit(0)
+    with pytest.raises(SystemExit) as end:
+        scene.master.spawn_worker()
+    assert (end.value.code, scene.slept) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EAGAIN, "Resource temporarily unavailable"), "Resource temporarily unavai"),
+        (RuntimeError("canary"), "RuntimeError"),
+    ],
+)
+def test_a_fork_that_fails(
+    scene: Scene, caplog: pytest.LogCaptureFixture, error: Exception, reason: str
+) -> None:
+    """It is tried again; the log tells it, once a minute at most."""
+    scene.ending = error
+    for scene.now in (0.0, 1.0, LOG_INTERVAL - 1, LOG_INTERVAL):
+        assert scene.master.spawn_worker() == 0
+    told = [(r.levelno, r.message, r.__dict__["reason"][:27]) for r in caplog.records]
+    assert told == [(logging.ERROR, "worker.not_started", reason)] * 2
+    assert "canary" not in caplog.text
+
+
+def test_gunicorns_mask_for_one_file_does_not_stay(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves 0 behind when it cannot make the file of a worker's heartbeat."""
+
+    def fork() -> int:
+        os.umask(0)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(scene, "fork", fork)
+    before = os.umask(0o027)
+    try:
+        scene.master.spawn_worker()
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
