@@ -1,23 +1,47 @@
-"""The folder that the workers share is full, or its master was killed: the service goes on."""
+"""Workers cannot boot, their folder is full, or was left by a killed master: all goes on."""
 
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from broker.emulator.canvas import Canvas
 from broker.emulator.server import EmulatorServer
-from tests.integration.deployment import SERVE, START_LIMIT, BrokerProcess, Deployment
+from tests.integration.deployment import (
+    CONSUMER,
+    SECRET_KEY,
+    START_LIMIT,
+    BrokerProcess,
+    Deployment,
+)
 from tests.servers import RedisServer
 
 pytestmark = pytest.mark.sockets
 
 SIZE = "512k"
+SABOTAGED = """
+import pathlib
+from broker.cli import main
+from broker.web import server
+
+create = server.create_app
+
+def create_app(*arguments):
+    if pathlib.Path({!r}).exists():
+        raise OSError
+    return create(*arguments)
+
+server.create_app = create_app
+main()
+"""
 MOUNT = f'mount -t tmpfs -o size={SIZE} none "$0" && exec "$@"'
 
 
@@ -47,12 +71,24 @@ def served(broker: BrokerProcess, key: str) -> int:
     return sum(1 for one in workers if one["status"] == "pass")
 
 
-@pytest.fixture
-def small(
-    tmp_path: Path, emulator: EmulatorServer, valkey: RedisServer
-) -> Iterator[tuple[BrokerProcess, str, Path]]:
-    """Run a broker whose folder is a file system of half a megabyte; return a key and that."""
-    folder = tmp_path / "run"
+@dataclass
+class Small:
+    """A broker whose folder is a file system of half a megabyte.
+
+    While the file ``sabotage`` exists, its workers cannot boot.
+    """
+
+    broker: BrokerProcess
+    key: str
+    folder: Path
+    sabotage: Path
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, valkey: RedisServer) -> Iterator[Small]:
+    """Run it."""
+    root = tmp_path_factory.mktemp("small")
+    folder, sabotage = root / "run", root / "sabotage"
     folder.mkdir()
     mounting = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNT, str(folder))
     if (
@@ -62,20 +98,33 @@ def small(
         pytest.skip("no mount namespaces on this machine")
     settings = {
         "BROKER_RUNTIME_DIR": str(folder),
-        "BROKER_REDIS_PREFIX": tmp_path.name,
+        "BROKER_REDIS_PREFIX": "small",
         "BROKER_THREADS": "8",
     }
-    fleet = Deployment(tmp_path, emulator, valkey.url, brokers=1, settings=settings)
-    (broker,) = fleet.brokers
-    broker.command = (*mounting, *SERVE)
-    with fleet:
-        wait(broker, lambda: served(broker, fleet.key) == 2)
-        yield broker, fleet.key, Path(f"/proc/{broker.workers()[0]}/root{folder}")
+    with EmulatorServer(Canvas({CONSUMER: SECRET_KEY}, names={CONSUMER: "acme"})) as emulator:
+        fleet = Deployment(root, emulator, valkey.url, brokers=1, settings=settings)
+        (broker,) = fleet.brokers
+        program = SABOTAGED.format(str(sabotage))
+        broker.command = (*mounting, sys.executable, "-c", program, "serve")
+        with fleet:
+            wait(broker, lambda: served(broker, fleet.key) == 2)
+            yield Small(broker, fleet.key, folder, sabotage)
 
 
-def test_a_folder_that_runs_full(small: tuple[BrokerProcess, str, Path]) -> None:
+def test_workers_that_cannot_boot(small: Small) -> None:
+    """The master goes on, and so does the service when the reason has passed."""
+    small.sabotage.touch()
+    for pid in small.broker.workers():
+        os.kill(pid, signal.SIGKILL)
+    wait(small.broker, lambda: "exited with code 1" in small.broker.log())
+    small.sabotage.unlink()
+    wait(small.broker, lambda: served(small.broker, small.key) == 2)
+
+
+def test_a_folder_that_runs_full(small: Small) -> None:
     """Neither the workers that count in it end, nor those that start then, nor their master."""
-    broker, key, folder = small
+    broker, key = small.broker, small.key
+    folder = Path(f"/proc/{broker.workers()[0]}/root{small.folder}")
     with suppress(OSError), (folder / "full").open("wb", buffering=0) as file:
         while file.write(bytes(4096)):
             pass
@@ -93,20 +142,18 @@ def test_a_folder_that_runs_full(small: tuple[BrokerProcess, str, Path]) -> None
 def test_what_a_killed_master_left(
     tmp_path: Path, emulator: EmulatorServer, valkey: RedisServer
 ) -> None:
-    """The next start removes it, and nothing of a master that lives."""
+    """The next start removes it."""
     settings = {"BROKER_REDIS_PREFIX": tmp_path.name, "BROKER_WORKERS": "1", "BROKER_THREADS": "8"}
-    fleet = Deployment(tmp_path, emulator, valkey.url, brokers=2, settings=settings)
-    killed, living = fleet.brokers
+    fleet = Deployment(tmp_path, emulator, valkey.url, brokers=1, settings=settings)
+    (broker,) = fleet.brokers
     with fleet:
         fleet.wait_for_token()
-        left, kept = (folder_of(broker) for broker in fleet.brokers)
-        killed.kill()
-        killed.start()
-        killed.wait_for("/token", lambda reply: reply.status == 200, fleet.key)
+        left = folder_of(broker)
+        broker.kill()
+        broker.start()
+        fleet.wait_for_token()
         assert not left.exists()
-        assert kept.is_dir()
-        assert folder_of(killed).is_dir()
-        assert living.alive()
+        assert folder_of(broker).is_dir()
 
 
 def folder_of(broker: BrokerProcess) -> Path:
