@@ -23,7 +23,7 @@ SAMPLE = "sample.json"
 CALLERS = "askers.json"
 OURS, STOCK = "ours", "gthread"
 """The broker's own worker class, and the one that it derives from."""
-_OF_THE_SERVICE = ("post_worker_init", "worker_exit", "child_exit")
+_OF_THE_SERVICE = ("worker_exit", "child_exit")
 
 
 class RivalServer(BaseApplication):
@@ -59,7 +59,7 @@ def _options(worker: str) -> dict[str, Any]:
     environ = {name: os.environ[name] for name in names if name in os.environ}
     unused = {"BROKER_CONSUMER": "c0" * 32, "BROKER_SECRET_KEY": f"{0:08}-0000-4000-8000-{0:012}"}
     settings = load({**environ, **unused, "BROKER_WORKERS": "1", "BROKER_CALLER_AUTH": "none"})
-    folder = make_runtime_folder(None)
+    folder = make_runtime_folder(None, 1)
     chosen = options(settings, load_inputs(settings), folder)
     for hook in _OF_THE_SERVICE:
         del chosen[hook]
