@@ -47,9 +47,13 @@ Totals = dict[str, float]
 
 @dataclass
 class _Master:
-    """What the master knows, and its workers by the fork; ``ended`` are those still to add up."""
+    """What the master knows, and its workers by the fork.
+
+    ``mapped`` is the library's kind of values in files; ``ended`` are workers still to add up.
+    """
 
     directory: Path | None = None
+    mapped: Any = None
     ended: set[int] = field(default_factory=set)
 
 
@@ -75,14 +79,14 @@ def prepare(directory: Path) -> None:
     (directory / _LOCK).touch(mode=0o600)
     os.environ[VARIABLE] = str(directory)
     # The library chooses when it is imported, which is before anybody could know the directory.
-    values.ValueClass = _choose_values()
+    _master.mapped = values.ValueClass = _choose_values()
     _master.directory, _master.ended = directory, set()
 
 
 def reserve() -> None:
     """Make this process's mapped files, with room; without room let it count in memory, and log it.
 
-    To be called after the fork, before anything is counted.
+    To be called in each process, the master included, before anything is counted.
     """
     directory = _master.directory
     if directory is None:
@@ -97,6 +101,8 @@ def reserve() -> None:
                 file.unlink()
         values.ValueClass = values.MutexValue
         _log.error("metrics.no_room", extra={"reason": error.strerror})
+    else:
+        values.ValueClass = _master.mapped
 
 
 def _allocate(file: Path) -> None:

@@ -97,4 +97,5 @@ def master_log_losses() -> Callable[[], None]:
     To be called in the master, once it has prepared its directory: its numbers stand beside those
     of the workers. Nothing is made at the time of a loss: memory may be short by then.
     """
+    directory.reserve()
     return counters("broker_log_lost_total", CollectorRegistry(), strict=False).of().inc

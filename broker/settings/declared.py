@@ -182,7 +182,7 @@ DECLARED: dict[str, Setting[Any]] = {
     "runtime_dir": Location(
         "Folder for what the workers share while they run, metrics and sockets; emptied at start; "
         "by default a new one in memory; for one broker alone, with 128 KB for each worker and "
-        "64 KB"
+        "their master"
     ),
     "graceful_timeout": Duration(
         "Seconds that a stopping worker has; at least the upstream deadline plus a request plus 5",

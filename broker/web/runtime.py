@@ -21,8 +21,6 @@ from broker.metrics.directory import ROOM, prepare
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
 _PREFIX = "canvas-token-broker-"
 _OWNER = "owner"
-_OTHER_ROOM = 1 << 16
-"""Bytes for what ended workers counted, and for sockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def make_runtime_folder(chosen: Path | None, workers: int) -> RuntimeFolder:
     that were left by masters that are gone are removed. Raises
     :class:`~broker.errors.SettingsError`.
     """
-    needed = workers * ROOM + _OTHER_ROOM
+    needed = (workers + 1) * ROOM  # the master counts, too
     try:
         path = chosen or _new(needed)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

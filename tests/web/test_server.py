@@ -15,7 +15,6 @@ from gunicorn.config import Config
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
 from broker.web.logs import standard_output
-from broker.web.master import Master
 from broker.web.runtime import RuntimeFolder
 from broker.web.server import BrokerServer, QuietLogger, connections, options, place_of
 from broker.web.worker import BrokerWorker
@@ -246,7 +245,7 @@ def test_the_files_that_connections_need_may_be_opened(
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, both: told.append(both))
-    monkeypatch.setattr(Master, "run", lambda _: None)
+    monkeypatch.setattr("broker.web.server.Master", lambda *_: SimpleNamespace(run=lambda: None))
     server.run()
     assert told == expected
 
@@ -256,7 +255,8 @@ def test_the_master_counts_its_lost_lines(
 ) -> None:
     """From before the fork on, in a file that is there by then."""
     told: list[str] = []
-    monkeypatch.setattr(BaseApplication, "run", lambda _: told.append("runs"))
+    run = SimpleNamespace(run=lambda: told.append("runs"))
+    monkeypatch.setattr("broker.web.server.Master", lambda *_: run)
     monkeypatch.setattr("broker.web.server.master_log_losses", lambda: partial(told.append, "lost"))
     server.run()
     standard_output.on_loss()
