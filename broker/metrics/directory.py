@@ -31,9 +31,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 LOCK_WAIT = 1.0
 """Seconds that a scrape waits for the master, which needs milliseconds."""
 _PAUSE = 0.01
-CAPACITY = 1 << 15
+CAPACITY = 1 << 16
 """Bytes of each file that the library maps: more than it needs for all series there are."""
-ROOM = 1 << 17
+ROOM = 3 << 16
 """Bytes that a worker's files need, with those of some hundred organizations."""
 MAPPED = ("counter", "histogram")
 """The types of metrics that the library counts, by which it names its files."""

@@ -181,7 +181,7 @@ DECLARED: dict[str, Setting[Any]] = {
     ),
     "runtime_dir": Location(
         "Folder for what the workers share while they run, metrics and sockets; emptied at start; "
-        "by default a new one in memory; for one broker alone, with 128 KB for each worker and "
+        "by default a new one in memory; for one broker alone, with 192 KB for each worker and "
         "their master"
     ),
     "graceful_timeout": Duration(

@@ -26,7 +26,7 @@ from tests.servers import RedisServer
 
 pytestmark = pytest.mark.sockets
 
-SIZE = "512k"
+SIZE = "1m"
 SABOTAGED = """
 import pathlib
 from broker.cli import main
@@ -73,7 +73,7 @@ def served(broker: BrokerProcess, key: str) -> int:
 
 @dataclass
 class Small:
-    """A broker whose folder is a file system of half a megabyte.
+    """A broker whose folder is a file system of a megabyte.
 
     While the file ``sabotage`` exists, its workers cannot boot.
     """

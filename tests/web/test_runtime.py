@@ -51,12 +51,12 @@ def test_a_chosen_one_without_room_is_a_problem_of_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What each worker needs is known; it is told what to change."""
-    monkeypatch.setattr(os, "statvfs", lambda _: space(600_000))
+    monkeypatch.setattr(os, "statvfs", lambda _: space(800_000))
     make_runtime_folder(tmp_path, 3).remove()
     with pytest.raises(SettingsError) as caught:
         make_runtime_folder(tmp_path, 4)
     (problem,) = caught.value.problems
-    assert problem.startswith("BROKER_RUNTIME_DIR has 600000 bytes free and needs 655360 for BROK")
+    assert problem.startswith("BROKER_RUNTIME_DIR has 800000 bytes free and needs 983040 for BROK")
     monkeypatch.setattr(os, "statvfs", lambda _: space(0, blocks=0))
     make_runtime_folder(tmp_path, 4).remove()
 
