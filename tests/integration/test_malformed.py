@@ -63,6 +63,36 @@ def test_json_and_no_echo(deployment: Deployment, request_bytes: str, status: in
     assert headers["X-Request-ID"]
     assert json.loads(body)["error"] == "invalid_request"
     assert CANARY not in body.decode()
+    assert deployment.brokers[0].terminate() == 0  # it writes all lines that wait
     log = deployment.brokers[0].log()
     assert CANARY not in log
     assert "request.malformed" in log
+
+
+def test_refused_requests_for_a_token_leave_one_trace(deployment: Deployment) -> None:
+    """By real processes: the audit has the error of the answer, and the metric no outage."""
+    long = f"grant_type=client_credentials&x={'y' * 70_000}"
+    form = "POST /token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    end = "Connection: close\r\n"
+    requests = {
+        f"{form}Host: b\r\n{end}Content-Length: {len(long)}\r\n\r\n{long}": "413",
+        f"{form}Host: b\r\n{end}Transfer-Encoding: chunked\r\n\r\n"
+        f"{len(long):x}\r\n{long}\r\n0\r\n\r\n": "413",
+        f"{form}{end}Content-Length: 0\r\n\r\n": "400",
+        f"GET /token HTTP/1.1\r\nX-Long: {'x' * 9000}\r\n\r\n": "431",
+    }
+    ids = set()
+    for request, status in requests.items():
+        line, headers, body = send(deployment, request.encode())
+        assert (line.split()[1], json.loads(body)["error"]) == (status, "invalid_request")
+        ids.add(headers["X-Request-ID"])
+    broker = deployment.brokers[0]
+    counted = send(deployment, f"GET /metrics HTTP/1.1\r\nHost: b\r\n{end}\r\n".encode())[
+        2
+    ].decode()
+    for outcome, count in (("invalid_request", len(requests)), ("temporarily_unavailable", 0)):
+        assert f'requests_total{{outcome="{outcome}",state=""}} {float(count)}' in counted
+    assert broker.terminate() == 0
+    found = [json.loads(line) for line in broker.log().splitlines()]
+    refused = [line for line in found if line.get("log") == "audit" and line["request_id"] in ids]
+    assert [line["outcome"] for line in refused] == ["invalid_request"] * len(requests)
