@@ -9,6 +9,7 @@ from broker.policy.answers import OrganizationHealth
 from broker.policy.history import SUCCESS
 from broker.store_faults import Reason, read_reason
 
+_HEADROOM = 1.5
 _NAMED = 3
 """Organizations that a sentence names before it only counts them."""
 
@@ -17,13 +18,31 @@ def judge_redis(pod: Pod) -> Verdict:
     """Return whether Redis did what each worker last asked, for each organization."""
     reason = store_reason(pod)
     if reason is None:
-        return Verdict(Status.PASS, "Redis answers.")
+        return _judge_distance(pod)
     whom = " and ".join(filter(None, (_cut_off_workers(pod), _cut_off_organizations(pod))))
     scope = f" This concerns {whom}." if whom else ""
     return Verdict(
         Status.WARN,
         f"{reason.sentence}{scope} Tokens come from memory and cannot be refreshed. "
         f"{reason.remedy()}",
+    )
+
+
+def _judge_distance(pod: Pod) -> Verdict:
+    """Return whether a new connection to Redis stands as long as an operation waits for it."""
+    late = [
+        (worker.redis_set_up, worker.redis_wait)
+        for worker in pod.workers
+        if worker.redis_set_up is not None and worker.redis_set_up > worker.redis_wait
+    ]
+    if not late:
+        return Verdict(Status.PASS, "Redis answers.")
+    took, wait = max(late)
+    return Verdict(
+        Status.WARN,
+        f"Redis answers, but a new connection takes {took:.1f} s, and an operation waits {wait:g} "
+        f"s for one: raise BROKER_REDIS_CONNECT_TIMEOUT by {_HEADROOM * took / 2 - wait / 2:.1f}. "
+        "`broker check` measures the way and says what else to set.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from broker.limits import Limits
 from broker.policy.answers import OrganizationHealth
 
 
@@ -20,7 +21,11 @@ class FilesReport:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """One worker at one moment; ``uptime`` in seconds, ``waiting`` of at most ``places``."""
+    """One worker at one moment; ``uptime`` in seconds, ``waiting`` of at most ``places``.
+
+    ``redis_set_up`` is what a connection to Redis took lately, at best, and ``redis_wait`` how long
+    an operation waits for one, in seconds.
+    """
 
     pid: int
     uptime: float
@@ -28,6 +33,8 @@ class WorkerSnapshot:
     files: tuple[FilesReport, ...]
     waiting: int
     places: int
+    redis_set_up: float | None = None
+    redis_wait: float = Limits().redis_connection_wait
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ than callers that wait, so that a silent name server holds few threads, and no r
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 from redis import ConnectionPool
@@ -30,6 +31,9 @@ from broker.limits import Limits
 from broker.store.connections import NotConnectedError, PooledConnection
 from broker.store.deadline import left
 
+_REMEMBERED = 8
+_RECENT = 600.0
+"""Seconds for which a set-up says how far away Redis is."""
 AT_ONCE = 8
 """Set-ups of one pool at once."""
 THREAD = "redis-connect"
@@ -37,10 +41,22 @@ THREAD = "redis-connect"
 
 
 class SetUpTimes:
-    """How long set-ups took; ``last`` in seconds, None before the first that succeeded."""
+    """How long the set-ups took that succeeded, in seconds; ``monotonic`` is the clock."""
 
-    def __init__(self) -> None:
-        self.last: float | None = None
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._found: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
+
+    def add(self, seconds: float) -> None:
+        """Note one that has just ended."""
+        self._found.append((self._monotonic(), seconds))
+
+    def shortest(self) -> float | None:
+        """Return the shortest of the last few, of the last ten minutes; None without any."""
+        since = self._monotonic() - _RECENT
+        return min(
+            (seconds for ended, seconds in list(self._found) if ended >= since), default=None
+        )
 
 
 class NoneReadyError(RedisConnectionError):
@@ -153,7 +169,7 @@ class BackgroundPool(ConnectionPool):
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait raise it
             self._end(error)
         else:
-            self._times.last = time.monotonic() - began
+            self._times.add(time.monotonic() - began)
             self._end(connection)
 
     def _end(self, outcome: PooledConnection | Exception) -> None:

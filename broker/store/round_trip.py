@@ -47,6 +47,6 @@ def measure(url: str, prefix: str, limits: Limits, tls: Contexts | None = None) 
             with suppress(ResponseError):
                 client.eval("return 1", 1, f"{prefix}:{{probe}}")
             answers.append(time.monotonic() - began)
-    set_up = client.set_up_times.last
+    set_up = client.set_up_times.shortest()
     # The first try waited for the connection.
     return Distance(set_up, min(answers[1:])) if set_up is not None and answers[1:] else None

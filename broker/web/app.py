@@ -14,6 +14,7 @@ from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
 from broker.ports import RecordStores, Upstream
 from broker.settings import Inputs, Settings, Tracing, redis_address
+from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
 from broker.store.redis_store import RedisRecordStores
@@ -96,10 +97,11 @@ def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> 
     spans = Spans() if settings.tracing is Tracing.OTLP else None
     observer = Observers(LogObserver(clock), MeteringObserver(meters), *([spans] if spans else []))
     limits = settings.limits
+    redis = _redis(settings, inputs)
     upstream, retry = _upstream(settings, inputs, clock), LeaseRetry(limits, clock)
     broker = Broker(
         Tools(limits, clock, runtime, upstream, retry, observer),
-        _stores(settings, inputs, clock),
+        _stores(redis, settings, clock),
         keep_warm=settings.keep_warm,
         waiters=max(1, settings.threads // 2),
     )
@@ -110,6 +112,7 @@ def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> 
         audit=AuditLog(sink(settings.audit_log), clock, on_loss=meters.audit_lost),
         meters=meters,
         clock=clock,
+        set_up_times=redis.set_up_times,
         accounts=_service_accounts(settings, inputs, clock),
         spans=spans,
         folder=folder,
@@ -126,10 +129,13 @@ def _upstream(settings: Settings, inputs: Inputs, clock: SystemClock) -> Upstrea
     )
 
 
-def _stores(settings: Settings, inputs: Inputs, clock: SystemClock) -> RecordStores:
-    limits = settings.limits
+def _redis(settings: Settings, inputs: Inputs) -> BoundedClient:
     tls, users = contexts(inputs.redis_tls), redis_users(settings.threads)
-    client = connect(redis_address(settings), limits, tls, users=users)
+    return connect(redis_address(settings), settings.limits, tls, users=users)
+
+
+def _stores(client: BoundedClient, settings: Settings, clock: SystemClock) -> RecordStores:
+    limits = settings.limits
     breaker = Breaker(clock, limits.revalidate)
     scripts = Scripts(
         client,

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from broker.audit.log import AuditLog
 from broker.clock import Clock
@@ -15,6 +15,7 @@ from broker.pod.snapshot import FilesReport, WorkerSnapshot
 from broker.policy.broker import Broker
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, Settings
+from broker.store.pool import SetUpTimes
 from broker.threads import ThreadRuntime
 from broker.tracing import Spans
 from broker.web.runtime import RuntimeFolder
@@ -43,6 +44,7 @@ class Parts:
     accounts: ServiceAccounts | None = None
     spans: Spans | None = None
     folder: RuntimeFolder | None = None
+    set_up_times: SetUpTimes = field(default_factory=SetUpTimes)
 
 
 class Service:
@@ -97,6 +99,8 @@ class Service:
             files=tuple(self._files()),
             waiting=places.taken,
             places=places.limit,
+            redis_set_up=self._parts.set_up_times.shortest(),
+            redis_wait=self._settings.limits.redis_connection_wait,
         )
 
     def reload(self) -> None:

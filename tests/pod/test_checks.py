@@ -27,6 +27,7 @@ OTHER_FULL = replace(FULL, organization="initech")
     ("workers", "status", "words"),
     [
         ([worker(1), worker(2)], Status.PASS, "Redis answers."),
+        ([worker(1, redis_set_up=0.9)], Status.PASS, "Redis answers."),
         ([worker(1, NO_REDIS)], Status.WARN, "does not answer in time. Tokens come from memory"),
         ([worker(1, NO_REDIS), worker(2)], Status.WARN, "in time. This concerns 1 of 2 workers."),
         ([worker(1, NO_REDIS), worker(2, NO_REDIS)], Status.WARN, "in time. Tokens come"),
@@ -55,6 +56,15 @@ def test_redis(workers: list[WorkerSnapshot], status: Status, words: str) -> Non
     assert words in verdict.sentence
     assert (status is Status.PASS) == (reason is None)
     assert reason is None or verdict.sentence.endswith(reason.remedy())
+
+
+def test_connections_that_come_too_late() -> None:
+    """Redis answers, and yet an operation may fail: the setting is named, and what it lacks."""
+    workers = [worker(1, redis_set_up=1.6), worker(2, redis_set_up=0.2), worker(3)]
+    verdict = judge_redis(merge(workers, [], 3))
+    assert verdict.status is Status.WARN
+    assert "takes 1.6 s, and an operation waits 1 s" in verdict.sentence
+    assert "raise BROKER_REDIS_CONNECT_TIMEOUT by 0.7." in verdict.sentence
 
 
 def _named(*names: str) -> list[OrganizationHealth]:

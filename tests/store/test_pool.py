@@ -15,7 +15,7 @@ from broker.errors import StoreUnavailableError
 from broker.limits import Limits
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
-from broker.store.pool import THREAD
+from broker.store.pool import THREAD, SetUpTimes
 from broker.store.scripts import Scripts
 from broker.store.trouble import reason_of
 from broker.store_faults import StoreFault
@@ -205,10 +205,23 @@ def test_more_callers_than_connections(valkey: RedisServer) -> None:
 def test_how_long_a_set_up_took(valkey: RedisServer) -> None:
     """It is kept for whoever judges the way to Redis."""
     client = connect(valkey.url, PATIENT)
-    before = client.set_up_times.last
+    before = client.set_up_times.shortest()
     client.eval("return 1", 0)
     assert before is None
-    assert client.set_up_times.last
+    assert client.set_up_times.shortest()
+
+
+def test_shortest_of_the_last_set_ups() -> None:
+    """One that a busy machine made long tells nothing, and after ten minutes none does."""
+    now = 1000.0
+    times = SetUpTimes(lambda: now)
+    for seconds in (1.4, 0.3, 2.0):
+        times.add(seconds)
+    assert times.shortest() == 0.3
+    now += 601.0
+    assert times.shortest() is None
+    times.add(1.5)
+    assert times.shortest() == 1.5
 
 
 @pytest.mark.sockets
