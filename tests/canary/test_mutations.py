@@ -15,6 +15,7 @@ from broker.errors import StoreUnavailableError
 from broker.redaction import Redactor
 from broker.secret import Secret
 from broker.settings import LogLevel
+from broker.store.pool import BackgroundPool
 from broker.store.scripts import Scripts
 from broker.upstream.wire import _Carrier
 from broker.web.logs import LineHandler, logging_config
@@ -86,12 +87,21 @@ def careless_try(self: Scripts, operation: Callable[[], Any]) -> Any:
         raise StoreUnavailableError("Redis failed")  # noqa: B904  # the mutation
 
 
+def careless_get(self: BackgroundPool) -> Any:
+    """Do as the pool does, but raise what a set-up failed of with its past."""
+    found = self._take() or self._wait()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
 @pytest.mark.sockets
 def test_the_past_of_store_errors_let_through(
     opened: Open, guarded: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The frames of redis-py hold the password that was refused."""
     monkeypatch.setattr(Scripts, "_try", careless_try)
+    monkeypatch.setattr(BackgroundPool, "get_connection", careless_get)
     url = f"redis://nobody:{REDIS_PASSWORD_IN_URL}@127.0.0.1:{guarded.port}/0"
     stage = opened(BROKER_REDIS_URL=url)
     stage.get()
