@@ -157,7 +157,7 @@ class RecordStore(Protocol):
         """Leave a backoff and end the lease; ``clear_mark`` if the mark is this attempt's own."""
 
     def lift(self, writing: str) -> None:
-        """End a latch for now, because the credentials were written anew, as ``writing`` names it.
+        """End a latch in ``Limits.backoff_min``: the credentials were written anew, as ``writing``.
 
         A writing counts once. Where it was refused first, or has lifted the latch before, it does
         nothing; so does another host's within ``ONE_WRITING`` of the last that counted, and, after

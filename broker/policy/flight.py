@@ -115,7 +115,7 @@ class Flight:
         """Lift a latch once for each new writing of the credentials; return what holds then."""
         organization, backoff = self._organization, snapshot.backoff
         if binding.is_news:
-            if backoff is not None and backoff.latched and backoff.remaining:
+            if backoff is not None and backoff.latched:
                 binding.store.lift(binding.credentials.writing)
                 snapshot = look(organization, binding, self._tools)
             binding.is_news = False

@@ -145,8 +145,8 @@ class MemoryRecordStore:
         self._end_lease(attempt)
 
     def lift(self, writing: str) -> None:
-        """End a latch for now: the credentials were written anew."""
-        if self._backoff_remaining() > 0:
+        """End a latch soon: the credentials were written anew."""
+        if self._backoff_remaining() > self._server.limits.backoff_min:
             self.shelf.lift(writing, self._server.limits, self._server.now())
 
     def report(self, generation: int) -> ReportStatus:

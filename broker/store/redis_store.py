@@ -118,10 +118,11 @@ class RedisRecordStore:
         )
 
     def lift(self, writing: str) -> None:
-        """End a latch for now: the credentials were written anew."""
-        latch_ms = _milliseconds(self._limits.latch)
-        one_writing_ms = min(latch_ms, _milliseconds(ONE_WRITING))
-        self._scripts.run("lift", self.keys, writing, EARLY_REFUSALS, latch_ms, one_writing_ms)
+        """End a latch soon: the credentials were written anew."""
+        limits = self._limits
+        durations = (limits.latch, min(limits.latch, ONE_WRITING), limits.backoff_min)
+        milliseconds = map(_milliseconds, durations)
+        self._scripts.run("lift", self.keys, writing, EARLY_REFUSALS, *milliseconds)
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""

@@ -79,7 +79,8 @@ class Shelf:
         elif _host(self.writing) != _host(writing):
             least = min(limits.latch, ONE_WRITING)
         if not 0 <= now - self.acted < least:
-            self.backoff_until, self.writing, self.acted = now, writing, now
+            self.backoff_until = now + limits.backoff_min
+            self.writing, self.acted = writing, now
 
     def forget_backoff(self) -> None:
         """Lose the backoff, as a success or its TTL makes Redis do."""

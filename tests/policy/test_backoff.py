@@ -264,16 +264,26 @@ class TestWrittenAnew:
     """Files written anew, even with the same content, are the operator's word."""
 
     def test_lifts_the_latch_at_once(self, fleet: Fleet, worker: Worker) -> None:
-        """The next tick probes, in the whole fleet by one call."""
+        """Within a second or so there is a probe: one for the whole fleet."""
         fleet.configure(written("host/1"))
         fleet.canvas.errors = [REJECTED] * 4
         call_times(fleet, 500)
         assert worker.health().next_attempt_in == pytest.approx(850, abs=5)
         fleet.configure(written("host/2"))
-        fleet.run(0.4)
+        fleet.run(2)
         assert len(fleet.canvas.calls) == 5
         fleet.run(2, asking=True)
         assert {each.token() for each in fleet.workers} == {"access-1"}
+
+    def test_at_most_one_attempt_a_second(self, fleet: Fleet, worker: Worker) -> None:
+        """Also where the files are written anew in the moment of a refusal."""
+        fleet.configure(written("host/1"))
+        fleet.canvas.errors = [REJECTED] * 9
+        worker.refused()
+        fleet.configure(written("host/2"))
+        found = pauses(call_times(fleet, 5))
+        assert not found
+        assert worker.health().failures == 2
 
     def test_a_lift_goes_on_with_the_schedule(self, fleet: Fleet, worker: Worker) -> None:
         """A probe that is refused is the next refusal, not the first again."""
@@ -345,9 +355,9 @@ class TestWrittenAnew:
         call_times(fleet, 500)
         fleet.canvas.errors = [REJECTED]
         fleet.configure(written("host/2", NEW_KEYS))
-        fleet.run(1)
+        fleet.run(2)
         fleet.configure(written("host/3"))
-        fleet.run(1)
+        fleet.run(2)
         assert worker.token() == "access-1"
 
     def test_a_restart_is_the_word_of_who_has_no_files(self, fleet: Fleet) -> None:
@@ -357,7 +367,7 @@ class TestWrittenAnew:
         call_times(fleet, 500)
         fleet.workers = [Worker(fleet, 9, retry_definite, waiters=8)]
         fleet.configure(written("host/started-2"))
-        fleet.run(1)
+        fleet.run(2)
         assert fleet.workers[0].token() == "access-1"
 
     def test_said_while_redis_is_away(self, fleet: Fleet, worker: Worker) -> None:
@@ -371,7 +381,7 @@ class TestWrittenAnew:
         fleet.run(20)
         for each in fleet.workers:
             each.link.down = False
-        fleet.run(2)
+        fleet.run(3)
         assert worker.token() == "access-1"
 
     def test_nothing_happens_to_who_has_a_token(self, fleet: Fleet, worker: Worker) -> None:

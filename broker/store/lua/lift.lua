@@ -1,18 +1,20 @@
--- Ends a latch for now: the credentials were written anew, so the next attempt is a probe. The count
+-- Ends a latch soon: the credentials were written anew, so the next attempt is a probe. The count
 -- of refusals stays, so a probe that is refused goes on with the schedule where it was.
 -- Each writing counts once. Hosts see one writing at different moments: another host's is taken for
 -- the last one for a while. After the early refusals one writing counts in each longest step.
 -- ARGV  2 writing: host, slash, version  3 number of early refusals  4 longest step in ms
 --       5 while in ms for which another host's writing is the last one
+--       6 shortest backoff in ms: so much lies between two attempts all the same
 -- Returns 1 when the latch was lifted.
 local writing = ARGV[2]
+local soon_us = tonumber(ARGV[6]) * 1000
 local latch = redis.call('HMGET', BACKOFF, 'latched', 'refusals', 'writing', 'acted')
 
 local function host(name)
   return string.match(name or '', '^[^/]*')
 end
 
-if latch[1] ~= '1' or latch[3] == writing or backoff_remaining() == 0 then
+if latch[1] ~= '1' or latch[3] == writing or backoff_remaining() <= soon_us then
   return 0
 end
 local least_ms = 0
@@ -26,5 +28,5 @@ local since = now - tonumber(latch[4] or '0')
 if since >= 0 and since < least_ms * 1000 then
   return 0
 end
-redis.call('HSET', BACKOFF, 'until', digits(now), 'writing', writing, 'acted', digits(now))
+redis.call('HSET', BACKOFF, 'until', digits(now + soon_us), 'writing', writing, 'acted', digits(now))
 return 1
