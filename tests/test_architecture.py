@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "store": frozenset(),
     "upstream": frozenset(),
     "files": frozenset(),
-    "settings": frozenset({"files", "kubernetes"}),
+    "settings": frozenset({"files", "kubernetes", "threads"}),
     "audit": frozenset({"output"}),
     "metrics": frozenset({"pod", "policy"}),
     "output": frozenset(),

@@ -8,6 +8,7 @@ from broker.files.credentials import read_credentials
 from broker.settings import edge_checks
 from broker.settings.bind import is_loopback
 from broker.settings.draft import Draft
+from broker.settings.host import host
 from broker.settings.redis_login import redis_files, redis_login
 from broker.settings.urls import parse_url
 from broker.settings.values import CallerAuth
@@ -111,6 +112,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     edge_checks.kubernetes,
     edge_checks.audit,
     edge_checks.tracing,
+    host,
 )
 
 

@@ -1,6 +1,7 @@
 """The service under gunicorn, from the settings alone."""
 
 import gc
+import logging
 import mmap
 import os
 import resource
@@ -16,6 +17,7 @@ from gunicorn.glogging import Logger
 from broker.metrics.directory import forget
 from broker.metrics.meters import master_log_losses
 from broker.settings import Inputs, Settings
+from broker.settings.host import connections, usable_files
 from broker.web.app import SERVICE, create_app
 from broker.web.logs import logging_config, standard_output
 from broker.web.master import Master
@@ -23,14 +25,12 @@ from broker.web.runtime import RuntimeFolder, make_runtime_folder
 from broker.web.tls import tls_options
 from broker.web.worker import BrokerWorker
 
+_log = logging.getLogger(__name__)
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # heartbeats of workers, not data
 _KEEP_ALIVE = 75
 _REQUEST_LINE = 2048
 _HEADER_BYTES = 8190
 _HEADERS = 64
-_MOST_CONNECTIONS = 10_000
-_MOST_FILES = 16_384
-_OTHER_FILES = 200
 
 
 class QuietLogger(Logger):
@@ -102,8 +102,10 @@ class BrokerServer(BaseApplication):
         """Serve until stopped, with as many open files as the connections may need."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _files(hard)), hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, usable_files(hard)), hard))
         standard_output.count_losses(master_log_losses())
+        most = connections(self._settings.threads, hard)
+        _log.info("service.limits", extra={"connections": most, "open_files": usable_files(hard)})
         Master(self, self.keep_up, lambda: self._booted[0] == 1).run()
 
     def load(self) -> Any:
@@ -132,7 +134,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "workers": settings.workers,
         "worker_class": BrokerWorker,
         "threads": settings.threads,
-        "worker_connections": connections(settings.threads),
+        "worker_connections": connections(settings.threads, _hard_limit()),
         "timeout": 30,
         "graceful_timeout": int(settings.graceful_timeout),
         "keepalive": _KEEP_ALIVE,
@@ -158,19 +160,9 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
     }
 
 
-def connections(threads: int) -> int:
-    """Return how many connections a worker may hold, which its open files allow.
-
-    gunicorn's own limit of a thousand left whoever came beyond it, health probes among them,
-    outside for as long as the others stayed.
-    """
-    files = _files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    return max(threads + 1, min(_MOST_CONNECTIONS, files - threads - _OTHER_FILES))
-
-
-def _files(hard: int) -> int:
-    """Return how many files may be open at most; a hard limit of -1 is none."""
-    return _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+def _hard_limit() -> int:
+    """Return how many files a process may open; -1 is any number."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 def _keep_what_is_there(server: Any) -> None:

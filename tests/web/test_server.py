@@ -16,7 +16,7 @@ from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
 from broker.web.logs import standard_output
 from broker.web.runtime import RuntimeFolder
-from broker.web.server import BrokerServer, QuietLogger, connections, options, place_of
+from broker.web.server import BrokerServer, QuietLogger, options, place_of
 from broker.web.worker import BrokerWorker
 from tests.redis.certificates import LOOPBACK, Authority
 
@@ -217,18 +217,6 @@ def test_tls(environ: dict[str, str], tmp_path: Path) -> None:
 def test_no_tls(server: BrokerServer) -> None:
     """Plain HTTP by default."""
     assert not _cfg(server).is_ssl
-
-
-@pytest.mark.parametrize(
-    ("hard", "expected"),
-    [(-1, 10_000), (1_048_576, 10_000), (4096, 3640), (1024, 568), (300, 257)],
-)
-def test_connections_are_as_many_as_files_allow(
-    monkeypatch: pytest.MonkeyPatch, hard: int, expected: int
-) -> None:
-    """Each thread may have another to Redis, and there is always room for one more than threads."""
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, hard))
-    assert connections(256) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
-"""Workers cannot boot, their folder is full, or was left by a killed master: all goes on."""
+"""The host is short of files or room, workers cannot boot, a master was killed: all goes on."""
 
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from broker.emulator.canvas import Canvas
 from broker.emulator.server import EmulatorServer
+from broker.settings.host import connections
 from tests.integration.deployment import (
     CONSUMER,
     SECRET_KEY,
@@ -42,7 +44,8 @@ def create_app(*arguments):
 server.create_app = create_app
 main()
 """
-MOUNT = f'mount -t tmpfs -o size={SIZE} none "$0" && exec "$@"'
+FILES = 300
+MOUNT = f'ulimit -n {FILES} && mount -t tmpfs -o size={SIZE} none "$0" && exec "$@"'
 
 
 def wait(broker: BrokerProcess, done: Callable[[], bool]) -> None:
@@ -73,7 +76,7 @@ def served(broker: BrokerProcess, key: str) -> int:
 
 @dataclass
 class Small:
-    """A broker whose folder is a file system of a megabyte.
+    """A broker whose folder is a file system of a megabyte, and which may open few files.
 
     While the file ``sabotage`` exists, its workers cannot boot.
     """
@@ -109,6 +112,25 @@ def small(tmp_path_factory: pytest.TempPathFactory, valkey: RedisServer) -> Iter
         with fleet:
             wait(broker, lambda: served(broker, fleet.key) == 2)
             yield Small(broker, fleet.key, folder, sabotage)
+
+
+def test_more_idle_connections_than_open_files(small: Small) -> None:
+    """A worker takes as many as it may have; it keeps what it needs for Redis and Canvas."""
+    before = small.broker.workers()
+    most = connections(8, FILES)
+    with ExitStack() as idle:
+        for _ in range(2 * FILES):
+            address = ("127.0.0.1", small.broker.port)
+            idle.enter_context(socket.create_connection(address, START_LIMIT))
+        wait(small.broker, lambda: all(open_files(pid) >= most for pid in before))
+        wait(small.broker, lambda: all(open_files(pid) < FILES for pid in before))
+    wait(small.broker, lambda: served(small.broker, small.key) == 2)
+    assert small.broker.workers() == before
+
+
+def open_files(pid: int) -> int:
+    """Return how many files a process has open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_workers_that_cannot_boot(small: Small) -> None:

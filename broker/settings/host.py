@@ -1,0 +1,119 @@
+"""What a worker may need of its host, and whether the host gives it.
+
+Counted is what may happen, not what is usual: a host that refuses a file or a thread does so under
+load, when it hurts most.
+"""
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from broker.settings.draft import Draft
+from broker.threads import FLIGHTS, SWEEPS, redis_users
+
+MOST_CONNECTIONS = 10_000
+"""Connections that a worker holds at most, where the host allows as many."""
+MOST_FILES = 16_384
+"""Files that a worker has open at most, so many connections included."""
+_OTHER_FILES = 64
+"""Standard streams, listeners, pipes, metrics, the sockets of the other workers."""
+_OTHER_THREADS = 24
+"""The main loop, those of the service and its logs, and of connections that are set up."""
+_UNLIMITED = "max"
+
+
+def own_files(threads: int) -> int:
+    """Return how many files a worker may have open beside the connections of its clients.
+
+    Each thread that uses Redis has a connection, each call to Canvas a socket and its duplicate.
+    """
+    return redis_users(threads) + 1 + 2 * FLIGHTS + _OTHER_FILES
+
+
+def connections(threads: int, hard: int) -> int:
+    """Return how many connections a worker may hold under a hard limit of open files."""
+    return min(MOST_CONNECTIONS, usable_files(hard) - own_files(threads))
+
+
+def usable_files(hard: int) -> int:
+    """Return how many files a worker opens at most; a hard limit of -1 is none."""
+    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+
+
+def own_threads(threads: int) -> int:
+    """Return how many threads a worker may have: each flight has one more that carries its call."""
+    return threads + 2 * FLIGHTS + SWEEPS + _OTHER_THREADS
+
+
+def host(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each limit of this host that the settings do not fit."""
+    if draft.knows("threads"):
+        yield from _files(draft["threads"])
+    if draft.knows("threads", "workers"):
+        yield from _tasks(draft["threads"], draft["workers"])
+
+
+def _files(threads: int) -> Iterator[str]:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if connections(threads, hard) > threads:
+        return
+    least = own_files(threads) + threads + 1
+    most = (hard - own_files(0) - 1) // 2
+    yield (
+        f"BROKER_THREADS is {threads} and needs {least} open files in a worker, of which the hard "
+        f"limit allows {hard}: raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=)"
+        + _or_lower(most)
+    )
+
+
+def _tasks(threads: int, workers: int) -> Iterator[str]:
+    needed = (own_threads(threads) + 1) * workers + _OTHER_THREADS
+    for limit, name in _task_limits():
+        if needed > limit:
+            most = (limit - _OTHER_THREADS) // workers - own_threads(0) - 1
+            yield (
+                f"BROKER_THREADS is {threads} and BROKER_WORKERS {workers}, which needs {needed} "
+                f"threads, of which {name} allows {limit}: raise it, or lower BROKER_WORKERS"
+                + _or_lower(most)
+            )
+
+
+def _or_lower(most: int) -> str:
+    return f", or set BROKER_THREADS to at most {most}" if most > 1 else ""
+
+
+def _task_limits() -> Iterator[tuple[int, str]]:
+    processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    if os.geteuid() != 0 and processes != resource.RLIM_INFINITY:  # root is not held to it
+        yield processes, "the hard limit of processes (ulimit -u)"
+    pids = pids_max()
+    if pids is not None:
+        yield pids, "the control group (pids.max, podPidsLimit, --pids-limit)"
+
+
+def pids_max(root: Path = Path("/")) -> int | None:
+    """Return the fewest tasks that a control group of this process allows; None without a limit."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text("ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    limits = [limit for line in groups for limit in _limits_of(root, line)]
+    return min(limits, default=None)
+
+
+def _limits_of(root: Path, line: str) -> Iterator[int]:
+    """Yield the limits of one line, ``number:controllers:/path``, and of all groups above it."""
+    _, controllers, path = line.split(":", 2)
+    if controllers not in {"", "pids"}:
+        return
+    top = root / "sys/fs/cgroup" / controllers
+    group = top / path.strip("/")
+    for folder in (group, *group.parents):
+        if folder.is_relative_to(top):
+            try:
+                text = (folder / "pids.max").read_text("ascii").strip()
+            except OSError:
+                continue
+            if text != _UNLIMITED:
+                yield int(text)
