@@ -21,6 +21,13 @@ from broker.web.worker import BrokerWorker
 from tests.redis.certificates import LOOPBACK, Authority
 
 
+@pytest.fixture(autouse=True)
+def _no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no folder behind, and let this process go on counting in memory."""
+    folder = RuntimeFolder(tmp_path, temporary=False)
+    monkeypatch.setattr("broker.web.server.make_runtime_folder", lambda *_: folder)
+
+
 @pytest.fixture
 def server(environ: dict[str, str]) -> BrokerServer:
     """Make a server that is set and does not run."""
