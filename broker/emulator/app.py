@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from broker.emulator.calls import Asked, answer_call
 from broker.emulator.canvas import Canvas
 from broker.emulator.controls import Controls
+from broker.emulator.edge import passes_over
 from broker.emulator.management import management
 from broker.emulator.stats import Kind
 
@@ -37,7 +38,9 @@ def _authenticate(controls: Controls) -> Response:
     consumer, secret_key = _keys()
     work = partial(controls.canvas.authenticate, consumer, secret_key)
     connection = request.environ.get("werkzeug.socket")
-    return answer_call(controls, Asked(Kind.AUTHENTICATE, consumer, work, connection=connection))
+    uncached = passes_over(request.headers.get("Cache-Control", ""))
+    asked = Asked(Kind.AUTHENTICATE, consumer, work, uncached=uncached, connection=connection)
+    return answer_call(controls, asked)
 
 
 def _refresh(controls: Controls) -> Response:
@@ -45,7 +48,7 @@ def _refresh(controls: Controls) -> Response:
     token = request.args.get("refreshToken", "")
     work = partial(controls.canvas.refresh, consumer, secret_key, token)
     connection = request.environ.get("werkzeug.socket")
-    return answer_call(controls, Asked(Kind.REFRESH, consumer, work, token, connection))
+    return answer_call(controls, Asked(Kind.REFRESH, consumer, work, token, connection=connection))
 
 
 def _keys() -> tuple[str, str]:
@@ -67,5 +70,5 @@ def _explain(error: HTTPException) -> Response:
 
 
 def _date(canvas: Canvas, answer: Response) -> Response:
-    answer.headers["Date"] = formatdate(canvas.date(), usegmt=True)
+    answer.headers.setdefault("Date", formatdate(canvas.date(), usegmt=True))
     return answer

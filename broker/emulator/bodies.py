@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from flask import Response
 
-from broker.emulator.faults import Body, Expiry, Fault, RetryAfter
-from broker.emulator.minting import PREFIX
+from broker.emulator.faults import Absence, Body, Expiry, Fault, RetryAfter
+from broker.emulator.minting import PREFIX, timestamp
 
 JSON = "application/json"
 PADDING = 1 << 20
@@ -72,8 +72,11 @@ def _good(fault: Fault, document: Mapping[str, str]) -> Response:
 
 def _altered(fault: Fault, document: Mapping[str, str]) -> dict[str, object]:
     altered: dict[str, object] = dict(document)
-    if fault.expiry is Expiry.MISSING:
-        del altered["accessTokenExpiresDateTime"]
+    _spoil(altered, "accessTokenExpiresDateTime", fault.expiry)
+    _spoil(altered, "refresh_token", fault.refresh_token)
+    _spoil(altered, "refreshTokenExpiresDateTime", fault.refresh_expiry)
+    if not fault.prefix:
+        altered["access_token"] = document["access_token"].removeprefix(PREFIX)
     if fault.body is Body.NO_ACCESS_TOKEN:
         altered["access_token"] = PREFIX
     if fault.body is Body.OVERSIZE:
@@ -81,3 +84,17 @@ def _altered(fault: Fault, document: Mapping[str, str]) -> dict[str, object]:
     if fault.body is Body.WRONG_TYPES:
         altered = dict(zip(document, (17, [], {"value": True}, None), strict=True))
     return altered
+
+
+def _spoil(document: dict[str, object], name: str, how: Expiry | Absence | None) -> None:
+    match how:
+        case Expiry.MISSING | Absence.MISSING:
+            del document[name]
+        case Expiry.NULL | Absence.NULL:
+            document[name] = None
+        case Absence.EMPTY:
+            document[name] = ""
+        case Expiry.NO_OFFSET:
+            document[name] = str(document[name]).removesuffix("Z").removesuffix("+00:00")
+        case Expiry.PAST if name.startswith("refresh"):
+            document[name] = timestamp(0)

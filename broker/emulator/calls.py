@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Protocol
 
@@ -11,8 +12,9 @@ from flask import Response
 from broker.emulator.bodies import Dropped, render
 from broker.emulator.canvas import UnknownRefreshTokenError, WrongKeysError
 from broker.emulator.controls import Controls
+from broker.emulator.edge import Stored, add_headers, encode, send_interim
 from broker.emulator.faults import Expiry, Fault, Hold
-from broker.emulator.minting import Answer
+from broker.emulator.minting import Answer, timestamp
 from broker.emulator.stats import Kind, Ticket
 
 DROPPED = "dropped"
@@ -29,12 +31,17 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call as it came in; ``connection`` is None where there is no real one."""
+    """A call as it came in.
+
+    ``uncached`` says that it asks caches to pass it on; ``connection`` is None where there is no
+    real one.
+    """
 
     kind: Kind
     consumer: str
     work: Work
     refresh_token: str | None = field(default=None, repr=False)
+    uncached: bool = False
     connection: socket.socket | None = None
 
 
@@ -65,17 +72,37 @@ class _Call:
         """Go through the call from its arrival to its answer."""
         self.controls.gate.pause(self.fault.latency, self.look)
         self._hold(Hold.BEFORE)
-        status, document = self._work()
+        stored = self._find_stored()
+        status, document = (HTTPStatus.OK, stored.document) if stored else self._work()
         self._hold(Hold.AFTER)
         if self.fault.drop is not None:
             return self._drop()
-        answer = render(self.fault, status, document, self.controls.canvas.date())
+        date = self.controls.canvas.date()
+        answer = render(self.fault, status, document, date)
+        if stored:
+            stored.mark(answer, date, tells_age=self.controls.canvas.behaviour.cache_tells_age)
+        self._pass_edge(answer)
         self.ticket.answered(str(answer.status_code))
         if self.fault.drip and (body := answer.get_data()):
             answer.response = self._drip(body)
         else:
             self.ticket.end()
         return answer
+
+    def _find_stored(self) -> Stored | None:
+        canvas, asked = self.controls.canvas, self.asked
+        if asked.kind is not Kind.AUTHENTICATE or not self.fault.does_work:
+            return None
+        if canvas.behaviour.cache_obeys and asked.uncached:
+            return None
+        return self.controls.cache.find(asked.consumer, canvas.date(), canvas.behaviour.cache)
+
+    def _pass_edge(self, answer: Response) -> None:
+        if self.fault.encoding is not None:
+            encode(answer, self.fault.encoding)
+        add_headers(answer, self.fault.headers)
+        if self.fault.interim is not None:
+            send_interim(self.asked.connection, self.fault.interim)
 
     def look(self) -> None:
         """Notice a caller that hung up."""
@@ -91,11 +118,26 @@ class _Call:
             return HTTPStatus.OK, None
         try:
             lifetime = _PAST if self.fault.expiry is Expiry.PAST else None
-            return HTTPStatus.OK, self.asked.work(lifetime=lifetime).document()
+            document = self._written(self.asked.work(lifetime=lifetime))
         except WrongKeysError:
             return HTTPStatus.UNAUTHORIZED, None
         except UnknownRefreshTokenError:
             return HTTPStatus.NOT_FOUND, None
+        if self.asked.kind is Kind.AUTHENTICATE:
+            self.controls.cache.put(
+                self.asked.consumer, Stored(document, self.controls.canvas.date())
+            )
+        return HTTPStatus.OK, document
+
+    def _written(self, answer: Answer) -> dict[str, str]:
+        behaviour = self.controls.canvas.behaviour
+        form = partial(
+            timestamp,
+            digits=behaviour.fraction_digits,
+            drop_zeros=behaviour.drop_zeros,
+            utc=behaviour.utc_as,
+        )
+        return answer.document(form)
 
     def _drop(self) -> Response:
         self.ticket.answered(DROPPED)

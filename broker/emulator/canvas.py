@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from broker.emulator.fingerprints import fingerprint
-from broker.emulator.minting import Answer, claims, sign, whole_seconds
+from broker.emulator.minting import Answer, Utc, claims, sign, whole_seconds
 
 UNKNOWN = "unknown"
 _PRUNE_EVERY = 1000
@@ -51,6 +51,18 @@ class Behaviour:
     """Seconds that the clock shown in answers, tokens and ``Date`` is ahead of Canvas's own."""
     date_shift: float = 0.0
     """Seconds that ``Date`` alone is ahead of the clock shown elsewhere."""
+    fraction_digits: int = 7
+    """Fractional digits of expiries."""
+    drop_zeros: bool = False
+    """Whether zeros at the end of the fraction are left out, as .NET's JSON writers do."""
+    utc_as: Utc = Utc.OFFSET
+    """How the offset of UTC is written."""
+    cache: float = 0.0
+    """How long a shared cache before Canvas gives an answer to Authenticate again."""
+    cache_tells_age: bool = True
+    """Whether that cache says ``Age``."""
+    cache_obeys: bool = True
+    """Whether that cache passes over requests with ``Cache-Control: no-cache`` or ``no-store``."""
 
 
 @dataclass(slots=True)

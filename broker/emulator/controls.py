@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from broker.emulator.edge import Cache
 from broker.emulator.faults import Faults
 from broker.emulator.gate import LONGEST, Gate
 from broker.emulator.knobs import Change, KnobError, read_knobs
@@ -25,6 +26,7 @@ class Controls:
         self.faults = Faults()
         self.gate = Gate(longest_hold)
         self.stats = Stats()
+        self.cache = Cache()
         self._at_start = canvas.behaviour
         self._changes_at_start: list[Change] = []
 
@@ -55,6 +57,7 @@ class Controls:
     def reset(self) -> None:
         """Put knobs, faults and counters back as they were at start. Tokens stay as they are."""
         self.faults.clear()
+        self.cache.clear()
         self.gate.release()
         self.canvas.behaviour = self._at_start
         for change in self._changes_at_start:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from broker.emulator.edge import Encoding
 from broker.emulator.stats import Kind
 
 TOO_MANY_REQUESTS = 429
@@ -57,10 +58,21 @@ class Body(StrEnum):
 
 
 class Expiry(StrEnum):
-    """What is wrong with the access token's expiry; the refresh token is good."""
+    """What is wrong with an expiry."""
 
     MISSING = "missing"
+    NULL = "null"
+    NO_OFFSET = "no_offset"
+    """An instant that says not where on earth it is."""
     PAST = "past"
+
+
+class Absence(StrEnum):
+    """How the refresh token is not there."""
+
+    MISSING = "missing"
+    NULL = "null"
+    EMPTY = "empty"
 
 
 class RetryAfter(StrEnum):
@@ -85,6 +97,12 @@ class Fault:
     work: bool | None = None
     body: Body | None = None
     expiry: Expiry | None = None
+    refresh_token: Absence | None = None
+    refresh_expiry: Expiry | None = None
+    prefix: bool = True
+    interim: int | None = None
+    encoding: Encoding | None = None
+    headers: int = 0
     drip: float = 0.0
 
     @property

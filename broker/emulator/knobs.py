@@ -1,6 +1,7 @@
 """Every knob, as one closed schema: which there are, what they may be, which exclude each other."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
@@ -9,13 +10,27 @@ from marshmallow import RAISE, Schema, ValidationError, validate, validates_sche
 from marshmallow import fields as kinds
 
 from broker.emulator.canvas import Behaviour, Sessions
-from broker.emulator.faults import Body, Calls, Drop, Expiry, Fault, Hold, RetryAfter
+from broker.emulator.edge import Encoding
+from broker.emulator.faults import (
+    Absence,
+    Body,
+    Calls,
+    Drop,
+    Expiry,
+    Fault,
+    Hold,
+    RetryAfter,
+)
+from broker.emulator.minting import Utc
 
+INTERIM = (100, 102, 103)
 STATUSES = (401, 404, 429, 500, 502, 503, 504)
 _MINUTE = 60
 _YEAR = 366 * 86400
 _SCOPE = frozenset({"calls", "organization", "times"})
 _STANDING = frozenset(one.name for one in fields(Behaviour))
+_FLAWS = frozenset({"expiry", "refresh_token", "refresh_expiry", "prefix"})
+_EDGE = frozenset({"interim", "encoding", "headers"})
 _WHOLE_BODIES = (Body.HTML, Body.EMPTY)
 
 
@@ -71,6 +86,12 @@ class Knobs(Schema):
     reuse_revokes_family = _flag()
     clock_shift = _number(-_YEAR, _YEAR)
     date_shift = _number(-_YEAR, _YEAR)
+    fraction_digits = _whole(0, 9)
+    drop_zeros = _flag()
+    utc_as = _choice(Utc)
+    cache = _number(0, _YEAR)
+    cache_tells_age = _flag()
+    cache_obeys = _flag()
 
     calls = _choice(Calls)
     organization = kinds.String(metadata={"allowed": "the name of an organization"})
@@ -89,6 +110,16 @@ class Knobs(Schema):
     work = _flag()
     body = _choice(Body)
     expiry = _choice(Expiry)
+    refresh_token = _choice(Absence)
+    refresh_expiry = _choice(Expiry)
+    prefix = _flag()
+    interim = kinds.Integer(
+        strict=True,
+        validate=validate.OneOf(INTERIM),
+        metadata={"allowed": "one of " + ", ".join(map(str, INTERIM))},
+    )
+    encoding = _choice(Encoding)
+    headers = _whole(1, 2000)
     drip = _number(0.001, _MINUTE)
 
     @validates_schema
@@ -104,12 +135,8 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
         yield "nothing to turn: " + _names()
     if not faults and given.keys() & _SCOPE:
         yield "calls, organization and times say which calls a fault hits, and no fault is given"
-    if "drop" in given and faults & {"status", "body", "expiry", "drip", "work"}:
-        yield "drop leaves no answer, so status, body, expiry, drip and work cannot go with it"
-    if "status" in given and "expiry" in given:
-        yield "expiry changes the good answer, so status cannot go with it"
-    if "body" in given and "expiry" in given:
-        yield "body and expiry both replace parts of the answer: give one of them"
+    yield from _of_no_answer(given.keys(), faults)
+    yield from _of_the_good_answer(given, ", ".join(sorted(faults & _FLAWS)))
     if "status" in given and given.get("body", Body.EMPTY) not in _WHOLE_BODIES:
         yield "with a status, body is html or empty: the others are made of the good answer"
     if "retry_after" in given and "status" not in given:
@@ -118,6 +145,21 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
         yield "retry_after_as needs retry_after"
     if "work" in given and "status" not in given and given.get("body") not in _WHOLE_BODIES:
         yield "work needs a status, or the body html or empty: any other answer is that of the work"
+
+
+def _of_no_answer(given: AbstractSet[str], faults: AbstractSet[str]) -> Iterator[str]:
+    useless = ", ".join(sorted(faults & {"status", "body", "drip", "work", *_FLAWS, *_EDGE}))
+    if "drop" in given and useless:
+        yield f"drop leaves no answer, so {useless} cannot go with it"
+
+
+def _of_the_good_answer(given: Mapping[str, Any], flaws: str) -> Iterator[str]:
+    if "status" in given and flaws:
+        yield f"{flaws} changes the good answer, so status cannot go with it"
+    if "body" in given and flaws:
+        yield f"body and {flaws} both replace parts of the answer: give one of them"
+    if "encoding" in given and given.get("body") is Body.TRUNCATED:
+        yield "encoding changes the length, so the body cannot be truncated"
 
 
 def read_knobs(given: object) -> Change:

@@ -1,11 +1,12 @@
-"""What Canvas answers with: signed access tokens and times of seven fractional digits."""
+"""What Canvas answers with: signed access tokens, and times in the vendor's form or others."""
 
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 
 PREFIX = "Bearer "
 ISSUER = "http://canvastest.connectmyapps.com"
@@ -29,21 +30,36 @@ class Answer:
     refresh_token: str = field(repr=False)
     refresh_expires: float
 
-    def document(self) -> dict[str, str]:
-        """Return the four fields of the JSON object, in the vendor's order."""
+    def document(self, form: Callable[[float], str] | None = None) -> dict[str, str]:
+        """Return the four fields of the JSON object, in the vendor's order.
+
+        ``form`` writes the expiries, as :func:`timestamp` by default.
+        """
+        form = form or timestamp
         return {
             "access_token": PREFIX + self.access_token,
-            "accessTokenExpiresDateTime": timestamp(self.access_expires),
+            "accessTokenExpiresDateTime": form(self.access_expires),
             "refresh_token": self.refresh_token,
-            "refreshTokenExpiresDateTime": timestamp(self.refresh_expires),
+            "refreshTokenExpiresDateTime": form(self.refresh_expires),
         }
 
 
-def timestamp(seconds: float) -> str:
-    """Return Unix ``seconds`` as ISO 8601 with seven fractional digits and the offset of UTC."""
-    whole, fraction = divmod(round(seconds * _TICKS), _TICKS)
-    day = datetime.fromtimestamp(whole, UTC)
-    return f"{day:%Y-%m-%dT%H:%M:%S}.{fraction:07d}+00:00"
+class Utc(StrEnum):
+    """How an instant says that it is in UTC."""
+
+    OFFSET = "offset"
+    Z = "z"
+
+
+def timestamp(
+    seconds: float, *, digits: int = 7, drop_zeros: bool = False, utc: Utc = Utc.OFFSET
+) -> str:
+    """Return Unix ``seconds`` as ISO 8601, cut to ``digits`` fractional digits."""
+    whole, ticks = divmod(round(seconds * _TICKS), _TICKS)
+    fraction = f"{ticks:07d}00"[:digits]
+    fraction = fraction.rstrip("0") if drop_zeros else fraction
+    day = f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}"
+    return f"{day}{fraction and '.'}{fraction}{'Z' if utc is Utc.Z else '+00:00'}"
 
 
 def whole_seconds(seconds: float) -> int:

@@ -1,6 +1,9 @@
 """Canvas's two calls over HTTP, as documented, and with every fault that needs no real socket."""
 
+import gzip
 import json
+import zlib
+from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -255,6 +258,122 @@ def test_the_expiry_may_be_past(client: FlaskClient, controls: Controls, canvas:
     assert payload(jwt)["exp"] < NOW
     assert not canvas.whoami(jwt)
     assert refresh(client, pair["refresh_token"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("knobs", "field", "value"),
+    [
+        ({"expiry": "null"}, "accessTokenExpiresDateTime", None),
+        ({"expiry": "no_offset"}, "accessTokenExpiresDateTime", "2022-04-27T14:16:20.9458103"),
+        ({"refresh_token": "missing"}, "refresh_token", ...),
+        ({"refresh_token": "null"}, "refresh_token", None),
+        ({"refresh_token": "empty"}, "refresh_token", ""),
+        ({"refresh_expiry": "missing"}, "refreshTokenExpiresDateTime", ...),
+        ({"refresh_expiry": "null"}, "refreshTokenExpiresDateTime", None),
+        ({"refresh_expiry": "no_offset"}, "refreshTokenExpiresDateTime", "2022-04-28T14:01:21"),
+        ({"refresh_expiry": "past"}, "refreshTokenExpiresDateTime", "1970-01-01T00:00:00"),
+    ],
+)
+def test_one_field_may_be_flawed(
+    client: FlaskClient, controls: Controls, knobs: dict[str, Any], field: str, value: object
+) -> None:
+    """The others are good, and so is the token that Canvas itself knows."""
+    controls.turn({"fraction_digits": 0, "utc_as": "z", **knobs})
+    pair = document(authenticate(client))
+    if isinstance(value, str) and value:
+        assert pair[field].removesuffix("+00:00").split(".")[0] == value.split(".")[0]
+    else:
+        assert pair.get(field, ...) == value
+    assert pair["access_token"].startswith("Bearer ey")
+    assert len(pair) == (3 if value is ... else 4)
+
+
+def test_the_prefix_may_be_missing(client: FlaskClient, controls: Controls, canvas: Canvas) -> None:
+    """The bare JWT is the token."""
+    controls.turn({"prefix": False})
+    assert canvas.whoami(document(authenticate(client))["access_token"])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "decode"),
+    [
+        ("gzip", "gzip", gzip.decompress),
+        ("deflate", "deflate", zlib.decompress),
+        ("raw_deflate", "deflate", lambda body: zlib.decompress(body, -zlib.MAX_WBITS)),
+        ("unknown", "x-unknown", bytes),
+    ],
+)
+def test_a_body_may_be_encoded(
+    client: FlaskClient,
+    controls: Controls,
+    encoding: str,
+    name: str,
+    decode: Callable[[bytes], bytes],
+) -> None:
+    """Though nobody asked for it."""
+    controls.turn({"encoding": encoding})
+    answer = authenticate(client)
+    assert answer.headers["Content-Encoding"] == name
+    assert len(json.loads(decode(answer.get_data()))) == 4
+
+
+def test_an_answer_may_have_many_headers(client: FlaskClient, controls: Controls) -> None:
+    """As behind several edges."""
+    controls.turn({"headers": 150})
+    assert len(authenticate(client).headers) > 150
+
+
+class TestCache:
+    """A shared cache before Canvas."""
+
+    def test_it_gives_an_answer_again(
+        self, client: FlaskClient, controls: Controls, clock: FakeClock
+    ) -> None:
+        """With the old date, and its age; then Canvas is asked anew."""
+        controls.turn({"cache": 60})
+        first = authenticate(client)
+        clock.advance(59)
+        again = authenticate(client)
+        assert again.get_data() == first.get_data()
+        assert again.headers["Date"] == first.headers["Date"]
+        assert (first.headers.get("Age"), again.headers["Age"]) == (None, "59")
+        clock.advance(1)
+        assert authenticate(client).get_data() != first.get_data()
+
+    def test_it_may_hide_the_age(
+        self, client: FlaskClient, controls: Controls, clock: FakeClock
+    ) -> None:
+        """The answer looks like a new one of a Canvas whose clock is behind."""
+        controls.turn({"cache": 60, "cache_tells_age": False})
+        first = authenticate(client)
+        clock.advance(59)
+        again = authenticate(client)
+        assert again.get_data() == first.get_data()
+        assert "Age" not in again.headers
+
+    @pytest.mark.parametrize("obeys", [True, False])
+    def test_it_obeys_the_request_or_not(
+        self, client: FlaskClient, controls: Controls, obeys: bool
+    ) -> None:
+        """One that asks for an answer of Canvas itself."""
+        controls.turn({"cache": 60, "cache_obeys": obeys})
+        first = authenticate(client)
+        asked = {**headers(), "Cache-Control": "max-age=0, No-Store"}
+        again = client.get("/api/Authenticate", headers=asked)
+        assert (again.get_data() != first.get_data()) is obeys
+
+    def test_it_keeps_organizations_apart(self, client: FlaskClient, controls: Controls) -> None:
+        """Their keys are part of what is asked."""
+        controls.turn({"cache": 60})
+        assert authenticate(client).get_data() != authenticate(client, GLOBEX).get_data()
+
+    def test_a_reset_empties_it(self, client: FlaskClient, controls: Controls) -> None:
+        """As it puts everything back."""
+        controls.turn({"cache": 60})
+        first = authenticate(client)
+        controls.reset()
+        controls.turn({"cache": 60})
+        assert authenticate(client).get_data() != first.get_data()
 
 
 def test_a_body_fault_does_not_hide_a_refusal(client: FlaskClient, controls: Controls) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from broker.cli.emulator import emulator
 from broker.emulator.app import create_emulator
-from broker.emulator.faults import Body, Calls, Drop, Expiry, Hold, RetryAfter
-from broker.emulator.knobs import STATUSES, Knobs, read_knobs
+from broker.emulator.edge import Encoding
+from broker.emulator.faults import Absence, Body, Calls, Drop, Expiry, Hold, RetryAfter
+from broker.emulator.knobs import INTERIM, STATUSES, Knobs, read_knobs
+from broker.emulator.minting import Utc
 from tests.emulator.support import make_canvas
 
 PAGE = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text(encoding="utf-8")
@@ -22,7 +24,13 @@ def test_every_knob_is_described(knob: str) -> None:
     assert f"`{knob}`" in PAGE
 
 
-@pytest.mark.parametrize("choices", [Body, Calls, Drop, Expiry, Hold, RetryAfter, STATUSES])
+@pytest.mark.parametrize(
+    "choices",
+    [
+        *[Absence, Body, Calls, Drop, Encoding, Expiry, Hold, RetryAfter, Utc],
+        *[INTERIM, STATUSES],
+    ],
+)
 def test_every_choice_is_described(choices: list[object]) -> None:
     """By its value."""
     assert all(f"`{choice}`" in PAGE for choice in choices)

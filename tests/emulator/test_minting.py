@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from broker.emulator.minting import Answer, sign, timestamp, whole_seconds
+from broker.emulator.minting import Answer, Utc, sign, timestamp, whole_seconds
 from tests.emulator.support import NOW
 
 
@@ -25,6 +25,25 @@ def test_a_time_has_seven_fractional_digits_and_an_offset(seconds: float, shown:
     assert timestamp(seconds)[:26] == shown[:26]
     assert len(timestamp(seconds)) == len(shown)
     assert timestamp(seconds).endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "digits", "drop_zeros", "utc", "shown"),
+    [
+        (NOW, 0, False, Utc.OFFSET, "2022-04-27T14:01:21+00:00"),
+        (NOW, 3, False, Utc.Z, "2022-04-27T14:01:21.945Z"),
+        (1651068081.25, 9, False, Utc.Z, "2022-04-27T14:01:21.250000000Z"),
+        (1651068081.25, 9, True, Utc.OFFSET, "2022-04-27T14:01:21.25+00:00"),
+        (1651068081.5, 7, True, Utc.Z, "2022-04-27T14:01:21.5Z"),
+        (1651068081.0, 7, True, Utc.OFFSET, "2022-04-27T14:01:21+00:00"),
+        (1651068081.99999999, 2, False, Utc.Z, "2022-04-27T14:01:22.00Z"),
+    ],
+)
+def test_a_time_may_have_other_forms(
+    seconds: float, digits: int, drop_zeros: bool, utc: Utc, shown: str
+) -> None:
+    """Cut, never rounded up: it is not later than the JWT's own expiry."""
+    assert timestamp(seconds, digits=digits, drop_zeros=drop_zeros, utc=utc) == shown
 
 
 @pytest.mark.parametrize("seconds", [NOW, 1651068081.0, 1651068081.99999999])

@@ -56,6 +56,18 @@ def leave(server: EmulatorServer, path: str = "/api/Authenticate") -> None:
         server.wait_held()
 
 
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_an_interim_answer_may_come_first(server: EmulatorServer, status: int) -> None:
+    """On the same connection, before the answer."""
+    server.fault(interim=status)
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as caller:
+        caller.sendall(b"GET /api/Authenticate HTTP/1.1\r\nHost: x\r\n\r\n")
+        with caller.makefile("rb") as answer:
+            lines = [line.split() for line in answer]
+    starts = [line[1] for line in lines if line and line[0].startswith(b"HTTP/1.")]
+    assert starts == [str(status).encode(), b"401"]
+
+
 def test_it_serves_canvas_and_the_management_path(server: EmulatorServer) -> None:
     """On a free port of loopback, at a base URL that ends as the real one."""
     assert server.url == f"http://127.0.0.1:{server.port}/api"
