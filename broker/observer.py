@@ -5,7 +5,7 @@ from typing import Protocol
 from broker.errors import UpstreamError
 from broker.ports import ReportStatus
 from broker.store_faults import Reason
-from broker.tokens import Kind
+from broker.tokens import Flaw, Kind
 
 
 class Observer(Protocol):
@@ -16,6 +16,9 @@ class Observer(Protocol):
 
     def committed(self, organization: str, generation: int) -> None:
         """Note that a token pair became the record."""
+
+    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
+        """Note a flaw beside a good access token; ``known``: the answer before had it, too."""
 
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Note that an upstream call failed after ``seconds``."""

@@ -1,7 +1,7 @@
 """Tokens, records and the states derived from them: immutable values, no input or output."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, unique
 
 from broker.limits import Limits
 from broker.secret import Secret
@@ -29,6 +29,30 @@ class Kind(StrEnum):
     REFRESH = "refresh"
 
 
+@unique
+class Flaw(StrEnum):
+    """What is wrong with an answer whose access token is good: a fixed, small list."""
+
+    NO_PREFIX = "no_prefix"
+    """The access token came without ``Bearer`` before it."""
+    NO_ACCESS_EXPIRY = "no_access_expiry"
+    """Its expiry is missing or null; the JWT's ``exp`` counts."""
+    BAD_ACCESS_EXPIRY = "bad_access_expiry"
+    """Its expiry is no instant with an offset; the JWT's ``exp`` counts."""
+    NO_REFRESH_TOKEN = "no_refresh_token"  # noqa: S105 - a word, not a token
+    """The refresh token is missing or null."""
+    BAD_REFRESH_TOKEN = "bad_refresh_token"  # noqa: S105 - a word, not a token
+    """The refresh token is nothing that could be presented."""
+    NO_REFRESH_EXPIRY = "no_refresh_expiry"
+    """The refresh token's expiry is missing or null."""
+    BAD_REFRESH_EXPIRY = "bad_refresh_expiry"
+    """The refresh token's expiry is no instant with an offset."""
+    REFRESH_TOKEN_EXPIRED = "refresh_token_expired"  # noqa: S105 - a word, not a token
+    """The refresh token's life was over when it came."""
+    FROM_CACHE = "from_cache"
+    """A cache gave an old answer, and said so by ``Age`` (RFC 9111, section 5.1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
     """A refresh token and its life in seconds, counted from when its request was sent."""
@@ -42,14 +66,17 @@ class TokenPair:
     """What one upstream answer gives; both tokens come from the same answer.
 
     ``lifetime`` counts seconds from ``sent``, the monotonic instant the request was sent.
+    ``refresh`` is None where the answer held no refresh token that can be used; ``flaws`` says
+    why, and what else was wrong with it.
     ``skew`` is the host's clock minus Canvas's in seconds, where the answer showed it.
     """
 
     access_token: Secret
     lifetime: float
-    refresh: RefreshToken
+    refresh: RefreshToken | None
     sent: float
     skew: float | None = None
+    flaws: frozenset[Flaw] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +84,8 @@ class Record:
     """What is stored of a token pair. Times are Unix seconds by Redis's clock.
 
     ``generation`` grows with each commit. The same pair may have been served before its commit
-    landed, under generations from ``provisional`` on.
+    landed, under generations from ``provisional`` on. ``refresh_token`` and its expiry are None
+    together; ``flaws`` are those of the answer that gave the pair.
     """
 
     generation: int
@@ -66,8 +94,14 @@ class Record:
     lifetime: float
     expires_at: float
     margin: float
-    refresh_token: Secret
-    refresh_expires_at: float
+    refresh_token: Secret | None
+    refresh_expires_at: float | None
+    flaws: frozenset[Flaw] = frozenset()
+
+    @property
+    def ends_at(self) -> float:
+        """Return when the last of its tokens expires: usually the refresh token."""
+        return max(self.expires_at, self.refresh_expires_at or self.expires_at)
 
     def names(self, generation: int) -> bool:
         """Tell whether a token served under ``generation`` was this one."""

@@ -13,7 +13,7 @@ from broker import __version__
 from broker.errors import UpstreamError
 from broker.ports import ReportStatus
 from broker.store_faults import Reason
-from broker.tokens import Kind
+from broker.tokens import Flaw, Kind
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -88,6 +88,9 @@ class Spans:
 
     def committed(self, organization: str, generation: int) -> None:
         """Make none: it belongs to the upstream call."""
+
+    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
+        """Make none: it is logged and counted."""
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Make none: the request has one."""

@@ -14,7 +14,7 @@ from broker.errors import UpstreamError
 from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.store_faults import Reason
-from broker.tokens import Kind, RefreshToken, TokenPair
+from broker.tokens import Flaw, Kind, RefreshToken, TokenPair
 
 START = 1_800_000_000.0
 
@@ -119,7 +119,10 @@ class _Impatient(threading.Event):
 
 @dataclass
 class FakeCanvas:
-    """Answers with tokens that count its good answers, or with the errors that a test queued."""
+    """Answers with tokens that count its good answers, or with the errors that a test queued.
+
+    With ``repeats`` a good answer is the last one once more, as if it were new.
+    """
 
     clock: FakeClock
     lifetime: float = 600.0
@@ -130,6 +133,9 @@ class FakeCanvas:
     presented: list[str] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
     before_answer: Callable[[], object] = lambda: None
+    gives_refresh_tokens: bool = True
+    repeats: bool = False
+    flaws: frozenset[Flaw] = frozenset()
     answers: int = 0
 
     def authenticate(self, credentials: Credentials) -> TokenPair:
@@ -151,9 +157,11 @@ class FakeCanvas:
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
-        self.answers += 1
-        refresh = RefreshToken(Secret(f"refresh-{self.answers}"), self.refresh_lifetime)
-        return TokenPair(Secret(f"access-{self.answers}"), self.lifetime, refresh, sent)
+        self.answers += not self.repeats
+        access, refresh = Secret(f"access-{self.answers}"), None
+        if self.gives_refresh_tokens:
+            refresh = RefreshToken(Secret(f"refresh-{self.answers}"), self.refresh_lifetime)
+        return TokenPair(access, self.lifetime, refresh, sent, flaws=self.flaws)
 
 
 @dataclass
@@ -169,6 +177,11 @@ class Notes:
     def committed(self, organization: str, generation: int) -> None:
         """Remember it."""
         self.lines.append(f"{organization} committed")
+
+    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
+        """Remember it, but not how often it came again."""
+        if not known:
+            self.lines.append(f"{organization} flawed {flaw}")
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Remember it."""

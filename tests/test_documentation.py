@@ -19,6 +19,7 @@ from broker.audit.entry import AuditEntry
 from broker.cli import main
 from broker.kubernetes.failure import KeysFailure
 from broker.settings import load, load_inputs
+from broker.tokens import Flaw
 from broker.upstream.kinds import FailureKind
 from broker.web import examples
 from broker.web.app import create_app
@@ -38,7 +39,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 ENDPOINT = re.compile(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`\s?]*)`")
-POLICY_KINDS = {"lease_too_short", "short_life", "superseded", "crashed"}
+POLICY_KINDS = {"lease_too_short", "repeated_token", "short_life", "superseded", "crashed"}
 NOT_OURS = re.compile(r"\w+ /(?:_emulator|api)")
 NOT_ENDPOINTS = {"HEAD", "OPTIONS"}
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
@@ -222,6 +223,12 @@ def test_every_kind_of_failure_is_documented() -> None:
     assert documented == set(FailureKind) | POLICY_KINDS
     policy = "".join(path.read_text("utf-8") for path in (ROOT / "broker/policy").glob("*.py"))
     assert all(f'"{kind}"' in policy for kind in POLICY_KINDS)
+
+
+def test_every_kind_of_flaw_is_documented() -> None:
+    """And none that there is not."""
+    table = rows(section("docs/operations.md", "### Kinds of flaw"))
+    assert {name for row in table for name in re.findall(r"`(\w+)`", row[0])} == set(Flaw)
 
 
 def test_every_command_is_documented_with_its_options() -> None:

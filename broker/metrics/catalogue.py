@@ -87,6 +87,15 @@ CATALOGUE: tuple[Metric, ...] = (
         _UPSTREAM,
     ),
     Metric(
+        "broker_upstream_flaws_total",
+        Type.COUNTER,
+        "Answers of Canvas whose access token is good and something beside it is not; `flaw` is "
+        "`no_prefix`, `no_access_expiry`, `bad_access_expiry`, `no_refresh_token`, "
+        "`bad_refresh_token`, `no_refresh_expiry`, `bad_refresh_expiry`, `refresh_token_expired` "
+        "or `from_cache`",
+        ("flaw",),
+    ),
+    Metric(
         "broker_lease_wait_seconds",
         Type.HISTOGRAM,
         "Time that a request waited for a refresh in flight",

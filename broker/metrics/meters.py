@@ -30,6 +30,7 @@ class Meters:
             "broker_refreshes_total", self._directory, strict=strict
         )
         self._upstream = histograms("broker_upstream_seconds", registry, strict=strict)
+        self._flaws = counters("broker_upstream_flaws_total", registry, strict=strict)
         self._waits = histograms("broker_lease_wait_seconds", registry, strict=strict).of()
         self._reports = counters("broker_rejection_reports_total", registry, strict=strict)
         self._redis_errors = counters("broker_redis_errors_total", registry, strict=strict)
@@ -55,6 +56,10 @@ class Meters:
         """Count an upstream call that ended after ``seconds``."""
         self._refreshes.count(organization, kind, outcome)
         self._upstream.of(kind).observe(seconds)
+
+    def flawed(self, flaw: str) -> None:
+        """Count an answer of Canvas with this flaw beside its good access token."""
+        self._flaws.of(flaw).inc()
 
     def waited(self, seconds: float) -> None:
         """Note that a request waited for a refresh in flight."""

@@ -8,7 +8,7 @@ from broker.policy.answers import Hindrance
 from broker.policy.history import SUCCESS
 from broker.ports import ReportStatus
 from broker.store_faults import StoreFault
-from broker.tokens import Kind, State
+from broker.tokens import Flaw, Kind, State
 
 OTHER = "other"
 """Stands for a word that nobody declared: a defect, that must not cost a caller the answer."""
@@ -47,6 +47,7 @@ SERIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "broker_degraded_answers_total": tuple((reason,) for reason in Hindrance),
     "broker_refreshes_total": tuple(product(Kind, (SUCCESS, *FailureClass))),
     "broker_upstream_seconds": tuple((kind,) for kind in Kind),
+    "broker_upstream_flaws_total": tuple((flaw,) for flaw in Flaw),
     "broker_rejection_reports_total": tuple((status,) for status in ReportStatus),
     "broker_redis_errors_total": tuple((fault,) for fault in StoreFault),
     "broker_reloads_total": tuple(product(FILES, ("success", "refused"))),

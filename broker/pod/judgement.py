@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from broker.policy.answers import OrganizationHealth
 from broker.store_faults import read_reason
-from broker.tokens import State
+from broker.tokens import Flaw, State
 
 LARGEST_SKEW = 30.0
 """Seconds between this host's clock and Canvas's from which on health warns."""
@@ -50,6 +50,8 @@ _ADVICE = {
     "protocol": _REACH,
     "oversize": "check BROKER_CANVAS_URL, and what answers there",
     "unreadable": "check BROKER_CANVAS_URL, and what answers there",
+    "encoding": "look what compresses the answers between here and Canvas, and how",
+    "repeated_token": "a cache gives old answers of Canvas, let it pass over BROKER_CANVAS_URL",
     "superseded": "another worker was quicker, or Redis lost the record",
     "crashed": "this is a defect of the broker, report it with its lines in the log",
 }
@@ -118,4 +120,17 @@ def _blemish(health: OrganizationHealth) -> str | None:
             f"A new token has been due for {health.overdue:.0f} s: look in the log for what keeps "
             "the refresher, and restart the pod if this stays."
         )
+    if health.flaws:
+        return _flawed(health.flaws)
     return None
+
+
+def _flawed(flaws: tuple[str, ...]) -> str:
+    if Flaw.FROM_CACHE in flaws:
+        found, advice = "came from a cache", "let what stands before Canvas cache none of it"
+    else:
+        found, advice = "is not as documented", "tell Canvas's vendor"
+    return (
+        f"The answer with the last token {found} ({', '.join(flaws)}), the token itself was good: "
+        f"{advice}."
+    )

@@ -74,6 +74,7 @@ class OrganizationHealth:
     refresh_lifetime: float | None = None
     in_use: bool = False
     overdue: float = 0.0
+    flaws: tuple[str, ...] = ()
     recent: tuple[Event, ...] = ()
 
     @property
@@ -182,6 +183,7 @@ def health_of(
         skew=None if skew is None else skew.now(host),
         in_use=in_use,
         overdue=overdue(organization, now) if in_use else 0.0,
+        flaws=tuple(sorted(copy.record.flaws)) if copy else (),
         recent=tuple(organization.history.recent(now)),
     )
 
@@ -200,12 +202,13 @@ def _times_of(copy: Copy | None, now: float) -> dict[str, float | None]:
         names = ("expires_in", "refresh_expires_in", "last_refresh", "lifetime", "margin")
         return dict.fromkeys((*names, "refresh_lifetime"))
     record, expires_in = copy.record, copy.remaining(now)
-    beyond = record.refresh_expires_at - record.expires_at
+    refresh = record.refresh_expires_at
+    beyond = None if refresh is None else refresh - record.expires_at
     return {
         "expires_in": expires_in,
-        "refresh_expires_in": expires_in + beyond,
+        "refresh_expires_in": None if beyond is None else expires_in + beyond,
         "last_refresh": now - copy.minted,
         "lifetime": record.lifetime,
         "margin": record.margin,
-        "refresh_lifetime": record.lifetime + beyond,
+        "refresh_lifetime": None if beyond is None else record.lifetime + beyond,
     }

@@ -231,4 +231,5 @@ def wish(snapshot: Snapshot, copy: Copy | None) -> Slot:
     record = copy.record if snapshot.unchanged and copy else snapshot.record
     if record is None or snapshot.presented or snapshot.foreign:
         return Slot.NONE
-    return Slot.OWN if record.refresh_expires_at > soon else Slot.NONE
+    expires_at = record.refresh_expires_at
+    return Slot.NONE if expires_at is None or expires_at <= soon else Slot.OWN

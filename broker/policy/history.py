@@ -8,7 +8,7 @@ from math import isnan, nan
 from typing import TYPE_CHECKING, TypeAlias
 
 from broker.errors import UpstreamError
-from broker.tokens import Kind
+from broker.tokens import Flaw, Kind
 
 if TYPE_CHECKING:
     from broker.errors import FailureClass
@@ -42,15 +42,21 @@ class History:
     Kept as numbers and shared words: events would be three kilobytes for each organization.
     """
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_flaws", "_seen")
 
     def __init__(self) -> None:
         # Instant and length of each in turn, and what it was; replaced together.
         self._seen: tuple[array[float], tuple[_What, ...]] = array("d"), ()
+        self._flaws: frozenset[Flaw] = frozenset()
 
     def succeeded(self, at: float, kind: Kind, seconds: float) -> None:
         """Note that Canvas gave a token pair here."""
         self._remember(at, seconds, _what(kind, SUCCESS, None))
+
+    def flawed(self, flaws: frozenset[Flaw]) -> frozenset[Flaw]:
+        """Note the flaws of an answer that Canvas gave here; return those of the one before."""
+        before, self._flaws = self._flaws, flaws
+        return before
 
     def failed(self, at: float, kind: Kind, seconds: float, error: UpstreamError) -> None:
         """Note a failed upstream call."""

@@ -15,7 +15,7 @@ from broker.policy.lease import Lease, Tools, backoff_delay, latch_delay
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy, Pause, Skew, Unlanded
 from broker.ports import Failure, GrantStatus, Slot
-from broker.tokens import Kind, Record, RefreshToken, Spare, State, TokenPair, draw_margin
+from broker.tokens import Flaw, Kind, Record, RefreshToken, Spare, State, TokenPair, draw_margin
 
 _MARGIN_SPREAD = 0.1
 _MICROSECONDS = 1_000_000
@@ -45,14 +45,18 @@ class Holder:
             self._fail(error)
             return
         if pair is not None:
-            self._note_success()
+            self._note_success(pair.flaws)
             self._commit(pair)
 
-    def _note_success(self) -> None:
+    def _note_success(self, flaws: frozenset[Flaw]) -> None:
         now, kind = self.tools.clock.monotonic(), self.lease.kind
         seconds, name = now - self.lease.called, self.organization.name
         self.organization.history.succeeded(now, kind, seconds)
         self.events.append(partial(self.tools.observer.redeemed, name, kind, seconds))
+        copy, known = self.organization.copy, self.organization.history.flawed(flaws)
+        known = known | copy.record.flaws if copy else known
+        flawed = self.tools.observer.flawed
+        self.events.extend(partial(flawed, name, one, known=one in known) for one in sorted(flaws))
 
     def _note_failure(self, error: UpstreamError) -> None:
         now, kind = self.tools.clock.monotonic(), self.lease.kind
@@ -114,15 +118,18 @@ class Holder:
         clock = self.tools.clock
         if pair.skew is not None:
             self.organization.skew = Skew(pair.skew, clock.wall() - clock.monotonic())
-        short = self._short_life(pair)
-        if short is not None:
-            self._pause(short)
+        pair = self._without_extension(pair)
+        setback = self._setback(pair)
+        if setback is not None:
+            self._pause(setback)
             if self._has_better(pair):
-                self._keep_spare(pair.refresh, pair.sent, short)
+                # Together with an access token that was seen before it may have been presented.
+                token = None if self._is_held(pair) else pair.refresh
+                self._keep_refresh_token(token, pair.sent, setback)
                 return
         expires = pair.sent + pair.lifetime
         copy = Copy(self._record(pair), self.binding.version, expires, pair.sent)
-        unlanded = Unlanded(self.binding, self.lease.attempt, self.lease.expected, copy, short)
+        unlanded = Unlanded(self.binding, self.lease.attempt, self.lease.expected, copy, setback)
         try:
             commitment = unlanded.commit()
         except StoreUnavailableError:
@@ -134,7 +141,7 @@ class Holder:
         record = replace(copy.record, generation=commitment.generation)
         if self.organization.install(replace(copy, record=record)):
             now = self.tools.clock.monotonic()
-            self.organization.note_refresh(self.binding, now, paused=short is not None)
+            self.organization.note_refresh(self.binding, now, paused=setback is not None)
         name, generation = self.organization.name, record.generation
         self.events.append(partial(self.tools.observer.committed, name, generation))
 
@@ -145,23 +152,50 @@ class Holder:
         failure = self._failure(error.kind, error.retry_after, latched=refused)
         self._pause(failure)
         if isinstance(error, UnusableTokenError):
-            self._keep_spare(error.spare, lease.granted, failure)
+            self._keep_refresh_token(error.spare, lease.granted, failure)
             return
         definite = error.failure is FailureClass.DEFINITE and lease.kind is Kind.REFRESH
         self.binding.store.fail(lease.attempt, lease.expected, failure, clear_mark=definite)
 
-    def _keep_spare(self, token: RefreshToken, sent: float, failure: Failure) -> None:
+    def _keep_refresh_token(
+        self, token: RefreshToken | None, sent: float, failure: Failure
+    ) -> None:
+        attempt, expected, store = self.lease.attempt, self.lease.expected, self.binding.store
+        if token is None:
+            store.fail(attempt, expected, failure, clear_mark=False)
+            return
         spare = Spare(token.value, self.lease.redis_time(sent) + token.lifetime)
-        self.binding.store.commit_spare(self.lease.attempt, self.lease.expected, spare, failure)
+        store.commit_spare(attempt, expected, spare, failure)
 
-    def _short_life(self, pair: TokenPair) -> Failure | None:
-        if pair.lifetime >= self.tools.limits.short_life:
-            return None
-        return self._failure("short_life", None, latched=False)
+    def _without_extension(self, pair: TokenPair) -> TokenPair:
+        """Return ``pair`` as it is, or if its access token is held already, with that one's end.
+
+        Some cache may have answered, with an old ``Date``: the life that it tells is over earlier.
+        """
+        copy = self.organization.copy
+        if copy is None or not _is_same(copy, pair):
+            return pair
+        return replace(pair, lifetime=min(pair.lifetime, copy.expires - pair.sent))
+
+    def _setback(self, pair: TokenPair) -> Failure | None:
+        """Return what is left behind by an answer that makes another one due at once."""
+        if self._is_held(pair):
+            return self._failure("repeated_token", None, latched=False)
+        if pair.lifetime < self.tools.limits.short_life:
+            return self._failure("short_life", None, latched=False)
+        return None
+
+    def _is_held(self, pair: TokenPair) -> bool:
+        """Tell whether its access token is the one that is served already, by these credentials."""
+        copy = self.organization.copy
+        return copy is not None and copy.version == self.binding.version and _is_same(copy, pair)
 
     def _has_better(self, pair: TokenPair) -> bool:
+        """Tell whether the token of ``pair`` is not worth serving, beside what is served."""
         copy = self.organization.copy
-        if copy is None or copy.record.generation == self.organization.refused_generation:
+        if copy is None or self._is_held(pair):
+            return copy is not None
+        if copy.record.generation == self.organization.refused_generation:
             return False
         return copy.expires >= pair.sent + pair.lifetime
 
@@ -190,7 +224,7 @@ class Holder:
 
     def _record(self, pair: TokenPair) -> Record:
         """Return the record of ``pair``; its provisional generation is above all served here."""
-        sent_at = self.lease.redis_time(pair.sent)
+        sent_at, refresh = self.lease.redis_time(pair.sent), pair.refresh
         served = self.organization.copy
         least = max(self.lease.expected, served.record.generation if served else 0) + 1
         provisional = max(least, int(sent_at * _MICROSECONDS))
@@ -202,6 +236,11 @@ class Holder:
             lifetime=pair.lifetime,
             expires_at=sent_at + pair.lifetime,
             margin=draw_margin(pair.lifetime, spread, self.tools.limits),
-            refresh_token=pair.refresh.value,
-            refresh_expires_at=sent_at + pair.refresh.lifetime,
+            refresh_token=refresh.value if refresh else None,
+            refresh_expires_at=sent_at + refresh.lifetime if refresh else None,
+            flaws=pair.flaws,
         )
+
+
+def _is_same(copy: Copy, pair: TokenPair) -> bool:
+    return copy.record.access_token == pair.access_token

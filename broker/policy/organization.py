@@ -232,8 +232,9 @@ class Organization:
         if copy.remaining(now) <= self._limits.dead:
             return None
         expires_at = snapshot.now + copy.remaining(now)
-        moved = expires_at - copy.record.expires_at
-        refresh_expires_at = copy.record.refresh_expires_at + moved
+        refresh_expires_at = copy.record.refresh_expires_at
+        if refresh_expires_at is not None:
+            refresh_expires_at += expires_at - copy.record.expires_at
         return replace(copy.record, expires_at=expires_at, refresh_expires_at=refresh_expires_at)
 
     def _outrun(self, binding: Binding, snapshot: Snapshot, copy: Copy) -> Record | None:

@@ -5,22 +5,26 @@ from typing import Any
 from broker.ports import Backoff, Snapshot
 from broker.secret import Secret
 from broker.store.seal import Seal, UnsealError
-from broker.tokens import Record, Spare
+from broker.tokens import Flaw, Record, Spare
 
 MICROSECONDS = 1_000_000
 _RECORD, _SPARE = "record", "spare"
 _YES = "1"
 _LAST_WORD = 10
 """The place of the word that may be empty, in an answer."""
-_TIMES = ("lifetime", "expires_at", "margin", "refresh_expires_at")
+_TIMES = ("lifetime", "expires_at", "margin")
+_NO_TOKEN = Secret("")
 
 
 def seal_record(seal: Seal, record: Record) -> bytes:
     """Return the record sealed; its generation stays outside, Redis gives it."""
-    content: dict[str, Secret | float] = {name: getattr(record, name) for name in _TIMES}
+    content: dict[str, Any] = {name: getattr(record, name) for name in _TIMES}
     content["provisional"] = record.provisional
     content["access_token"] = record.access_token
-    content["refresh_token"] = record.refresh_token
+    # A worker of an older version wants both, and takes these for a token whose life is over.
+    content["refresh_token"] = record.refresh_token or _NO_TOKEN
+    content["refresh_expires_at"] = record.refresh_expires_at or record.expires_at - record.lifetime
+    content["flaws"] = sorted(record.flaws)
     return seal.close(_RECORD, content)
 
 
@@ -32,7 +36,11 @@ def open_record(seal: Seal, generation: int, sealed: bytes) -> Record | None:
             generation=generation,
             provisional=int(content["provisional"]),
             access_token=content["access_token"],
-            refresh_token=content["refresh_token"],
+            refresh_token=content["refresh_token"] or None,
+            refresh_expires_at=(
+                float(content["refresh_expires_at"]) if content["refresh_token"] else None
+            ),
+            flaws=frozenset(flaw for flaw in Flaw if flaw in content.get("flaws", ())),
             **{name: float(content[name]) for name in _TIMES},
         )
     except (UnsealError, KeyError, TypeError, ValueError):

@@ -213,7 +213,7 @@ class MemoryRecordStore:
         shelf.forget_record()
         shelf.generation, shelf.attempt, shelf.record = record.generation, attempt, record
         shelf.server = self._server.name
-        self._keep_until(max(record.expires_at, record.refresh_expires_at))
+        self._keep_until(record.ends_at)
 
     def _keep_until(self, expires_at: float) -> None:
         shelf = self.shelf

@@ -84,7 +84,7 @@ class RedisRecordStore:
             expected,
             record.provisional,
             seal_record(self._seal, record),
-            _microseconds(_ends(record)),
+            _microseconds(record.ends_at),
             _milliseconds(failure.delay) if failure else 0,
             failure.kind if failure else "",
         )
@@ -142,7 +142,7 @@ class RedisRecordStore:
             self.keys,
             record.generation,
             seal_record(self._seal, record),
-            _microseconds(_ends(record)),
+            _microseconds(record.ends_at),
             _milliseconds(self._limits.lease),
         )
 
@@ -225,11 +225,6 @@ class RedisRecordStores:
 
 def _fail(error: StoreUnavailableError) -> NoReturn:
     raise error
-
-
-def _ends(record: Record) -> float:
-    """Return when the last of its tokens expires: usually the refresh token."""
-    return max(record.expires_at, record.refresh_expires_at)
 
 
 def _microseconds(seconds: float) -> int:

@@ -23,12 +23,13 @@ class Answer:
     """One answer, read to its end; it holds tokens, so its representation tells nothing.
 
     ``sent`` is the monotonic instant just before sending, ``arrived`` the host's Unix seconds
-    when the headers came. A header that came more than once is None. The body is read for 200
-    only.
+    when the headers came. ``age`` is for how many seconds a cache kept it. The body is read for
+    200 and 203 only.
     """
 
     status: int
     date: str | None
+    age: int = 0
     retry_after: str | None
     body: bytes
     sent: float
@@ -38,12 +39,13 @@ class Answer:
 def refusal(answer: Answer, kind: Kind, retry_after_max: float) -> UpstreamError | None:
     """Return the error that the status of an answer to a ``kind`` call means; None for 200.
 
+    And for 203, which is a 200 that some proxy has changed (RFC 9110, section 15.3.4).
     A 404 to an authenticate is ambiguous: Canvas documents none, so it says nothing of the keys;
     most likely the base URL is wrong.
     """
     pause = _retry_after(answer, retry_after_max)
     match answer.status, kind:
-        case HTTPStatus.OK, _:
+        case HTTPStatus.OK | HTTPStatus.NON_AUTHORITATIVE_INFORMATION, _:
             return None
         case HTTPStatus.UNAUTHORIZED, _:
             return KeysRejectedError(FailureKind.KEYS_REJECTED)

@@ -2,7 +2,6 @@
 
 from urllib.parse import quote
 
-from broker import __version__
 from broker.clock import Clock
 from broker.credentials import Credentials
 from broker.errors import AmbiguousError, UpstreamError
@@ -79,8 +78,5 @@ def _request(path: str, credentials: Credentials) -> Request:
         "Content-Type": "application/json",
         "Consumer": credentials.consumer.reveal(),
         "SecretKey": credentials.secret_key.reveal(),
-        "Accept-Encoding": "identity",
-        "Connection": "close",
-        "User-Agent": f"canvas-token-broker/{__version__}",
     }
     return Request(path, headers)

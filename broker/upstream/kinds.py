@@ -41,7 +41,9 @@ class FailureKind(StrEnum):
     TRUNCATED = "truncated"
     """The body ended before its announced length."""
     OVERSIZE = "oversize"
-    """The body is longer than allowed."""
+    """The body, also when it is decoded, or the head is longer than allowed."""
+    ENCODING = "encoding"
+    """The body's encoding is not known here, or is not what it is said to be."""
     PROTOCOL = "protocol"
     """What came back is not HTTP."""
 
@@ -49,7 +51,7 @@ class FailureKind(StrEnum):
     UNREADABLE = "unreadable"
     """The body is not JSON."""
     BAD_ANSWER = "bad_answer"
-    """JSON without a usable refresh token, or with nothing usable at all."""
+    """JSON with nothing usable in it."""
     NO_CLOCK = "no_clock"
     """Neither ``Date`` nor ``iat``: how long the tokens live cannot be known."""
     STATUS_404 = "status_404"
@@ -69,7 +71,7 @@ class FailureKind(StrEnum):
 
     # Ambiguous, with a refresh token that is good.
     BAD_ACCESS_TOKEN = "bad_access_token"  # noqa: S105 - a word, not a token
-    """The access token or its expiry is missing or malformed."""
+    """The access token is missing or malformed, or its expiry cannot be known."""
     EXPIRED_ON_ARRIVAL = "expired_on_arrival"
     """The access token's life was over when it came."""
 

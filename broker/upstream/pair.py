@@ -2,7 +2,7 @@
 
 from broker.errors import AmbiguousError, UnusableTokenError, UpstreamError
 from broker.secret import Secret
-from broker.tokens import RefreshToken, TokenPair
+from broker.tokens import Flaw, RefreshToken, TokenPair
 from broker.upstream.answer import Answer
 from broker.upstream.kinds import FailureKind
 from broker.upstream.lifetime import (
@@ -17,7 +17,10 @@ from broker.upstream.schema import Fields, read_fields
 
 
 def read_pair(answer: Answer) -> TokenPair | UpstreamError:
-    """Return both tokens with their lives in seconds from ``answer.sent``.
+    """Return the tokens with their lives in seconds from ``answer.sent``.
+
+    The refresh token is left out where it cannot be used. What came from a cache may have come to
+    others as well, so its refresh token counts as presented.
 
     Or AmbiguousError for an answer that gives nothing to keep, UnusableTokenError for one whose
     refresh token can be kept.
@@ -27,31 +30,39 @@ def read_pair(answer: Answer) -> TokenPair | UpstreamError:
         return AmbiguousError(found)
     claims = read_claims(found.access_token.reveal()) if found.access_token else Claims()
     date = http_date(answer.date)
-    now = canvas_now(date, claims)
+    now = canvas_now(date, claims, answer.age)
     if now is None:
         return AmbiguousError(FailureKind.NO_CLOCK)
-    refresh = _refresh_token(found, now)
+    refresh, flaws = _refresh_token(found, now), found.flaws
+    if answer.age:
+        refresh, flaws = None, flaws | {Flaw.FROM_CACHE}
+    elif refresh is not None and refresh.lifetime <= 0:
+        refresh, flaws = None, flaws | {Flaw.REFRESH_TOKEN_EXPIRED}
     access = _access_token(found, claims, now)
     if isinstance(access, FailureKind):
         return _unusable(access, refresh)
     token, lifetime = access
-    skew = None if date is None else answer.arrived - date
-    return TokenPair(token, lifetime, refresh, answer.sent, skew)
+    skew = None if date is None else answer.arrived - date - answer.age
+    return TokenPair(token, lifetime, refresh, answer.sent, skew, flaws)
 
 
-def _refresh_token(found: Fields, now: float) -> RefreshToken:
-    return RefreshToken(found.refresh_token, max(0.0, refresh_lifetime(found.refresh_expires, now)))
+def _refresh_token(found: Fields, now: float) -> RefreshToken | None:
+    if found.refresh_token is None or found.refresh_expires is None:
+        return None
+    return RefreshToken(found.refresh_token, refresh_lifetime(found.refresh_expires, now))
 
 
 def _access_token(found: Fields, claims: Claims, now: float) -> tuple[Secret, float] | FailureKind:
-    if found.access_token is None or found.access_expires is None:
-        return FailureKind.BAD_ACCESS_TOKEN
     lifetime = access_lifetime(found.access_expires, claims, now)
+    if found.access_token is None or lifetime is None:
+        return FailureKind.BAD_ACCESS_TOKEN
     if lifetime <= 0:
         return FailureKind.EXPIRED_ON_ARRIVAL
     return found.access_token, lifetime
 
 
-def _unusable(kind: FailureKind, refresh: RefreshToken) -> UpstreamError:
-    """Return the error that keeps the refresh token, if that one is alive."""
-    return UnusableTokenError(kind, refresh) if refresh.lifetime > 0 else AmbiguousError(kind)
+def _unusable(kind: FailureKind, refresh: RefreshToken | None) -> UpstreamError:
+    """Return the error that keeps the refresh token, if there is one."""
+    if refresh is not None:
+        return UnusableTokenError(kind, refresh)
+    return AmbiguousError(FailureKind.BAD_ANSWER if kind is FailureKind.BAD_ACCESS_TOKEN else kind)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit
 
-from broker import __version__
 from broker.clock import Clock
 from broker.errors import UpstreamError
 from broker.limits import Limits
@@ -121,7 +120,7 @@ class CanvasProbe:
         if isinstance(outcome, ProbeError):
             raise outcome
         date = http_date(outcome.date)
-        ahead = None if date is None else date + _HALF_A_SECOND - outcome.arrived
+        ahead = None if date is None else date + outcome.age + _HALF_A_SECOND - outcome.arrived
         return Reply(outcome.status, ahead)
 
     def _open(self) -> socket.socket:
@@ -137,14 +136,9 @@ class CanvasProbe:
         raise ProbeError(kind)
 
     def _outcome(self) -> Answer | ProbeError:
-        headers = {
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-            "User-Agent": f"canvas-token-broker/{__version__}",
-        }
+        request = Request(_PATH, {"Accept": "*/*"})
         try:
-            return exchange(self._route, Request(_PATH, headers), self._limits, self._clock)
+            return exchange(self._route, request, self._limits, self._clock)
         except UpstreamError as error:
             return ProbeError(error.kind)
 

@@ -10,6 +10,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
 from broker.upstream.attempt import Attempt
+from broker.upstream.head import Response
 
 Contexts = Callable[[], ssl.SSLContext]
 """Returns what a server is verified with, as it is at each call."""
@@ -18,6 +19,7 @@ Contexts = Callable[[], ssl.SSLContext]
 class Connection(HTTPConnection):
     """A connection for one attempt, which is told when it stands and asked before it is used."""
 
+    response_class = Response
     auto_open = 0  # once: a connection that broke is not opened again behind the attempt's back
     debuglevel = 0  # whatever a debugging session sets on http.client, headers are not printed
 

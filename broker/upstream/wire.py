@@ -15,12 +15,15 @@ from threading import Thread
 from urllib3 import exceptions as client
 from urllib3.response import HTTPResponse
 
+from broker import __version__
 from broker.clock import Clock
 from broker.errors import NotSentError, UpstreamError
 from broker.limits import Limits
 from broker.upstream.answer import Answer
 from broker.upstream.attempt import Attempt
+from broker.upstream.head import OversizeHeadError
 from broker.upstream.kinds import FailureKind
+from broker.upstream.lifetime import age_of, latest_date
 from broker.upstream.route import Route
 
 CARRIER = "canvas-attempt"
@@ -28,8 +31,23 @@ CARRIER = "canvas-attempt"
 _PIECE = 16384
 
 
+_HEADERS = {
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache, no-store",
+    "Connection": "close",
+    "Pragma": "no-cache",
+    "User-Agent": f"canvas-token-broker/{__version__}",
+}
+"""What each request says of itself; nothing may be compressed, and no cache may answer."""
+_READ = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
+
+
 class OversizeError(Exception):
     """The body is longer than the limit; stays inside the carrier."""
+
+
+class EncodingError(Exception):
+    """The body is encoded in a way that is not known here; stays inside the carrier."""
 
 
 # The first that fits counts: some of these are subclasses of others below them.
@@ -43,6 +61,9 @@ _BEFORE_SENDING: tuple[tuple[type[Exception], FailureKind], ...] = (
 )
 _AFTER: tuple[tuple[type[Exception], FailureKind], ...] = (
     (OversizeError, FailureKind.OVERSIZE),
+    (OversizeHeadError, FailureKind.OVERSIZE),
+    (EncodingError, FailureKind.ENCODING),
+    (client.DecodeError, FailureKind.ENCODING),
     (TimeoutError, FailureKind.TIMEOUT),
     (client.TimeoutError, FailureKind.TIMEOUT),
     (http.client.RemoteDisconnected, FailureKind.CLOSED),
@@ -110,20 +131,21 @@ class _Carrier:
             connection.request(
                 "GET",
                 self.route.target(self.request.path),
-                headers={**self.request.headers, **self.route.extra_headers()},
+                headers={**_HEADERS, **self.request.headers, **self.route.extra_headers()},
                 preload_content=False,
-                decode_content=False,
             )
             with closing(connection.getresponse()) as response:
                 return self._read(response)
 
     def _read(self, response: HTTPResponse) -> Answer:
         arrived = self.clock.wall()
-        wanted = response.status == HTTPStatus.OK
+        wanted = response.status in _READ
+        retry_after = response.headers.getlist("Retry-After")
         return Answer(
             status=response.status,
-            date=_single(response, "Date"),
-            retry_after=_single(response, "Retry-After"),
+            date=latest_date(response.headers.getlist("Date")),
+            age=age_of(response.headers.getlist("Age")),
+            retry_after=retry_after[0] if len(retry_after) == 1 else None,
             body=_body(response, self.limits.upstream_body_limit) if wanted else b"",
             sent=self.attempt.sent() or 0.0,
             arrived=arrived,
@@ -141,13 +163,9 @@ class _Carrier:
         return FailureKind.PROXY if self.route.proxied else FailureKind.CONNECT
 
 
-def _single(response: HTTPResponse, name: str) -> str | None:
-    """Return the header's value, or None if it is missing or contradicts itself."""
-    values = response.headers.getlist(name)
-    return values[0] if len(values) == 1 else None
-
-
 def _body(response: HTTPResponse, limit: int) -> bytes:
+    """Return the body, decoded: each piece is, so that ``limit`` bounds what it unpacks to."""
+    _check_encoding(response)
     if (response.length_remaining or 0) > limit:
         raise OversizeError
     body = bytearray()
@@ -156,3 +174,14 @@ def _body(response: HTTPResponse, limit: int) -> bytes:
         if len(body) > limit:
             raise OversizeError
     return bytes(body)
+
+
+def _check_encoding(response: HTTPResponse) -> None:
+    """Refuse what urllib3 would hand over as it came: neither may be sent unasked."""
+    content, transfer = (
+        (response.headers.get(name) or "identity").lower()
+        for name in ("Content-Encoding", "Transfer-Encoding")
+    )
+    decoded = all(word.strip() in response.CONTENT_DECODERS for word in content.split(","))
+    if not (decoded or content == "identity") or transfer not in {"chunked", "identity"}:
+        raise EncodingError

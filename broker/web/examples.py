@@ -45,6 +45,7 @@ HEALTH: dict[str, object] = {
                 "lifetime": 899,
                 "refresh_lifetime": 86400,
                 "last_refresh_seconds_ago": 186,
+                "flaws": [],
                 "last_error": None,
                 "failures": 0,
                 "latched": False,

@@ -96,6 +96,7 @@ def organization_check(health: OrganizationHealth) -> dict[str, Any]:
         "lifetime": _seconds(health.lifetime),
         "refresh_lifetime": _seconds(health.refresh_lifetime),
         "last_refresh_seconds_ago": _seconds(health.last_refresh),
+        "flaws": list(health.flaws),
         "last_error": health.last_error,
         "failures": health.failures,
         "latched": health.latched,

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 from broker.errors import FailureClass
 from broker.metrics.words import FILES
 from broker.policy.history import ELSEWHERE, REMEMBERED, SUCCESS
-from broker.tokens import Kind, State
+from broker.tokens import Flaw, Kind, State
 from broker.web.schemas import describe
 
 _WORDS = validate.OneOf(["pass", "warn", "fail"])
@@ -71,11 +71,16 @@ class OrganizationCheck(Schema):
     state = _one_of(State, "The token's state.")
     generation = _number("That of the newest token served.")
     expires_in = _number("Until the access token expires.")
-    refresh_expires_in = _number("Until the refresh token expires.")
+    refresh_expires_in = _number("Until the refresh token expires; null without one.")
     margin = _number("Before expiry, from which on the token is refreshed.")
     lifetime = _number("Full life of the access token.")
     refresh_lifetime = _number("Full life of the refresh token.")
     last_refresh_seconds_ago = _number("Since Canvas gave the token.")
+    flaws = fields.List(
+        fields.String(validate=validate.OneOf([str(flaw) for flaw in Flaw])),
+        required=True,
+        metadata=describe("What was wrong with the answer that brought the token."),
+    )
     last_error = _text("Kind of the last failure.", allow_none=True)
     failures = _number("Failures in a row.", allow_none=False)
     latched = _flag("Whether Canvas refuses the keys, so that they are seldom tried.")

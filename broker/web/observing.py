@@ -14,7 +14,7 @@ from broker.observer import Observer
 from broker.policy.history import SUCCESS
 from broker.ports import ReportStatus
 from broker.store_faults import Reason
-from broker.tokens import Kind
+from broker.tokens import Flaw, Kind
 from broker.web.store_log import StoreLog
 
 _log = logging.getLogger("broker.events")
@@ -35,6 +35,11 @@ class LogObserver:
         """Log that a token pair became the record."""
         extra = {"organization": organization, "generation": generation}
         _log.info("token.refreshed", extra=extra)
+
+    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
+        """Log a flaw when it begins."""
+        if not known:
+            _log.warning("upstream.flawed", extra={"organization": organization, "flaw": flaw})
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Log nothing: it is counted."""
@@ -81,6 +86,11 @@ class MeteringObserver:
     def committed(self, organization: str, generation: int) -> None:
         """Count nothing: the upstream call was counted."""
 
+    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
+        """Count a flaw of an answer."""
+        del organization, known
+        self._meters.flawed(flaw)
+
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Count a failed upstream call by its class, and its time."""
         self._meters.refresh(organization, kind, error.failure, seconds)
@@ -126,6 +136,11 @@ class Observers:
         for observer in self._observers:
             observer.committed(organization, generation)
 
+    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
+        """Tell of a flaw beside a good access token."""
+        for observer in self._observers:
+            observer.flawed(organization, flaw, known=known)
+
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Tell of a failed upstream call."""
         for observer in self._observers:
@@ -166,9 +181,9 @@ class _Guarded:
     def __getattr__(self, name: str) -> Callable[..., None]:
         tell: Callable[..., None] = getattr(self._observer, name)
 
-        def guarded(*event: object) -> None:
+        def guarded(*event: object, **more: object) -> None:
             try:
-                tell(*event)
+                tell(*event, **more)
             except Exception as error:  # noqa: BLE001  # whatever it was, the token matters more
                 extra = {"observer": type(self._observer).__name__, "error": type(error).__name__}
                 _log.error("observer.crashed", extra=extra)

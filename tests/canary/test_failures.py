@@ -47,7 +47,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "oversize": {"body": "oversize"},
     "wrong types": {"body": "wrong_types"},
     "no access token": {"body": "no_access_token"},
-    "no expiry": {"expiry": "missing"},
+    "unknown encoding": {"encoding": "unknown"},
     "expired": {"expiry": "past"},
     "request lost": {"drop": "request"},
     "answer lost": {"drop": "answer"},
@@ -61,6 +61,8 @@ STANDING: dict[str, dict[str, Any]] = {
     "refresh token over": {"refresh_lifetime": 0.2},
     "wrong clock": {"clock_shift": 600, "date_shift": -600},
     "one session": {"sessions": "single"},
+    "flaws": {"expiry": "null", "refresh_token": "null", "prefix": False, "times": None},
+    "edges": {"encoding": "gzip", "interim": 103, "headers": 200, "times": None},
 }
 
 

@@ -41,6 +41,9 @@ SKEWED = replace(GOOD, skew=-30.6)
 UNLANDED = replace(GOOD, landed=False)
 OVERDUE = replace(GOOD, state=State.STALE, overdue=75.4)
 
+FLAWED = replace(GOOD, flaws=("no_prefix", "no_refresh_token"))
+CACHED = replace(GOOD, flaws=("from_cache",))
+
 
 def empty(health: OrganizationHealth = GOOD, **changes: Any) -> OrganizationHealth:
     """Return the organization without a token."""

@@ -9,7 +9,9 @@ from broker.policy.answers import OrganizationHealth
 from broker.tokens import State
 from broker.upstream.kinds import FailureKind
 from tests.pod.samples import (
+    CACHED,
     FAILING,
+    FLAWED,
     GOOD,
     IDLE,
     LATCHED,
@@ -20,7 +22,7 @@ from tests.pod.samples import (
     empty,
 )
 
-POLICY_KINDS = {"lease_too_short", "short_life", "superseded", "crashed"}
+POLICY_KINDS = {"lease_too_short", "repeated_token", "short_life", "superseded", "crashed"}
 
 
 @pytest.mark.parametrize("state", [State.FRESH, State.STALE, State.CRITICAL])
@@ -69,6 +71,8 @@ def test_what_hinders_a_refresh_warns_with_a_token_and_fails_without(
         (UNLANDED, "not in Redis yet", "check that Redis takes writes"),
         (SKEWED, "differ by 31 s", "time synchronization"),
         (OVERDUE, "due for 75 s", "look in the log"),
+        (FLAWED, "not as documented (no_prefix, no_refresh_token)", "tell Canvas's vendor"),
+        (CACHED, "came from a cache (from_cache)", "cache none of it"),
     ],
 )
 def test_what_hinders_nothing_warns(health: OrganizationHealth, wrong: str, to_do: str) -> None:

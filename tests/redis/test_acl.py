@@ -59,7 +59,7 @@ def use_everything(store: RedisRecordStore) -> None:
     burn(store, "a", generation, Slot.OWN)
     store.fail("a", generation, Failure("connect", 0.001), clear_mark=True)
     burn(store, "b", generation, Slot.OWN)
-    spare = Spare(Secret("spare"), record().refresh_expires_at)
+    spare = Spare(Secret("spare"), record().ends_at)
     store.commit_spare("b", generation, spare, Failure("timeout", 0.001))
     burn(store, "c", generation, Slot.SPARE)
     assert store.report(generation) is ReportStatus.YOUNG

@@ -153,7 +153,8 @@ class Watch:
         record = shelf.record
         if record is not None:
             issued = self.issued[record.access_token.reveal()]
-            if issued.refresh_token != record.refresh_token.reveal():
+            own = record.refresh_token
+            if own is not None and issued.refresh_token != own.reveal():
                 self.broken(7, f"the record of {key[0]} mixes two answers")
 
     def lost_writes(self, *, all_of_them: bool = False) -> None:

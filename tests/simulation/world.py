@@ -15,7 +15,7 @@ from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.store.breaker import Breaker
 from broker.store_faults import Reason
-from broker.tokens import Kind, State, floor_of
+from broker.tokens import Flaw, Kind, State, floor_of
 from broker.upstream.retry import LeaseRetry
 from tests.simulation.canvas import SimCanvas, SimUpstream
 from tests.simulation.invariants import SETTLE, Watch
@@ -100,6 +100,10 @@ class Observed:
     def committed(self, organization: str, generation: int) -> None:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} committed ...{generation % 10**9}")
+
+    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
+        """Note it."""
+        self.watch.note(f"{self.process}: {organization} flaw: {flaw} ({known=})")
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Note it."""

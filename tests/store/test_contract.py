@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from broker.limits import EARLY_REFUSALS, Limits
 from broker.ports import Failure, GrantStatus, ReportStatus, Slot
 from broker.secret import Secret
-from broker.tokens import Record, Spare
+from broker.tokens import Flaw, Record, Spare
 from tests.store.harness import Harness
 
 TIMEOUT = Failure("timeout", delay=5.0)
@@ -64,7 +66,20 @@ class TestRead:
         assert found.refresh_token == stored.refresh_token
         assert (found.lifetime, found.margin) == (600.0, 200.0)
         assert abs(found.expires_at - stored.expires_at) < 0.001
-        assert abs(found.refresh_expires_at - stored.refresh_expires_at) < 0.001
+        assert found.refresh_expires_at == pytest.approx(stored.refresh_expires_at, abs=0.001)
+        assert found.flaws == frozenset()
+
+    def test_record_without_a_refresh_token_comes_back_whole(self, harness: Harness) -> None:
+        """It is told from one whose refresh token is over, and keeps the flaws of its answer."""
+        flaws = frozenset({Flaw.NO_REFRESH_TOKEN, Flaw.NO_PREFIX})
+        stored = replace(record(harness), refresh_token=None, refresh_expires_at=None, flaws=flaws)
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.commit("a", 0, stored, None)
+        found = harness.store.read(0).record
+        assert found is not None
+        assert found.access_token == stored.access_token
+        assert (found.refresh_token, found.refresh_expires_at) == (None, None)
+        assert found.flaws == flaws
 
     def test_the_longest_tokens_come_back_whole(self, harness: Harness) -> None:
         """However many pieces the connection brings them in (``broker.upstream.schema``)."""

@@ -79,6 +79,7 @@ def answer(  # noqa: PLR0917 - each is a part of an answer, and given by name
     content: bytes = b"",
     date: str | None = DATE,
     retry_after: str | None = None,
+    age: int = 0,
     sent: float = 1000.0,
     arrived: float = float(NOW),
 ) -> Answer:
@@ -87,6 +88,7 @@ def answer(  # noqa: PLR0917 - each is a part of an answer, and given by name
         status=status,
         date=date,
         retry_after=retry_after,
+        age=age,
         body=content,
         sent=sent,
         arrived=arrived,

@@ -17,9 +17,10 @@ LATER = formatdate(NOW + 40, usegmt=True)
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_200_is_no_refusal(kind: Kind) -> None:
-    """Only the body can say whether a 200 is good."""
-    assert refusal(answer(200), kind, 300) is None
+@pytest.mark.parametrize("status", [200, 203])
+def test_200_is_no_refusal(kind: Kind, status: int) -> None:
+    """Only the body can say whether a 200 is good; a proxy that changed it makes it a 203."""
+    assert refusal(answer(status), kind, 300) is None
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,7 @@ def test_200_is_no_refusal(kind: Kind) -> None:
         (307, Kind.REFRESH, AmbiguousError, "status_3xx"),
         (201, Kind.REFRESH, AmbiguousError, "status_2xx"),
         (204, Kind.REFRESH, AmbiguousError, "status_2xx"),
+        (101, Kind.REFRESH, AmbiguousError, "status_1xx"),
     ],
 )
 def test_a_status_becomes_one_class_of_error(

@@ -58,6 +58,7 @@ def test_refresh_presents_the_token_in_the_query(
     """Percent-encoded, so that any token arrives as it was given."""
     with ScriptedServer(GOOD) as server:
         pair = make_client(server.url).refresh(CREDENTIALS, Secret(token))
+    assert pair.refresh is not None
     assert pair.refresh.value == Secret(REFRESH_TOKEN)
     line = server.received[0].decode().split("\r\n")[0]
     assert line == f"GET /api/RefreshAccessToken?refreshToken={query} HTTP/1.1"

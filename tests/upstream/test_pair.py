@@ -1,10 +1,11 @@
+import json
 from collections.abc import Mapping
 
 import pytest
 
 from broker.errors import AmbiguousError, UnusableTokenError, UpstreamError
 from broker.secret import Secret
-from broker.tokens import RefreshToken, TokenPair
+from broker.tokens import Flaw, RefreshToken, TokenPair
 from broker.upstream.pair import read_pair
 from tests.upstream.samples import (
     ACCESS_TOKEN,
@@ -16,6 +17,8 @@ from tests.upstream.samples import (
     instant,
     jwt,
 )
+
+REFRESH = RefreshToken(Secret(REFRESH_TOKEN), 86399)
 
 
 def pair(date: str | None = DATE, arrived: float = float(NOW), **changes: object) -> TokenPair:
@@ -37,7 +40,7 @@ def test_a_good_answer_gives_both_tokens_and_their_lives() -> None:
     assert pair() == TokenPair(
         access_token=Secret(ACCESS_TOKEN),
         lifetime=899,
-        refresh=RefreshToken(Secret(REFRESH_TOKEN), 86399),
+        refresh=REFRESH,
         sent=1000.0,
         skew=0.0,
     )
@@ -47,7 +50,7 @@ def test_a_good_answer_gives_both_tokens_and_their_lives() -> None:
 def test_the_hosts_clock_changes_only_the_skew(error: float) -> None:
     """A host that is ten minutes off gives the same lives and reports the skew."""
     found = pair(arrived=NOW + error)
-    assert (found.lifetime, found.refresh.lifetime, found.skew) == (899, 86399, error)
+    assert (found.lifetime, found.refresh, found.skew) == (899, REFRESH, error)
 
 
 def test_the_vendors_own_example_lives_899_seconds() -> None:
@@ -59,7 +62,8 @@ def test_the_vendors_own_example_lives_899_seconds() -> None:
 def test_without_a_date_the_jwt_is_the_clock() -> None:
     """Its ``iat`` is when the lives began, and the skew is unknown."""
     found = pair(date=None)
-    assert (found.lifetime, found.refresh.lifetime, found.skew) == (900, 86400, None)
+    assert (found.lifetime, found.skew) == (900, None)
+    assert found.refresh == RefreshToken(Secret(REFRESH_TOKEN), 86400)
 
 
 def test_without_a_jwt_the_date_is_the_clock() -> None:
@@ -98,9 +102,12 @@ def test_a_short_life_is_returned_as_it_is() -> None:
         ({"access_token": ...}, "bad_access_token"),
         ({"access_token": None}, "bad_access_token"),
         ({"access_token": ["Bearer x"]}, "bad_access_token"),
-        ({"access_token": "eyJ.no.prefix"}, "bad_access_token"),
-        ({"accessTokenExpiresDateTime": ...}, "bad_access_token"),
-        ({"accessTokenExpiresDateTime": "2022-04-27T14:16:21"}, "bad_access_token"),
+        ({"access_token": "Bearer opaque", "accessTokenExpiresDateTime": ...}, "bad_access_token"),
+        (
+            {"access_token": "opaque", "accessTokenExpiresDateTime": "2022-04-27T14:16:21"},
+            "bad_access_token",
+        ),
+        ({"accessTokenExpiresDateTime": None, "access_token": "Bearer a.b.c"}, "bad_access_token"),
         ({"accessTokenExpiresDateTime": instant(NOW)}, "expired_on_arrival"),
         ({"accessTokenExpiresDateTime": instant(NOW + 1)}, "expired_on_arrival"),
         ({"accessTokenExpiresDateTime": instant(NOW - 3600)}, "expired_on_arrival"),
@@ -112,18 +119,18 @@ def test_a_bad_access_token_saves_the_refresh_token(changes: dict[str, object], 
     found = failure(changes)
     assert isinstance(found, UnusableTokenError)
     assert found.kind == word
-    assert found.spare == RefreshToken(Secret(REFRESH_TOKEN), 86399)
+    assert found.spare == REFRESH
 
 
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"refresh_token": ...}, "bad_answer"),
-        ({"refreshTokenExpiresDateTime": ...}, "bad_answer"),
         ({"refresh_token": ..., "access_token": ...}, "bad_answer"),
+        ({"refreshTokenExpiresDateTime": ..., "access_token": "Bearer "}, "bad_answer"),
+        ({"access_token": ..., "refreshTokenExpiresDateTime": instant(NOW - 1)}, "bad_answer"),
         (
-            {"access_token": ..., "refreshTokenExpiresDateTime": instant(NOW - 1)},
-            "bad_access_token",
+            {"refresh_token": None, "accessTokenExpiresDateTime": instant(NOW - 1)},
+            "expired_on_arrival",
         ),
     ],
 )
@@ -151,7 +158,92 @@ def test_html_with_status_200_is_ambiguous() -> None:
     assert found.kind == "unreadable"
 
 
-def test_a_refresh_token_that_is_over_does_not_spoil_a_good_access_token() -> None:
-    """It lives zero seconds, so nobody will present it."""
-    found = pair(refreshTokenExpiresDateTime=instant(NOW - 60))
-    assert (found.lifetime, found.refresh.lifetime) == (899, 0)
+@pytest.mark.parametrize(
+    ("field", "value", "flaw"),
+    [
+        ("refresh_token", ..., Flaw.NO_REFRESH_TOKEN),
+        ("refresh_token", None, Flaw.NO_REFRESH_TOKEN),
+        ("refresh_token", "", Flaw.BAD_REFRESH_TOKEN),
+        ("refresh_token", 7, Flaw.BAD_REFRESH_TOKEN),
+        ("refreshTokenExpiresDateTime", ..., Flaw.NO_REFRESH_EXPIRY),
+        ("refreshTokenExpiresDateTime", None, Flaw.NO_REFRESH_EXPIRY),
+        ("refreshTokenExpiresDateTime", "2022-04-28T14:01:21.9458102", Flaw.BAD_REFRESH_EXPIRY),
+        ("refreshTokenExpiresDateTime", instant(NOW - 60), Flaw.REFRESH_TOKEN_EXPIRED),
+    ],
+)
+def test_a_good_access_token_is_kept_beside_a_bad_refresh_token(
+    field: str, value: object, flaw: Flaw
+) -> None:
+    """It lives as long as ever; there is nothing to present, and the answer's flaw has a name."""
+    found = read_pair(answer(content=body(**{field: value})))
+    assert isinstance(found, TokenPair)
+    assert (found.access_token, found.lifetime) == (Secret(ACCESS_TOKEN), 899)
+    assert found.refresh is None
+    assert found.flaws == {flaw}
+
+
+@pytest.mark.parametrize(
+    ("value", "flaw"),
+    [
+        (..., Flaw.NO_ACCESS_EXPIRY),
+        (None, Flaw.NO_ACCESS_EXPIRY),
+        ("2022-04-27T14:16:21.9458102", Flaw.BAD_ACCESS_EXPIRY),
+        (1651068981, Flaw.BAD_ACCESS_EXPIRY),
+    ],
+)
+def test_the_jwts_expiry_counts_where_the_answers_cannot_be_read(value: object, flaw: Flaw) -> None:
+    """A life that is told once is told; an expiry without offset may mean any of 27 hours."""
+    found = pair(accessTokenExpiresDateTime=value)
+    assert found.lifetime == 899
+    assert found.flaws == {flaw}
+    assert found.refresh == REFRESH
+
+
+def test_an_access_token_without_its_prefix_is_the_same_token() -> None:
+    """Callers never see the prefix."""
+    found = pair(access_token=ACCESS_TOKEN)
+    assert found.access_token == Secret(ACCESS_TOKEN)
+    assert found.flaws == {Flaw.NO_PREFIX}
+
+
+def test_flaws_add_up() -> None:
+    """All that can be missing at once: a bare JWT is a whole answer."""
+    content = json.dumps({"access_token": ACCESS_TOKEN}).encode()
+    found = read_pair(answer(content=content))
+    assert isinstance(found, TokenPair)
+    assert (found.lifetime, found.refresh) == (899, None)
+    assert found.flaws == {
+        Flaw.NO_PREFIX,
+        Flaw.NO_ACCESS_EXPIRY,
+        Flaw.NO_REFRESH_TOKEN,
+        Flaw.NO_REFRESH_EXPIRY,
+    }
+
+
+class TestFromCache:
+    """A shared cache answers with an old ``Date`` and an honest ``Age``."""
+
+    def test_the_age_shortens_the_life(self) -> None:
+        """Both are cut to whole seconds, so each may be a second more than it says."""
+        found = read_pair(answer(content=body(), age=400, arrived=NOW + 400.5))
+        assert isinstance(found, TokenPair)
+        assert (found.lifetime, found.skew) == (498, 0.5)
+
+    def test_its_refresh_token_counts_as_presented(self) -> None:
+        """Whoever else was given this answer may have redeemed it."""
+        found = read_pair(answer(content=body(), age=1))
+        assert isinstance(found, TokenPair)
+        assert found.refresh is None
+        assert found.flaws == {Flaw.FROM_CACHE}
+
+    def test_without_a_date_the_age_of_the_jwt_is_not_less(self) -> None:
+        """It was minted before the answer was stored."""
+        found = read_pair(answer(content=body(), date=None, age=400))
+        assert isinstance(found, TokenPair)
+        assert found.lifetime == 499
+
+    def test_a_token_that_died_in_the_cache_is_dead(self) -> None:
+        """And its refresh token is not kept."""
+        found = read_pair(answer(content=body(), age=899))
+        assert type(found) is AmbiguousError
+        assert found.kind == "expired_on_arrival"

@@ -3,9 +3,10 @@ import json
 import pytest
 
 from broker.secret import Secret
+from broker.tokens import Flaw
 from broker.upstream.kinds import FailureKind
 from broker.upstream.schema import AnswerSchema, Fields, read_fields
-from tests.upstream.samples import NOW, REFRESH_TOKEN, body, fields
+from tests.upstream.samples import ACCESS_TOKEN, NOW, REFRESH_TOKEN, body, fields
 
 
 def read(**changes: object) -> Fields:
@@ -33,7 +34,22 @@ def test_the_prefix_may_be_written_in_any_case(prefix: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *[..., None, 7, True, [], {}, "", "a.b.c", "Bearer", "Bearer ", "Bearer  a", "Basic a"],
+        *[
+            ...,
+            None,
+            7,
+            True,
+            [],
+            {},
+            "",
+            "a b",
+            "Bearer",
+            "bearer",
+            "Bearer Bearer",
+            "Bearer ",
+            "Bearer  a",
+            "Basic a",
+        ],
         *["Bearer a b", "Bearer a\r\nX: y", "Bearer a\n", "Bearer \u00e9", "Bearer \x7f"],
         "Bearer " + "a" * 16385,
         "\ud800",
@@ -85,19 +101,33 @@ def test_a_refresh_token_may_be_any_visible_ascii(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [..., None, 7, "", "a b", "a\nb", "\u00e9", "a" * 1025])
-def test_without_a_good_refresh_token_there_is_nothing(value: object) -> None:
-    """Both tokens of a record come from one answer, so half an answer is none."""
-    assert read_fields(body(refresh_token=value)) is FailureKind.BAD_ANSWER
+def test_a_bad_refresh_token_leaves_the_access_token(value: object) -> None:
+    """Missing and null are one flaw, what cannot be presented is another."""
+    found = read(refresh_token=value)
+    assert (found.access_token, found.refresh_token) == (Secret(ACCESS_TOKEN), None)
+    missing = value is ... or value is None
+    assert found.flaws == {Flaw.NO_REFRESH_TOKEN if missing else Flaw.BAD_REFRESH_TOKEN}
 
 
 @pytest.mark.parametrize("value", [..., None, 86400, "tomorrow", "2022-04-28T14:01:21"])
-def test_without_the_refresh_tokens_expiry_there_is_nothing(value: object) -> None:
-    """A refresh token of unknown life is not kept."""
-    assert read_fields(body(refreshTokenExpiresDateTime=value)) is FailureKind.BAD_ANSWER
+def test_a_bad_expiry_of_the_refresh_token_leaves_the_access_token(value: object) -> None:
+    """The refresh token itself is good, but for nobody knows how long."""
+    found = read(refreshTokenExpiresDateTime=value)
+    assert (found.access_token, found.refresh_expires) == (Secret(ACCESS_TOKEN), None)
+    missing = value is ... or value is None
+    assert found.flaws == {Flaw.NO_REFRESH_EXPIRY if missing else Flaw.BAD_REFRESH_EXPIRY}
 
 
-@pytest.mark.parametrize("content", [b"[]", b'"x"', b"7", b"null", b"true", b"NaN", b"{}"])
-def test_json_that_is_no_token_pair_is_a_bad_answer(content: bytes) -> None:
+@pytest.mark.parametrize("token", ["a.b.c", "opaque", "bearer.a.b"])
+def test_the_prefix_may_be_missing(token: str) -> None:
+    """What is sent to Canvas is the scheme and the token, whoever puts the one before the other."""
+    found = read(access_token=token)
+    assert found.access_token == Secret(token)
+    assert found.flaws == {Flaw.NO_PREFIX}
+
+
+@pytest.mark.parametrize("content", [b"[]", b'"x"', b"7", b"null", b"true", b"NaN"])
+def test_json_that_is_no_object_is_a_bad_answer(content: bytes) -> None:
     """JSON of another shape is told apart from what is no JSON."""
     assert read_fields(content) is FailureKind.BAD_ANSWER
 

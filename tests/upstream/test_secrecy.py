@@ -42,7 +42,10 @@ FAILURES: dict[str, list[bytes | float | Act]] = {
     "oversize": [http(body(**BODY) * 20)],
     "protocol": [body(**BODY) + b"\r\n\r\n"],
     "unreadable": [http(body(**BODY)[:-1])],
-    "bad_answer": [http(body(**BODY, refreshTokenExpiresDateTime=0))],
+    "encoding": [http(body(**BODY), "Content-Encoding: gzip")],
+    "bad_answer": [
+        http(body(access_token=f"{ACCESS} {GIVEN}", refreshTokenExpiresDateTime=0), f"Date: {DATE}")
+    ],
     "no_clock": [http(body(**BODY))],
     "expired_on_arrival": [
         http(body(**BODY, accessTokenExpiresDateTime=instant(0)), f"Date: {DATE}")

@@ -51,6 +51,7 @@ class TestOneOrganization:
             "lifetime": 600,
             "refresh_lifetime": 86400,
             "last_refresh_seconds_ago": 87,
+            "flaws": [],
             "last_error": "timeout",
             "failures": 3,
             "latched": False,
