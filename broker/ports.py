@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 from broker.credentials import Credentials
 from broker.secret import Secret
+from broker.store_faults import Reason
 from broker.tokens import Record, Spare, TokenPair
 
 
@@ -106,7 +107,7 @@ class Commitment:
 
 
 class ReportStatus(StrEnum):
-    """What became of a caller's report that Canvas answered 401 to a generation."""
+    """What became of a report that Canvas answered 401; FAILED: the store did not take it."""
 
     ACCEPTED = "accepted"
     KNOWN = "known"
@@ -114,7 +115,6 @@ class ReportStatus(StrEnum):
     YOUNG = "young"
     THROTTLED = "throttled"
     FAILED = "failed"
-    """Redis did not take it: told by the policy, never by a store."""
 
 
 class RecordStore(Protocol):
@@ -196,6 +196,9 @@ class RecordStores(Protocol):
         Raises :class:`~broker.errors.StoreUnavailableError`; an answer raises what concerns it
         alone. The stores are such as were opened here.
         """
+
+    def check_writes(self, stores: Sequence[RecordStore]) -> Sequence[Reason | None]:
+        """Return for each why Redis refuses its writes, by one write on each server, or None."""
 
 
 class Upstream(Protocol):

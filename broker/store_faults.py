@@ -42,7 +42,7 @@ class StoreFault(StrEnum):
 class Row:
     """One fault: the error ``codes`` that Redis answers with, and sentences for people.
 
-    ``lasts``: it never passes by itself. ``refuses_writes``: reading works all the same. The
+    ``lasts``: it never passes by itself. ``refuses_writes``: reading may work all the same. The
     sentences may name ``{what}``: the command, or the code that is not known.
     """
 
@@ -106,16 +106,19 @@ TABLE: Mapping[StoreFault, Row] = {
         "Add {rules} to its ACL.",
         ("NOPERM",),
         lasts=True,
+        refuses_writes=True,
     ),
     StoreFault.KEYS: Row(
         "The user of Redis may not use the keys of the broker.",
         "Add ~{prefix}:* to its ACL.",
         lasts=True,
+        refuses_writes=True,
     ),
     StoreFault.RENAMED: Row(
         "Redis does not know {what}: renamed, or disabled.",
         "Remove its rename-command from the configuration of Redis, or use a server that has it.",
         lasts=True,
+        refuses_writes=True,
     ),
     StoreFault.OUT_OF_MEMORY: Row(
         "Redis has no memory left, and refuses writes.",

@@ -46,6 +46,11 @@ def redis_binary() -> str | None:
     return shutil.which("redis-server")
 
 
+def more_servers() -> list[str]:
+    """Return the servers that are to be tested besides: ``REDIS_SERVERS``, as a PATH is written."""
+    return [one for one in os.environ.get("REDIS_SERVERS", "").split(os.pathsep) if one]
+
+
 class RedisServer:
     """One server process on a port that it keeps over restarts; starts empty each time."""
 

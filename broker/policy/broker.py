@@ -29,6 +29,7 @@ from broker.policy.organization import Organization
 from broker.policy.places import Places
 from broker.policy.schedule import Schedule
 from broker.policy.values import Binding, Copy
+from broker.policy.write_checks import WriteChecks
 from broker.ports import RecordStores, ReportStatus
 from broker.tokens import State, state_of
 
@@ -55,6 +56,7 @@ class Broker:
         self._names: frozenset[str] = frozenset()
         self.places = Places(waiters)
         self._flights = Flights(tools, stores, self.places, self._schedule.take_due, self._replan)
+        self._write_checks = WriteChecks(tools, stores, self._schedule.keeps_warm)
 
     @property
     def organizations(self) -> frozenset[str]:
@@ -225,6 +227,7 @@ class Broker:
     def tick(self) -> None:
         """Start the flights whose time has come; called several times a second."""
         self._flights.launch_due()
+        self._write_checks.launch_due(self._organizations.values())
 
     def finish(self, seconds: float) -> bool:
         """Begin no more; let flights end and commits land for ``seconds``; tell whether all did."""

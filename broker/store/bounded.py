@@ -13,6 +13,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from broker.store.deadline import left, within
 from broker.store.pool import SetUpTimes
 from broker.store.scripts import RedisClient
+from broker.store.trouble import reason_of
+from broker.store_faults import StoreFault
 
 _T = TypeVar("_T")
 _LOST = (ReadOnlyError, MasterDownError, RedisClusterException, SlotNotCovered)
@@ -32,7 +34,9 @@ class BoundedClient:
 
     A cluster client asks for the layout when it is made: a process starts while the cluster is
     away. A client that is connected to a demoted primary, or knows only nodes that are gone, is
-    forgotten: the next one resolves names, asks sentinels and seeds from the start.
+    forgotten: the next one resolves names, asks sentinels and seeds from the start. One that only
+    ran out of time is kept once after each call that went well: a node that hangs takes redis-py
+    the time to ask the others for the layout, and must not cost them their connections.
 
     ``together`` says whether several scripts may go in one round trip: not in a cluster, where
     their keys lie on several nodes, and one that hangs would keep the answers of all.
@@ -53,6 +57,8 @@ class BoundedClient:
         self._seconds = seconds
         self._making = threading.Lock()
         self._client: Client | None = None
+        self._worked = False
+        self._routes: RedisCluster | None = None
 
     @property
     def together(self) -> "BoundedClient | None":
@@ -64,11 +70,10 @@ class BoundedClient:
 
         It is empty where there is no cluster, or its layout is not known.
         """
-        client = self._client
-        if not isinstance(client, RedisCluster):
+        if self._routes is None:
             return ""
         try:
-            node = client.get_node_from_key(key)  # type: ignore[no-untyped-call] # as above
+            node = self._routes.get_node_from_key(key)  # type: ignore[no-untyped-call] # as above
         except RedisClusterException:
             return ""
         return str(node.name)
@@ -108,11 +113,20 @@ class BoundedClient:
             client = None
             try:
                 client = self.client()
-                return operation(client)
+                result = operation(client)
             except _LOST as error:
                 if self._client is client:
-                    self._client = None
+                    self._keep_or_forget(error)
                 raise RedisConnectionError(type(error).__name__) from error
+
+            self._worked = True
+            return result
+
+    def _keep_or_forget(self, error: Exception) -> None:
+        timed_out = reason_of(error).fault is StoreFault.TIMEOUT
+        if not (timed_out and self._worked):
+            self._client = None
+        self._worked = False
 
     def client(self) -> Client:
         """Return redis-py's client; one thread makes it, the others wait while they have time."""
@@ -122,7 +136,8 @@ class BoundedClient:
             raise RedisTimeoutError("no time left")
         try:
             if self._client is None:
-                self._client = self._make()
+                self._client = made = self._make()
+                self._routes = made if isinstance(made, RedisCluster) else None
             return self._client
         finally:
             self._making.release()

@@ -95,3 +95,13 @@ def _backoff(
     if not failures:
         return None
     return Backoff(remaining / MICROSECONDS, failures, failure, latched == _YES, refusals)
+
+
+def microseconds(seconds: float) -> int:
+    """Return whole microseconds."""
+    return round(seconds * MICROSECONDS)
+
+
+def milliseconds(seconds: float) -> int:
+    """Return whole milliseconds, at least one: Redis takes no life of none."""
+    return max(1, round(seconds * 1000))

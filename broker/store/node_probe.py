@@ -159,7 +159,7 @@ class NodeProbe:
         return reason_of_failing(lambda: self.client.evalsha(digest, 0))
 
     def _remove(self) -> Reason | None:
-        return self.attempt(_REMOVE, self.trial.keys)
+        return self.attempt(_REMOVE, [*self.trial.keys, self.trial.write_key])
 
 
 class Listening:

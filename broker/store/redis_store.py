@@ -14,14 +14,24 @@ from broker.ports import (
     Grant,
     GrantStatus,
     Question,
+    RecordStore,
     ReportStatus,
     Slot,
     Snapshot,
 )
 from broker.store.breaker import AnsweredError
-from broker.store.codec import MICROSECONDS, open_snapshot, seal_record, seal_spare
+from broker.store.codec import (
+    MICROSECONDS,
+    microseconds,
+    milliseconds,
+    open_snapshot,
+    seal_record,
+    seal_spare,
+)
 from broker.store.scripts import Scripts
 from broker.store.seal import Seal
+from broker.store.write_checks import check_each
+from broker.store_faults import Reason
 from broker.tokens import Record, Spare
 
 _TOGETHER = 100
@@ -65,7 +75,7 @@ class RedisRecordStore:
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
-        lease_ms = _milliseconds(self._limits.lease)
+        lease_ms = milliseconds(self._limits.lease)
         reply = self._scripts.run("acquire", self.keys, attempt, expected, wish, lease_ms)
         status, slot, *snapshot = reply
         return Grant(
@@ -84,8 +94,8 @@ class RedisRecordStore:
             expected,
             record.provisional,
             seal_record(self._seal, record),
-            _microseconds(record.ends_at),
-            _milliseconds(failure.delay) if failure else 0,
+            microseconds(record.ends_at),
+            milliseconds(failure.delay) if failure else 0,
             failure.kind if failure else "",
         )
 
@@ -98,8 +108,8 @@ class RedisRecordStore:
             attempt,
             expected,
             seal_spare(self._seal, spare),
-            _microseconds(spare.expires_at),
-            _milliseconds(failure.delay),
+            microseconds(spare.expires_at),
+            milliseconds(failure.delay),
             failure.kind,
         )
 
@@ -110,7 +120,7 @@ class RedisRecordStore:
             self.keys,
             attempt,
             expected,
-            _milliseconds(failure.delay),
+            milliseconds(failure.delay),
             failure.kind,
             int(failure.latched),
             int(clear_mark),
@@ -121,8 +131,7 @@ class RedisRecordStore:
         """End a latch soon: the credentials were written anew."""
         limits = self._limits
         durations = (limits.latch, min(limits.latch, ONE_WRITING), limits.backoff_min)
-        milliseconds = map(_milliseconds, durations)
-        self._scripts.run("lift", self.keys, writing, EARLY_REFUSALS, *milliseconds)
+        self._scripts.run("lift", self.keys, writing, EARLY_REFUSALS, *map(milliseconds, durations))
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""
@@ -130,8 +139,8 @@ class RedisRecordStore:
             "report",
             self.keys,
             generation,
-            _microseconds(self._limits.report_min_age),
-            _milliseconds(self._limits.report_interval),
+            microseconds(self._limits.report_min_age),
+            milliseconds(self._limits.report_interval),
         )
         return ReportStatus(reply.decode())
 
@@ -142,9 +151,18 @@ class RedisRecordStore:
             self.keys,
             record.generation,
             seal_record(self._seal, record),
-            _microseconds(record.ends_at),
-            _milliseconds(self._limits.lease),
+            microseconds(record.ends_at),
+            milliseconds(self._limits.lease),
         )
+
+    def check_write(self) -> None:
+        """Write what nobody reads; raises :class:`StoreUnavailableError` as any write would."""
+        self._scripts.run("write", [self.write_key])
+
+    @property
+    def write_key(self) -> str:
+        """Return the name of the key that is written as a try."""
+        return self._stem + "write"
 
     def _commitment(self, script: str, *arguments: str | int | bytes) -> Commitment:
         superseded, generation = self._scripts.run(script, self.keys, *arguments)
@@ -198,6 +216,11 @@ class RedisRecordStores:
             for (_, known), is_calm in zip(stores, calm, strict=True)
         ]
 
+    def check_writes(self, stores: Sequence[RecordStore]) -> list[Reason | None]:
+        """Return for each why Redis does not take its writes, by one write on each server."""
+        own, node_of = cast("Sequence[RedisRecordStore]", stores), self._scripts.node_of
+        return check_each([(node_of(one.write_key), one.check_write) for one in own])
+
     def _read(self, stores: _Asked) -> list[Answer]:
         replies = self._scripts.run_each("read", [(store.keys, [known]) for store, known in stores])
         return [
@@ -225,11 +248,3 @@ class RedisRecordStores:
 
 def _fail(error: StoreUnavailableError) -> NoReturn:
     raise error
-
-
-def _microseconds(seconds: float) -> int:
-    return round(seconds * MICROSECONDS)
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

@@ -18,7 +18,18 @@ from broker.store.deadline import within
 from broker.store.trouble import reason_of
 
 _T = TypeVar("_T")
-NAMES = ("read", "calm", "acquire", "commit", "commit_spare", "fail", "lift", "report", "republish")
+NAMES = (
+    "read",
+    "calm",
+    "acquire",
+    "commit",
+    "commit_spare",
+    "fail",
+    "lift",
+    "report",
+    "republish",
+    "write",
+)
 
 
 class RedisClient(Protocol):
@@ -71,7 +82,7 @@ class Scripts:
         self._client = client
         self.together = together
         self._breaker = breaker
-        self._node_of = client.node_of if isinstance(client, Routed) else _one_node
+        self.node_of = client.node_of if isinstance(client, Routed) else _one_node
         self._server_name = server_name
         prelude = _source("prelude")
         self._texts = {name: f"{prelude}\n{_source(name)}" for name in NAMES}
@@ -87,7 +98,7 @@ class Scripts:
         def ask() -> Any:
             return self._try(lambda: self._once(name, len(keys), values))
 
-        return self._breaker.call(ask, self._node_of(keys[0]))
+        return self._breaker.call(ask, self.node_of(keys[0]))
 
     def run_each(
         self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[str | int | bytes]]]

@@ -33,6 +33,7 @@ class Trial(RedisRecordStore):
         spare = Spare(Secret(secrets.token_hex()), snapshot.now + LIFETIME)
         self.commit_spare("b", generation, spare, soon)
         self.report(generation)
+        self.check_write()
         self.fail("c", generation, soon, clear_mark=True)
         self.lift("probe")
         self.republish(replace(_record(snapshot.now), generation=generation + 1))

@@ -30,6 +30,8 @@ _CLASSES: tuple[tuple[type[BaseException], StoreFault], ...] = (
 # What Redis says under its general code ERR, in the words of 6.0 to 8.2 and of Valkey.
 _SENTENCES: tuple[tuple[re.Pattern[str], StoreFault], ...] = (
     (re.compile("max number of clients"), StoreFault.MAX_CLIENTS),
+    # To a command of more than ten words by a client that has not logged in.
+    (re.compile("unauthenticated (multi)?bulk length"), StoreFault.LOGIN),
     (re.compile("unknown .*command", re.IGNORECASE), StoreFault.RENAMED),
     (re.compile("access (at least )?(one of the|a) key"), StoreFault.KEYS),
     (re.compile("can't run this command|permissions to run the"), StoreFault.PERMISSION),

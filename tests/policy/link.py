@@ -20,18 +20,23 @@ from broker.ports import (
     Snapshot,
 )
 from broker.store.memory import MemoryServer
+from broker.store_faults import Reason
 from broker.tokens import Record, Spare
 from tests.fakes import FakeClock
 
 _T = TypeVar("_T")
 
 
+WRITES = frozenset({"acquire", "commit", "commit_spare", "fail", "report", "republish"})
+
+
 class Link:
     """Opens record stores of ``server`` for one worker.
 
     While ``down``, nothing gets through, after ``seconds`` each. An operation named in ``deaf`` is
-    done, but its answer is lost; one in ``crashes`` fails in a way that nobody foresaw. ``before``
-    holds what happens just before an operation, once. ``sweeps`` are how many were read at once.
+    done, but its answer is lost; one in ``crashes`` fails in a way that nobody foresaw. ``refuses``
+    tells why writes are refused, if they are. ``before`` holds what happens just before an
+    operation, once. ``sweeps`` are how many were read at once.
     """
 
     def __init__(self, server: MemoryServer, clock: FakeClock) -> None:
@@ -44,6 +49,7 @@ class Link:
         self.before: dict[str, Callable[[], object]] = {}
         self.counts: Counter[str] = Counter()
         self.sweeps: list[int] = []
+        self.refuses: Reason | None = None
 
     def open(self, organization: str, credentials: Credentials) -> RecordStore:
         """Return a record store at the end of this connection."""
@@ -53,6 +59,11 @@ class Link:
     def together(self) -> int:
         """How many may be read at once."""
         return self.server.together
+
+    def check_writes(self, stores: Sequence[RecordStore]) -> list[Reason | None]:
+        """Return why Redis takes no writes, as the test says."""
+        self.counts["check_writes"] += 1
+        return [self.refuses for _ in stores]
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
         """Read several now, each as if it came alone."""
@@ -66,6 +77,8 @@ class Link:
         if name in self.crashes:
             raise ZeroDivisionError(name)
         self.clock.sleep(self.seconds)
+        if self.refuses and name in WRITES:
+            raise StoreUnavailableError("refused", self.refuses)
         if self.down:
             raise StoreUnavailableError("down")
         result = operation()

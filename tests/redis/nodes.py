@@ -42,6 +42,7 @@ class Node(RedisServer):
     def __init__(self, binary: str, directory: Path, *options: str) -> None:
         super().__init__(binary, directory)
         directory.mkdir(parents=True)
+        self.binary, self.directory = binary, directory
         self.options = options
 
     def start(self) -> Self:
@@ -76,10 +77,10 @@ def wait_until(enough: Callable[[], object], patience: float = PATIENCE) -> None
         time.sleep(0.02)
 
 
-def scripts(url: str) -> Scripts:
-    """Return the scripts as the broker connects them, with a breaker that never waits."""
+def scripts(url: str, pause: float = 0.0) -> Scripts:
+    """Return the scripts as the broker connects them; the breaker waits only as it is told."""
     client = connect(url, LIMITS)
-    breaker = Breaker(SystemClock(), 0.0)
+    breaker = Breaker(SystemClock(), pause)
     return Scripts(client, breaker, together=client.together)
 
 

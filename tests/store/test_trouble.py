@@ -54,6 +54,7 @@ REPLIES = [
     ("ERR max number of clients reached", "max_clients"),
     ("ERR max number of clients + cluster connections reached", "max_clients"),
     ("NOAUTH Authentication required.", "login"),
+    ("ERR Protocol error: unauthenticated multibulk length", "login"),
     ("WRONGPASS invalid username-password pair or user is disabled.", "login"),
     # Redis 6.0 and 6.2
     (f"{IN_SIX}-OOM command not allowed when used memory > 'maxmemory'.", "out_of_memory"),
