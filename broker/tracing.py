@@ -4,6 +4,7 @@ A span tells an organization, what was done and how it ended: no attribute holds
 a secret. Where spans are sent is said by OpenTelemetry's own ``OTEL_*`` variables.
 """
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 SERVICE = "canvas-token-broker"
-FLUSH = 1000
-"""Milliseconds that a stopping worker gives to the last spans."""
+FLUSH = 1.0
+"""Seconds that a stopping worker gives to the last spans."""
 _NANOSECONDS = 1_000_000_000
 
 
@@ -70,8 +71,15 @@ class Spans:
         self._context.detach(begun.token)
 
     def flush(self) -> None:
-        """Send what was not sent yet, for at most :data:`FLUSH`."""
-        self._provider.force_flush(FLUSH)
+        """Send what was not sent yet, for at most :data:`FLUSH`; what takes longer is lost.
+
+        OpenTelemetry takes a timeout and does not keep to it: a lookup alone may last 20 s.
+        """
+        flushing = threading.Thread(
+            target=self._provider.force_flush, name="spans-flush", daemon=True
+        )
+        flushing.start()
+        flushing.join(FLUSH)
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
         """Make the span of a good upstream call."""

@@ -1,13 +1,17 @@
 """Spans for who asked for them; nothing in them that was sent, and nothing secret."""
 
 import sys
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from broker import tracing as broker_tracing
 from broker.errors import AmbiguousError
 from broker.tokens import Kind
 from broker.tracing import MissingExtraError, Spans
@@ -123,3 +127,30 @@ def test_without_the_extra_there_are_none(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError):
         Spans()
+
+
+class HangingExporter(InMemorySpanExporter):
+    """Takes a batch and does not come back until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+        self.ended = threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Hang, as where the collector's name does not resolve."""
+        assert self.let_go.wait(60)
+        self.ended.set()
+        return super().export(spans)
+
+
+def test_a_collector_that_hangs_holds_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop gives up on the last spans, while their sending still goes on."""
+    monkeypatch.setattr(broker_tracing, "FLUSH", 0.05)
+    exporter = HangingExporter()
+    spans = Spans(exporter)
+    spans.end(spans.begin(PARENT), "GET /token", {})
+    spans.flush()
+    assert not exporter.ended.is_set()
+    exporter.let_go.set()
+    assert exporter.ended.wait(60)
