@@ -14,8 +14,6 @@ from broker.threads import FLIGHTS, SWEEPS, redis_users
 
 MOST_CONNECTIONS = 10_000
 """Connections that a worker holds at most, where the host allows as many."""
-MOST_FILES = 16_384
-"""Files that a worker has open at most, so many connections included."""
 _OTHER_FILES = 64
 """Standard streams, listeners, pipes, metrics, the sockets of the other workers."""
 _OTHER_THREADS = 24
@@ -33,12 +31,13 @@ def own_files(threads: int) -> int:
 
 def connections(threads: int, hard: int) -> int:
     """Return how many connections a worker may hold under a hard limit of open files."""
-    return min(MOST_CONNECTIONS, usable_files(hard) - own_files(threads))
+    return open_files(threads, hard) - own_files(threads)
 
 
-def usable_files(hard: int) -> int:
+def open_files(threads: int, hard: int) -> int:
     """Return how many files a worker opens at most; a hard limit of -1 is none."""
-    return MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    most = own_files(threads) + max(MOST_CONNECTIONS, threads + 1)
+    return most if hard == resource.RLIM_INFINITY else min(hard, most)
 
 
 def own_threads(threads: int) -> int:

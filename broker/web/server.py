@@ -17,7 +17,7 @@ from gunicorn.glogging import Logger
 from broker.metrics.directory import forget
 from broker.metrics.meters import master_log_losses
 from broker.settings import Inputs, Settings
-from broker.settings.host import connections, usable_files
+from broker.settings.host import connections, open_files
 from broker.web.app import SERVICE, create_app
 from broker.web.logs import logging_config, standard_output
 from broker.web.master import Master
@@ -101,11 +101,13 @@ class BrokerServer(BaseApplication):
     def run(self) -> None:
         """Serve until stopped, with as many open files as the connections may need."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        threads = self._settings.threads
+        files = open_files(threads, hard)
         if soft != resource.RLIM_INFINITY:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, usable_files(hard)), hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
         standard_output.count_losses(master_log_losses())
-        most = connections(self._settings.threads, hard)
-        _log.info("service.limits", extra={"connections": most, "open_files": usable_files(hard)})
+        most = connections(threads, hard)
+        _log.info("service.limits", extra={"connections": most, "open_files": files})
         Master(self, self.keep_up, lambda: self._booted[0] == 1).run()
 
     def load(self) -> Any:

@@ -100,9 +100,11 @@ ODD: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("values", ODD, ids=lambda values: str(values)[:60])
 def test_what_the_chart_lets_through_the_broker_takes(
-    values: dict[str, Any], settings: Read
+    values: dict[str, Any], settings: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for ``settings``, whose names and numbers are the broker's alone to judge."""
+    """But for ``settings``, which the broker alone judges, and on a host that allows as much."""
+    monkeypatch.setattr("resource.getrlimit", lambda _: (-1, -1))
+    monkeypatch.setattr("broker.settings.host.pids_max", lambda: None)
     try:
         settings(changed(values))
     except RefusedError:

@@ -55,6 +55,11 @@ def test_each_user_of_redis_and_each_call_to_canvas_has_its_files() -> None:
     assert own_files(0) >= 43 + 2 * 40
 
 
+def test_more_threads_than_connections_are_usual_have_one_each() -> None:
+    """And one is left for a health probe."""
+    assert connections(20_000, -1) == 20_001
+
+
 def test_no_limit_is_no_problem(machine: Host, environ: dict[str, str]) -> None:
     """As on most hosts."""
     assert problems(environ) == ()
