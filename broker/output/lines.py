@@ -119,7 +119,7 @@ class LineQueue(ABC, Generic[T]):
     def _take(self) -> Event | None:
         """Wait for items and make lines of them, up to one that somebody waits for."""
         found = [self._items.get()]
-        if self._gather and self._items.qsize() < _BATCH:
+        if not isinstance(found[0], Event) and self._items.qsize() < _BATCH:
             time.sleep(self._gather)
         with suppress(Empty):
             while len(found) < _BATCH and not isinstance(found[-1], Event):
