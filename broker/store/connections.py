@@ -75,8 +75,9 @@ class PooledConnection(_Bounded):
 
     def connect(self) -> None:
         """Do nothing on a connection that stands; raises NotConnectedError on any other."""
-        self._check()
-        super().connect()  # type: ignore[no-untyped-call] # as above
+        if not self.is_connected:
+            self._check()
+            super().connect()  # type: ignore[no-untyped-call] # as above
 
     def connect_check_health(
         self,
@@ -88,7 +89,7 @@ class PooledConnection(_Bounded):
         super().connect_check_health(check_health, retry_socket_connect)
 
     def _check(self) -> None:
-        if not self.is_connected and not self._in_set_up:
+        if not (self._in_set_up or self.is_connected):
             raise NotConnectedError("not connected")
 
 
