@@ -35,6 +35,11 @@ class Fetch:
         self._handle: socket.socket | None = None
         self._outcome: bytes | KeysError = KeysError(KeysFailure.TIMEOUT)
 
+    @property
+    def ended(self) -> bool:
+        """Whether its carrier has nothing more to do."""
+        return self._done.is_set()
+
     def hold(self, connected: socket.socket) -> socket.socket:
         """Remember a duplicate of the connection, so that giving up can end it; return it."""
         with self._lock:

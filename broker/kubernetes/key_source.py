@@ -42,16 +42,24 @@ class KeySource:
         self._url = _split(jwks_url)
         self._token = token
         self._tls = tls or ssl.create_default_context
+        self._last = Fetch()
+        self._last.finish(b"")
         # What it warns of shows what the server sent, which may be our own header.
         logging.getLogger("urllib3.connection").addFilter(_drop)
 
     def fetch(self) -> bytes:
-        """Return the document, within ``FETCH_TIMEOUT`` seconds; raises KeysError."""
-        fetch = Fetch()
+        """Return the document, within ``FETCH_TIMEOUT`` seconds; raises KeysError.
+
+        Nothing can end the lookup of a name: while one that was given up on goes on, no other is
+        begun, and the fetch has failed for the same reason.
+        """
+        if not self._last.ended:
+            raise KeysError(KeysFailure.TIMEOUT)
+        self._last = fetch = Fetch()
         try:
             Thread(target=self._carry, args=(fetch,), name="jwks-fetch", daemon=True).start()
         except RuntimeError:
-            raise KeysError(KeysFailure.CRASHED) from None
+            fetch.finish(KeysError(KeysFailure.CRASHED))
         outcome = fetch.wait(FETCH_TIMEOUT)
         if isinstance(outcome, KeysError):
             raise outcome

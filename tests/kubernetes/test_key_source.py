@@ -1,8 +1,10 @@
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from broker.kubernetes.fetching import Fetch
 from broker.kubernetes.key_source import BODY_LIMIT, KeySource
 from tests.kubernetes.cluster import Cluster
 from tests.redis.certificates import Authority
+from tests.redis.nodes import wait_until
 
 pytestmark = pytest.mark.sockets
 
@@ -199,3 +202,30 @@ def test_a_url_that_cannot_be_used_is_refused_at_once(cluster: Cluster, url: str
         KeySource(url, token=cluster.own_token, tls=None)
     assert "canary" not in str(found.value)
     assert found.value.__context__ is None
+
+
+def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch, source: KeySource) -> None:
+    """No caller waits for it, and one thread does, however often the keys are wanted."""
+    asked_by: list[str] = []
+    answers, lookup = threading.Event(), socket.getaddrinfo
+
+    def silent(*arguments: Any, **options: Any) -> Any:
+        asked_by.append(threading.current_thread().name)
+        assert answers.wait(60)
+        return lookup(*arguments, **options)
+
+    monkeypatch.setattr(key_source, "FETCH_TIMEOUT", 0.05)
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    assert [failure(source) for _ in range(3)] == ["timeout"] * 3
+    assert asked_by == ["jwks-fetch"]
+    answers.set()
+    monkeypatch.undo()
+    wait_until(lambda: fetches(source))
+
+
+def fetches(source: KeySource) -> bool:
+    """Tell whether the document is fetched."""
+    try:
+        return bool(source.fetch())
+    except KeysError:
+        return False
