@@ -54,6 +54,10 @@ lock: install ## Pin the dependencies anew, with hashes
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
+.PHONY: redis-servers
+redis-servers: install ## Try the Redis servers that Debian and PyPI bring (ten minutes; apt-get, amd64)
+	$(BIN)/python -m tests.redis.servers
+
 .PHONY: chaos
 chaos: install ## Break processes, Redis and Canvas for SECONDS=600, and report (SEED= repeats a run)
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
