@@ -33,6 +33,8 @@ STATUSES = {
 }
 BODIES = ("html", "truncated", "oversize", "wrong_types", "no_expiry", "bad_access", "past")
 WIRE = ("refused", "connect_timeout", "lost_request", "lost_answer", "slow")
+KEYS_REFUSED = "keys_refused"
+"""A 401 to the right keys; no part of ``FAULTS``, for the latch stays when its cause is gone."""
 FAULTS = (*STATUSES, *BODIES, *WIRE)
 
 
@@ -154,6 +156,8 @@ class SimUpstream:
     def _answer(
         self, kind: Kind, credentials: Credentials, token: str | None, fault: str
     ) -> tuple[int, str | None, bytes]:
+        if fault == KEYS_REFUSED:
+            return 401, None, b""
         if fault in STATUSES:
             status, retry_after = STATUSES[fault]
             ambiguous = retry_after is None and status != 429  # the status itself

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from broker.emulator.canvas import Behaviour, Sessions
-from tests.simulation.canvas import FAULTS
+from tests.simulation.canvas import FAULTS, KEYS_REFUSED
 from tests.simulation.redis import HISTORY, Reach
 from tests.simulation.scheduler import Process
 from tests.simulation.world import LIMITS, World
 
 RECOVERY = 75.0
+SEEN_WITHIN = 20.0
+"""Seconds until every host has seen that files were written anew."""
 LARGEST_SKEW = 600.0
 LONG_PAUSE = LIMITS.lease - LIMITS.deadline
 LIFETIMES = (60.0, 90.0, 300.0, 600.0, 899.0)
@@ -35,6 +37,7 @@ class Director:
         self._chance = world.scheduler.random
         self._stage = Process("director")
         self._faulty: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._refusing = False
         world.canvas.draw = self._draw
         self._acts: list[Callable[[], None]] = [
             self._canvas_flaky,
@@ -61,6 +64,8 @@ class Director:
         world.start()
         world.run(self._chance.uniform(1, 60))
         for _ in range(episodes):
+            if self._refusing:
+                self._keys_refused()
             for _ in range(self._chance.choice([1, 1, 2])):
                 self._chance.choice(self._acts)()
                 world.run(self._chance.choice([0.0, 0.3, 3.0]))
@@ -88,6 +93,26 @@ class Director:
             worker.process.paused_until = min(worker.process.paused_until, world.scheduler.now)
             if worker.versions != world.versions:
                 worker.load()
+
+        if self._refusing:
+            self._write_anew()
+
+    def refuse_keys(self) -> None:
+        """Let Canvas refuse the right keys in each episode; then the operator writes them anew."""
+        self._refusing = True
+
+    def _keys_refused(self) -> None:
+        self._world.watch.inject("canvas-refuses keys")
+        names = self._some()
+        self._trouble(names)
+        for name in names:
+            self._faulty[name] = (self._chance.choice([0.5, 1.0]), (KEYS_REFUSED,))
+
+    def _write_anew(self) -> None:
+        """Each host sees the files change at another moment."""
+        self._world.writings.update(self._world.organizations)
+        for worker in self._world.fleet:
+            self._later(self._chance.uniform(0, SEEN_WITHIN), worker.load)
 
     def _later(self, delay: float, work: Callable[[], None]) -> None:
         def wait_and_work() -> None:

@@ -10,16 +10,19 @@ EPISODES = 6
 DAY = 86400.0
 
 
-def run_seed(seed: int, *, pause_holder: bool = False) -> World:
+def run_seed(seed: int, *, pause_holder: bool = False, refuse_keys: bool = False) -> World:
     """Play the run that belongs to ``seed``: its Canvas, its fleet, its faults.
 
-    ``pause_holder`` lets it begin with a process that is stopped while it talks to Canvas.
+    ``pause_holder`` lets it begin with a process that is stopped while it talks to Canvas,
+    ``refuse_keys`` adds a Canvas that refuses right keys for a while.
     """
     workers = 2 + seed % 4
     world = World(seed, workers=workers, behaviour=behaviour_of(seed), pause=2.0)
     director = Director(world)
     if pause_holder:
         director.pause_next_holder()
+    if refuse_keys:
+        director.refuse_keys()
     director.play(EPISODES)
     return world
 

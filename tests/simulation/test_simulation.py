@@ -10,6 +10,7 @@ BATCHES = 10
 MOST_SEEDS = 60
 """Within so many seeds each mutation must be found."""
 LEAST_FAULTS = 15
+REFUSING_SEEDS = 5
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -38,6 +39,14 @@ def test_no_invariant_is_broken_by_a_paused_holder(seed: int) -> None:
     world = run_seed(seed, pause_holder=True)
     assert not world.watch.violations, world.describe()
     assert world.watch.faults["paused"]
+
+
+@pytest.mark.parametrize("seed", range(REFUSING_SEEDS))
+def test_no_invariant_is_broken_by_refused_keys(seed: int) -> None:
+    """Once Canvas takes the keys again and they are written anew, all is well in time."""
+    world = run_seed(seed, refuse_keys=True)
+    assert not world.watch.violations, world.describe()
+    assert world.watch.faults["keys_refused"]
 
 
 @pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS.items())

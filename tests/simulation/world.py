@@ -1,5 +1,6 @@
 """Hosts with wrong clocks, worker processes, one Redis, one Canvas, and callers who keep asking."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,8 @@ from tests.simulation.scheduler import Process, Scheduler, Signal
 LIMITS = Limits()
 SLACK = 1.0
 WAITERS = 8
+LATER_LIFE = "'"
+"""Ends the name of a process, once for each that was in its place before."""
 
 
 def keys_of(organization: str, version: int) -> Credentials:
@@ -174,7 +177,13 @@ class Worker:
         """Take over the credentials now in force."""
         self.loaded = self.world.scheduler.now
         self.versions = dict(self.world.versions)
-        self.broker.configure({name: keys_of(name, v) for name, v in self.versions.items()})
+        self.broker.configure({name: self._keys(name, v) for name, v in self.versions.items()})
+
+    def _keys(self, organization: str, version: int) -> Credentials:
+        """Return the keys as this host's files give them; only those written anew have a name."""
+        number = self.world.writings.get(organization)
+        writing = f"{self.name.strip(LATER_LIFE)}/{number}" if number else ""
+        return replace(keys_of(organization, version), writing=writing)
 
     def break_tick(self) -> None:
         """Let the next tick of the refresher raise what nobody foresaw."""
@@ -280,6 +289,7 @@ class World:
         }
         self.canvas = SimCanvas(self.scheduler, self.watch, keys, names, self.behaviour)
         self.versions = dict.fromkeys(self.organizations, 1)
+        self.writings: Counter[str] = Counter()
         self._lives = 0
         self._newest_since: dict[tuple[str, int], float] = {}
         self.fleet = [Worker(self, f"w{number}") for number in range(self.workers)]
@@ -301,7 +311,7 @@ class World:
     def crash(self, worker: Worker) -> None:
         """End a process without warning, and start a new one in its place."""
         worker.process.alive = False
-        fresh = Worker(self, f"{worker.name}'")
+        fresh = Worker(self, f"{worker.name}{LATER_LIFE}")
         fresh.process.born = self.scheduler.now
         self.fleet[self.fleet.index(worker)] = fresh
         fresh.start()
