@@ -1,7 +1,6 @@
 """What the policy needs from the outside, as Protocols, and the values that cross the border.
 
-The policy knows only this module; the adapters (``broker.store``, ``broker.upstream``) implement
-it, and the application factory joins the two.
+The policy knows only this module; ``broker.store`` and ``broker.upstream`` implement it.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,12 +33,12 @@ class Backoff:
 class Snapshot:
     """What Redis holds of one organization and credential version, at Redis time ``now``.
 
-    ``record`` is there unless ``generation`` is 0, or the caller said that it knows this
-    generation (``unchanged``), or the record cannot be read. ``spare`` is there while nobody has
-    presented it; ``presented`` tells of the record's own refresh token. ``foreign`` says that the
-    record was written to another server than the one that answered: its marks may be lost and its
-    times are another clock's. ``refused`` says that a caller's report against it was accepted.
-    ``backoff.remaining`` may be 0.
+    ``server`` names who answered, if it can; ``written`` is its time when the record was stored.
+    ``record`` is there unless ``generation`` is 0, or known to the caller (``unchanged``), or the
+    record cannot be read. ``spare`` is there while nobody has presented it; ``presented`` tells of
+    the record's own refresh token. ``foreign`` says that the record was written to another server,
+    or before this one's clock was set: its marks may be lost, its times are another clock's.
+    ``refused`` says that a report against it was accepted. ``backoff.remaining`` may be 0.
     """
 
     now: float
@@ -52,6 +51,8 @@ class Snapshot:
     presented: bool = False
     backoff: Backoff | None = None
     lease_remaining: float = 0.0
+    server: str = ""
+    written: float = 0.0
 
 
 class GrantStatus(StrEnum):
@@ -120,8 +121,8 @@ class ReportStatus(StrEnum):
 class RecordStore(Protocol):
     """The shared record of one organization and credential version.
 
-    Every method raises :class:`~broker.errors.StoreUnavailableError` when Redis does not answer,
-    and may be repeated with the same attempt id: twice is as once.
+    Each method may raise :class:`~broker.errors.StoreUnavailableError`, and be repeated with the
+    same attempt id: twice is as once.
     """
 
     def read(self, known: int) -> Snapshot:
@@ -142,7 +143,7 @@ class RecordStore(Protocol):
         """Store ``record`` unless a generation above ``expected`` stands; end the lease.
 
         The generation becomes max(stored + 1, ``record.provisional``, Redis microseconds).
-        ``failure`` (a short-lived token) leaves a backoff behind.
+        ``failure`` leaves a backoff behind. With a ``stamp`` that Redis's clock denies it is foreign.
         """
 
     def commit_spare(
@@ -168,11 +169,13 @@ class RecordStore(Protocol):
         """Note that Canvas refused ``generation``, at most once for it and once a minute."""
 
     def republish(self, record: Record) -> None:
-        """Put ``record`` back where Redis lost it or changed servers.
+        """Put ``record`` back where Redis lost it or changed servers; ``stamp`` as in a commit.
 
-        Its refresh token counts as spent, and one lease time passes before anybody gets the lease:
-        both a mark and a lease may have been lost with it.
+        Its refresh token counts as spent, and a lease time passes: both may have been lost.
         """
+
+    def note_clock_step(self) -> None:
+        """Note that Redis's clock was set: all counts as another server's, a lease as lost."""
 
 
 Question: TypeAlias = tuple[RecordStore, int]

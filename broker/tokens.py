@@ -80,12 +80,30 @@ class TokenPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """The time when a record was handed to Redis, in Unix seconds by two clocks.
+
+    ``redis`` is what Redis's clock shows as far as the writer knows, ``host`` what its host's does.
+    """
+
+    redis: float
+    host: float
+
+    @property
+    def host_ahead(self) -> float:
+        """Return the seconds by which the host's clock was ahead of Redis's."""
+        return self.host - self.redis
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What is stored of a token pair. Times are Unix seconds by Redis's clock.
 
     ``generation`` grows with each commit. The same pair may have been served before its commit
     landed, under generations from ``provisional`` on. ``refresh_token`` and its expiry are None
     together; ``flaws`` are those of the answer that gave the pair.
+    ``stamp`` tells a process that starts whether one of the clocks was set since; records of
+    earlier versions have none.
     """
 
     generation: int
@@ -97,6 +115,7 @@ class Record:
     refresh_token: Secret | None
     refresh_expires_at: float | None
     flaws: frozenset[Flaw] = frozenset()
+    stamp: Stamp | None = None
 
     @property
     def ends_at(self) -> float:

@@ -30,6 +30,7 @@ class FakeClock:
     def __init__(self) -> None:
         self.elapsed = 1000.0
         self.host_error = 0.0
+        self.redis_error = 0.0
         self._plans: list[tuple[float, Callable[[], object]]] = []
 
     def later(self, seconds: float, action: Callable[[], object]) -> None:
@@ -46,7 +47,7 @@ class FakeClock:
 
     def redis(self) -> float:
         """Return Redis's Unix time."""
-        return START + self.elapsed
+        return START + self.elapsed + self.redis_error
 
     def sleep(self, seconds: float) -> None:
         """Let time pass at once."""

@@ -22,8 +22,9 @@ from broker.policy.answers import (
     refusal,
     serve,
 )
-from broker.policy.flight import land_all, note_silence, try_look
+from broker.policy.flight import note_silence, try_look
 from broker.policy.flights import Flights
+from broker.policy.landing import land_all
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.policy.places import Places
@@ -234,7 +235,7 @@ class Broker:
         self._flights.stop()
         until = self._clock.monotonic() + seconds
         while self._clock.monotonic() < until:
-            if not self._flights and land_all(self._organizations.values()):
+            if not self._flights and land_all(self._organizations.values(), self._clock):
                 return True
             self._clock.sleep(0.1)
         return False

@@ -12,18 +12,20 @@ The timeline of an attempt, and what a death at each point leaves behind::
 Nobody presents a marked refresh token again, so whether Canvas did its work does not matter.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
 from broker.errors import StoreUnavailableError
 from broker.policy.holder import Holder
+from broker.policy.landing import land, lost
 from broker.policy.lease import Lease, Tools
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
-from broker.ports import Answer, GrantStatus, Question, Signal, Slot, Snapshot
+from broker.ports import Answer, Failure, Grant, GrantStatus, Question, Signal, Slot, Snapshot
 from broker.store_faults import NOT_FORESEEN
+from broker.tokens import Stamp
 
 REFRESH_TOKEN_RESERVE = 10.0
 """A refresh token with less life than this (seconds) is not worth a call."""
@@ -74,10 +76,11 @@ class Flight:
         """Take over what Redis answered, and note if that is not all; survives everything."""
         with self._surviving():
             organization, snapshot = self._organization, answer()
-            organization.adopt(self._binding, snapshot, self._asked)
-            lost = organization.lost(self._binding, snapshot, self._asked) is not None
-            now = self._tools.clock.monotonic()
-            organization.unsettled = lost or organization.needs_flight(now)
+            organization.adopt(self._binding, snapshot, self._tools.round_trip(self._asked))
+            limits, now = self._tools.limits, self._tools.clock.monotonic()
+            record = lost(organization, self._binding, snapshot, self._asked, limits)
+            unsettled = record is not None or organization.server_clock.stepped
+            organization.unsettled = unsettled or organization.needs_flight(now)
 
     def tell(self) -> None:
         """Tell the observer what happened; survives everything."""
@@ -130,17 +133,27 @@ class Flight:
         asked = clock.monotonic()
         grant = binding.store.acquire(attempt, snapshot.generation, slot)
         organization.unanswered = None
+        trip = self._tools.round_trip(asked)
+        if organization.check_clock(grant.snapshot, trip):
+            self._give_back(binding, grant, attempt)
+            return
         match grant.status:
             case GrantStatus.GRANTED:
                 self.attempted = True
                 organization.write_fault = None
                 calls = self._tools.limits.upstream_attempts
-                lease = Lease(attempt, grant, asked, clock.monotonic(), calls)
+                lease = Lease(attempt, grant, asked, trip.answered, calls)
                 Holder(organization, binding, lease, self._tools, self._events).run()
             case GrantStatus.HELD:
                 self._follow(binding, grant.snapshot)
             case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:
-                organization.adopt(binding, grant.snapshot, asked)
+                organization.adopt(binding, grant.snapshot, trip)
+
+    def _give_back(self, binding: Binding, grant: Grant, attempt: str) -> None:
+        """Give a lease back: another's may have ended too soon, as Redis's clock was set."""
+        if grant.status is GrantStatus.GRANTED:
+            failure = Failure("clock_stepped", self._tools.limits.backoff_min)
+            binding.store.fail(attempt, grant.snapshot.generation, failure, clear_mark=True)
 
     def _follow(self, binding: Binding, before: Snapshot) -> None:
         """Watch another process's attempt for as long as somebody here may wait for it."""
@@ -150,7 +163,7 @@ class Flight:
             clock.sleep(FOLLOW_PAUSE)
             asked = clock.monotonic()
             snapshot = binding.store.read(before.generation)
-            self._organization.adopt(binding, snapshot, asked)
+            self._organization.adopt(binding, snapshot, self._tools.round_trip(asked))
             if snapshot.generation != before.generation or not snapshot.lease_remaining:
                 self.attempted = True
                 return
@@ -161,19 +174,26 @@ def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot
 
     Raises :class:`~broker.errors.StoreUnavailableError`.
     """
-    land(organization)
-    known = organization.known(binding)
-    asked = tools.clock.monotonic()
-    snapshot = binding.store.read(known)
-    organization.adopt(binding, snapshot, asked)
-    lost = organization.lost(binding, snapshot, asked)
-    if lost is None:
+    land(organization, tools.clock)
+    snapshot, asked = _read(organization, binding, tools)
+    if organization.server_clock.stepped:
+        binding.store.note_clock_step()
+        organization.server_clock.stepped = binding.version != organization.binding.version
+        snapshot = replace(snapshot, foreign=snapshot.generation != 0, backoff=None)
+    record = lost(organization, binding, snapshot, asked, tools.limits)
+    if record is None:
         return snapshot
-    binding.store.republish(lost)
+    now = snapshot.now + tools.clock.monotonic() - asked
+    binding.store.republish(replace(record, stamp=Stamp(now, tools.clock.wall())))
+    return _read(organization, binding, tools)[0]
+
+
+def _read(organization: Organization, binding: Binding, tools: Tools) -> tuple[Snapshot, float]:
+    """Read and take over what Redis holds; return it, and when it was asked."""
     asked = tools.clock.monotonic()
-    snapshot = binding.store.read(known)
-    organization.adopt(binding, snapshot, asked)
-    return snapshot
+    snapshot = binding.store.read(organization.known(binding))
+    organization.adopt(binding, snapshot, tools.round_trip(asked))
+    return snapshot, asked
 
 
 def try_look(organization: Organization, tools: Tools) -> None:
@@ -194,33 +214,6 @@ def note_silence(organization: Organization, error: StoreUnavailableError, tools
     """Note and tell that Redis did not do what it was asked."""
     organization.note_silence(tools.clock.monotonic(), error.reason)
     tools.observer.store_failed(organization.name, error.reason)
-
-
-def land(organization: Organization) -> None:
-    """Repeat the commit that Redis has not confirmed, if there is one.
-
-    Raises :class:`~broker.errors.StoreUnavailableError`.
-    """
-    unlanded = organization.unlanded
-    if unlanded is None:
-        return
-    commitment = unlanded.commit()
-    if organization.unlanded is unlanded:
-        organization.unlanded = None
-    if not commitment.superseded:
-        record = replace(unlanded.copy.record, generation=commitment.generation)
-        organization.install(replace(unlanded.copy, record=record))
-
-
-def land_all(organizations: Iterable[Organization]) -> bool:
-    """Repeat every commit that is not confirmed; tell whether Redis has taken them all."""
-    landed = True
-    for organization in organizations:
-        try:
-            land(organization)
-        except StoreUnavailableError:
-            landed = False
-    return landed
 
 
 def wish(snapshot: Snapshot, copy: Copy | None) -> Slot:

@@ -104,10 +104,11 @@ class Holder:
             failed = self.tools.observer.store_failed
             self.events.append(partial(failed, self.organization.name, error.reason))
             return False
+        trip = self.tools.round_trip(asked)
         moved = grant.snapshot.generation != lease.expected
         if grant.status is GrantStatus.GRANTED and not moved:
             return False
-        self.organization.adopt(self.binding, grant.snapshot, asked)
+        self.organization.adopt(self.binding, grant.snapshot, trip)
         if moved:
             failure = Failure("superseded", self.tools.limits.backoff_min)
             store.fail(lease.attempt, lease.expected, failure, clear_mark=False)
@@ -131,7 +132,7 @@ class Holder:
         copy = Copy(self._record(pair), self.binding.version, expires, pair.sent)
         unlanded = Unlanded(self.binding, self.lease.attempt, self.lease.expected, copy, setback)
         try:
-            commitment = unlanded.commit()
+            commitment = unlanded.commit(clock)
         except StoreUnavailableError:
             if self.organization.install(copy):
                 self.organization.unlanded = unlanded

@@ -7,6 +7,7 @@ from broker.clock import Clock
 from broker.errors import NotSentError
 from broker.limits import Limits
 from broker.observer import Observer
+from broker.policy.server_clock import RoundTrip
 from broker.ports import Grant, Retry, Runtime, Slot, Upstream
 from broker.secret import Secret
 from broker.tokens import Kind
@@ -24,6 +25,10 @@ class Tools:
     upstream: Upstream
     retry: Retry
     observer: Observer
+
+    def round_trip(self, asked: float) -> RoundTrip:
+        """Return the round trip to Redis that began at ``asked`` and ends now."""
+        return RoundTrip(asked, self.clock.monotonic(), self.clock.wall())
 
 
 @dataclass(slots=True)

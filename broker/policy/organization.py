@@ -1,15 +1,15 @@
 """What this process knows of one organization: its copy of the token, and why it has no better."""
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from broker.limits import Limits
 from broker.policy.history import History
+from broker.policy.server_clock import RoundTrip, ServerClock
 from broker.policy.values import Binding, Copy, Pause
 from broker.ports import Backoff, Snapshot
 from broker.store_faults import Reason
-from broker.tokens import Record, State, state_of
+from broker.tokens import State, state_of
 
 if TYPE_CHECKING:
     from broker.policy.values import Skew, Unlanded
@@ -23,6 +23,7 @@ class Organization:
     that some caller reported, whether or not the report was accepted. ``unsettled`` says that a
     look found what only a flight of its own puts right. ``read_fault`` tells why the last look at
     Redis failed, ``write_fault`` why Redis refused the last write; None where it did not.
+    ``server_clock`` is what is known of the clock of Redis.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Organization:
         "read_fault",
         "refreshed_at",
         "refused_generation",
+        "server_clock",
         "skew",
         "unanswered",
         "unlanded",
@@ -66,6 +68,7 @@ class Organization:
         self.history = History()
         self.wanted_since: float | None = None
         self.unanswered: str | None = None
+        self.server_clock = ServerClock()
         self._limits = limits
         self._reported = float("-inf")
         self._lock = threading.Lock()
@@ -87,6 +90,7 @@ class Organization:
         copy = self.copy
         return (
             copy is None
+            or not copy.certain
             or copy.version != self.binding.version
             or self.refused_generation == copy.record.generation
             or self.state(now) is not State.FRESH
@@ -103,9 +107,10 @@ class Organization:
         return wanted or self.unsettled or self.unlanded is not None or self.binding.is_news
 
     def known(self, binding: Binding) -> int:
-        """Return the generation of the copy, 0 without one of these credentials."""
+        """Return the generation of the copy, 0 without a certain one of these credentials."""
         copy = self.copy
-        return copy.record.generation if copy and copy.version == binding.version else 0
+        known = copy is not None and copy.version == binding.version and copy.certain
+        return copy.record.generation if copy and known else 0
 
     def may_be(self, copy: Copy | None, generation: int) -> bool:
         """Tell whether ``copy`` may be the token that was served under ``generation``.
@@ -129,16 +134,17 @@ class Organization:
     def install(self, copy: Copy) -> bool:
         """Take ``copy`` unless the present one is newer; tell whether it is the present one now."""
         with self._lock:
-            present = self.copy
-            if present is not None:
-                if copy.record.generation <= present.record.generation:
-                    return False
-                if copy.version not in {present.version, self.binding.version}:
-                    return False
-                if self._is_weaker(copy, present):
-                    return False
-            self.copy = copy
-            return True
+            taken = self.copy is None or self._replaces(copy, self.copy)
+            self.copy = copy if taken else self.copy
+            return taken
+
+    def _replaces(self, copy: Copy, present: Copy) -> bool:
+        newer = copy.record.generation - present.record.generation
+        if newer == 0:
+            return copy.certain and not present.certain
+        if newer < 0 or copy.version not in {present.version, self.binding.version}:
+            return False
+        return not self._is_weaker(copy, present)
 
     def _is_weaker(self, copy: Copy, present: Copy) -> bool:
         """Tell whether ``copy`` is dead or a failure's short-lived token, ``present`` a better one.
@@ -151,25 +157,31 @@ class Organization:
         refused = present.record.generation in {self.refused_generation, self.doubted}
         return dead or (copy.record.lifetime < self._limits.short_life and not refused)
 
-    def adopt(self, binding: Binding, snapshot: Snapshot, asked: float) -> None:
-        """Take over what Redis holds; ``asked`` is the monotonic instant before it was asked.
+    def adopt(self, binding: Binding, snapshot: Snapshot, trip: RoundTrip) -> None:
+        """Take over what Redis holds, unless it was timed by another clock than the present one.
 
-        A record that lies on another server than it was written to is not taken: its expiry was
-        told by another clock.
+        That is what was written to another server, and all once Redis's clock was set.
         """
-        self.looked = asked
+        self.looked = asked = trip.asked
         self.read_fault = None
+        if self.check_clock(snapshot, trip):
+            return
         record = snapshot.record
         if record is not None and not snapshot.foreign:
-            left = min(record.expires_at - snapshot.now, record.lifetime)
-            expires = asked + left
-            copy = Copy(record, binding.version, expires, expires - record.lifetime)
+            left, certain = self.server_clock.life_left(record, snapshot, trip)
+            minted = asked + left - record.lifetime
+            copy = Copy(record, binding.version, asked + left, minted, certain)
             if self.install(copy):
                 self.history.adopted(copy.minted)
         if binding.version == self.binding.version:
             if asked >= self._reported:
                 self.refused_generation = snapshot.generation if snapshot.refused else 0
             self.note_backoff(snapshot.backoff, asked)
+
+    def check_clock(self, snapshot: Snapshot, trip: RoundTrip) -> bool:
+        """Tell whether Redis's clock was set and it is yet to be told so, by a flight."""
+        self.unsettled |= self.server_clock.check(snapshot, trip)
+        return self.server_clock.stepped
 
     def note_backoff(self, backoff: Backoff | None, now: float) -> None:
         """Take over the shared backoff, or its absence."""
@@ -210,39 +222,3 @@ class Organization:
         self.unsettled = False
         failures = self.pause.failures + 1 if self.pause else 1
         self.pause = Pause(now + self._limits.backoff_min, failures, "crashed", latched=False)
-
-    def lost(self, binding: Binding, snapshot: Snapshot, now: float) -> Record | None:
-        """Return the record that Redis should have back, timed by its present clock.
-
-        That is this process's copy, where Redis holds a lower generation, or holds this one as
-        written by another server. Or, lifted above it, the fresh record of new credentials, where
-        a process with the old ones has committed after it: a generation served must not go back,
-        and the old token must not be served on. (One that is not fresh is not worth it: the new
-        credentials are due anyway.)
-        """
-        copy = self.copy
-        if copy is None or self.unlanded is not None:
-            return None
-        if copy.version != binding.version:
-            return self._outrun(binding, snapshot, copy)
-        generation = copy.record.generation
-        stands = snapshot.generation == generation and not snapshot.foreign
-        if stands or snapshot.generation > generation:
-            return None
-        if copy.remaining(now) <= self._limits.dead:
-            return None
-        expires_at = snapshot.now + copy.remaining(now)
-        refresh_expires_at = copy.record.refresh_expires_at
-        if refresh_expires_at is not None:
-            refresh_expires_at += expires_at - copy.record.expires_at
-        return replace(copy.record, expires_at=expires_at, refresh_expires_at=refresh_expires_at)
-
-    def _outrun(self, binding: Binding, snapshot: Snapshot, copy: Copy) -> Record | None:
-        record, generation = snapshot.record, copy.record.generation
-        if binding.version != self.binding.version or record is None or snapshot.foreign:
-            return None
-        left = record.expires_at - snapshot.now
-        fresh = state_of(left, record.margin, self._limits) is State.FRESH
-        if record.generation > generation or snapshot.refused or not fresh:
-            return None
-        return replace(record, generation=generation + 1)

@@ -1,28 +1,36 @@
 """The parts of what a process knows of an organization; all but one flag are immutable."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
+from broker.clock import Clock
 from broker.credentials import Credentials
 from broker.ports import Backoff, Commitment, Failure, RecordStore
-from broker.tokens import Record
+from broker.tokens import Record, Stamp
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
     """The in-process copy of a record, minted under one credential version.
 
-    ``expires`` and ``minted`` are instants of this process's monotonic clock.
+    ``expires`` and ``minted`` are instants of this process's monotonic clock. ``certain`` says that
+    ``expires`` rests on evidence; else it may be too early, and another token is due.
     """
 
     record: Record
     version: str
     expires: float
     minted: float
+    certain: bool = True
 
     def remaining(self, now: float) -> float:
         """Return the seconds left to live at the monotonic instant ``now``."""
         return self.expires - now
+
+    def stamped(self, clock: Clock) -> Record:
+        """Return the record with Redis's time, as its own times imply it, and the host's."""
+        now = self.record.expires_at - self.remaining(clock.monotonic())
+        return replace(self.record, stamp=Stamp(now, clock.wall()))
 
 
 @dataclass(slots=True, eq=False)
@@ -60,9 +68,9 @@ class Unlanded:
     copy: Copy
     failure: Failure | None
 
-    def commit(self) -> Commitment:
+    def commit(self, clock: Clock) -> Commitment:
         """Try once more; raises :class:`~broker.errors.StoreUnavailableError`."""
-        record = self.copy.record
+        record = self.copy.stamped(clock)
         return self.binding.store.commit(self.attempt, self.expected, record, self.failure)
 
 

@@ -1,16 +1,17 @@
 """Records to sealed values and back."""
 
+import sys
 from typing import Any
 
 from broker.ports import Backoff, Snapshot
 from broker.secret import Secret
 from broker.store.seal import Seal, UnsealError
-from broker.tokens import Flaw, Record, Spare
+from broker.tokens import Flaw, Record, Spare, Stamp
 
 MICROSECONDS = 1_000_000
 _RECORD, _SPARE = "record", "spare"
 _YES = "1"
-_LAST_WORD = 10
+_LAST_WORD = 12
 """The place of the word that may be empty, in an answer."""
 _TIMES = ("lifetime", "expires_at", "margin")
 _NO_TOKEN = Secret("")
@@ -20,6 +21,8 @@ def seal_record(seal: Seal, record: Record) -> bytes:
     """Return the record sealed; its generation stays outside, Redis gives it."""
     content: dict[str, Any] = {name: getattr(record, name) for name in _TIMES}
     content["provisional"] = record.provisional
+    if record.stamp is not None:
+        content |= {"stamp_redis": record.stamp.redis, "stamp_host": record.stamp.host}
     content["access_token"] = record.access_token
     # A worker of an older version wants both, and takes these for a token whose life is over.
     content["refresh_token"] = record.refresh_token or _NO_TOKEN
@@ -41,10 +44,17 @@ def open_record(seal: Seal, generation: int, sealed: bytes) -> Record | None:
                 float(content["refresh_expires_at"]) if content["refresh_token"] else None
             ),
             flaws=frozenset(flaw for flaw in Flaw if flaw in content.get("flaws", ())),
+            stamp=_stamp(content),
             **{name: float(content[name]) for name in _TIMES},
         )
     except (UnsealError, KeyError, TypeError, ValueError):
         return None
+
+
+def _stamp(content: dict[str, Any]) -> Stamp | None:
+    if "stamp_redis" not in content:  # written by an earlier version
+        return None
+    return Stamp(float(content["stamp_redis"]), float(content["stamp_host"]))
 
 
 def seal_spare(seal: Seal, spare: Spare) -> bytes:
@@ -72,8 +82,8 @@ def _hide(content: dict[str, Any]) -> dict[str, Any]:
 def open_snapshot(seal: Seal, reply: list[bytes], known: int) -> Snapshot:
     """Return the snapshot that a script answered (``prelude.lua`` gives the order)."""
     words, sealed, spare = reply
-    now, number, foreign, presented, refused, *rest = words.decode().split(" ", _LAST_WORD)
-    remaining, failures, refusals, latched, lease, failure = rest
+    now, server, number, written, *rest = words.decode().split(" ", _LAST_WORD)
+    foreign, presented, refused, remaining, failures, refusals, latched, lease, failure = rest
     generation = int(number)
     return Snapshot(
         now=int(now) / MICROSECONDS,
@@ -86,6 +96,8 @@ def open_snapshot(seal: Seal, reply: list[bytes], known: int) -> Snapshot:
         presented=presented == _YES,
         backoff=_backoff(int(remaining), int(failures), failure, latched, int(refusals)),
         lease_remaining=int(lease) / 1000,
+        server=sys.intern(server),
+        written=int(written) / MICROSECONDS,
     )
 
 

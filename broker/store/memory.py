@@ -17,10 +17,10 @@ from broker.ports import (
     Slot,
     Snapshot,
 )
-from broker.store.shelf import Shelf
+from broker.store.shelf import Shelf, name_for
 from broker.tokens import Record, Spare
 
-_FOREIGN, _LOST = "foreign", "lost"
+_LOST = "lost"
 _SHORTEST_LIFE = 1.0
 
 
@@ -57,12 +57,7 @@ class MemoryRecordStore:
     @property
     def shelf(self) -> Shelf:
         """What the server holds now; for tests to look at."""
-        shelf, now = self._server.shelves.setdefault(self._key, Shelf()), self._server.now()
-        if shelf.ends and now >= shelf.ends:
-            shelf.forget_record()
-        if shelf.backoff and now >= shelf.backoff_ends:
-            shelf.forget_backoff()
-        return shelf
+        return self._server.shelves.setdefault(self._key, Shelf()).at(self._server.now())
 
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot."""
@@ -76,22 +71,26 @@ class MemoryRecordStore:
             generation=shelf.generation,
             record=None if unchanged else shelf.record,
             unchanged=unchanged,
-            foreign=bool(shelf.generation) and shelf.server != self._server.name,
+            foreign=shelf.is_record_foreign(self._server.name, now),
             refused=shelf.refused,
             spare=shelf.spare if shelf.spare_is_good(attempt, self._server.name) else None,
             presented=bool(shelf.presented),
             backoff=shelf.backoff and replace(shelf.backoff, remaining=self._backoff_remaining()),
             lease_remaining=max(0.0, shelf.lease_until - now) if shelf.lease else 0.0,
+            server=self._server.name,
+            written=shelf.written,
         )
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
-        shelf = self.shelf
+        shelf, now, longest = self.shelf, self._server.now(), self._server.limits.lease
+        if now < shelf.lease_until:
+            shelf.lease_until = min(shelf.lease_until, now + longest)
         status = self._refusal(attempt, expected)
         if status is None:
             self._burn(attempt, wish)
             shelf.lease = (attempt, self._server.name)
-            shelf.lease_until = self._server.now() + self._server.limits.lease
+            shelf.lease_until = now + longest
             status = GrantStatus.GRANTED
         slot = self._burned(attempt) if status is GrantStatus.GRANTED else Slot.NONE
         return Grant(status, slot, self._snapshot(0, attempt))
@@ -138,10 +137,8 @@ class MemoryRecordStore:
         shelf = self.shelf
         if shelf.backoff_attempt == attempt:
             return
-        if clear_mark and shelf.presented == attempt:
-            shelf.presented = ""
-        if clear_mark and shelf.spare_presented == attempt:
-            shelf.spare_presented = ""
+        if clear_mark:
+            shelf.clear_marks(attempt)
         holder = self._holder()
         if shelf.generation <= expected and holder in {None, attempt}:
             self._back_off(attempt, failure)
@@ -159,9 +156,9 @@ class MemoryRecordStore:
             return ReportStatus.MOVED
         if shelf.refused:
             return ReportStatus.KNOWN
-        if now - generation / 1_000_000 < limits.report_min_age:
+        if 0 <= now - generation / 1_000_000 < limits.report_min_age:
             return ReportStatus.YOUNG
-        if now < shelf.report_until:
+        if now < shelf.report_until <= now + limits.report_interval:
             return ReportStatus.THROTTLED
         shelf.refused, shelf.report_until = True, now + limits.report_interval
         return ReportStatus.ACCEPTED
@@ -169,13 +166,21 @@ class MemoryRecordStore:
     def republish(self, record: Record) -> None:
         """Put ``record`` back where the server lost it."""
         shelf = self.shelf
-        here = shelf.server == self._server.name
+        here = not shelf.is_record_foreign(self._server.name, self._server.now())
         if shelf.generation < record.generation or (
             shelf.generation == record.generation and not here
         ):
             self._place(record, "republished")
             shelf.presented = "republished"
             self._wait_out_lost_lease()
+
+    def note_clock_step(self) -> None:
+        """Take what is here for another server's."""
+        holder = self._holder()
+        self.shelf.note_clock_step(self._server.name, self._server.now())
+        self._wait_out_lost_lease()
+        if holder is not None:
+            self.shelf.lease = (holder, self._server.name)
 
     def _refusal(self, attempt: str, expected: int) -> GrantStatus | None:
         shelf, holder = self.shelf, self._holder()
@@ -187,7 +192,8 @@ class MemoryRecordStore:
         if holder is not None:
             self._adopt_lease()
             return GrantStatus.HELD
-        if shelf.is_foreign_to(self._server.name) and shelf.seen != self._server.name:
+        foreign = shelf.is_foreign_to(self._server.name, self._server.now())
+        if foreign and shelf.seen != self._server.name:
             shelf.seen = self._server.name
             self._wait_out_lost_lease()
             return GrantStatus.HELD
@@ -196,11 +202,8 @@ class MemoryRecordStore:
         return GrantStatus.PAUSED if self._backoff_remaining() > 0 else None
 
     def _burn(self, attempt: str, wish: Slot) -> None:
-        shelf, here = self.shelf, self._server.name
-        if shelf.generation and shelf.server != here:
-            shelf.presented = shelf.presented or _FOREIGN
-        if shelf.spare and shelf.spare_server != here:
-            shelf.spare_presented = shelf.spare_presented or _FOREIGN
+        shelf = self.shelf
+        shelf.mark_foreign(self._server.name, self._server.now())
         if wish is Slot.SPARE and shelf.spare and not shelf.spare_presented:
             shelf.spare_presented = attempt
         if wish is Slot.OWN and shelf.generation and not shelf.presented:
@@ -215,7 +218,8 @@ class MemoryRecordStore:
         shelf = self.shelf
         shelf.forget_record()
         shelf.generation, shelf.attempt, shelf.record = record.generation, attempt, record
-        shelf.server = self._server.name
+        shelf.written = self._server.now()
+        shelf.server = name_for(record, self._server.name, shelf.written)
         self._keep_until(record.ends_at)
 
     def _keep_until(self, expires_at: float) -> None:
@@ -233,8 +237,9 @@ class MemoryRecordStore:
             shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _wait_out_lost_lease(self) -> None:
-        self.shelf.lease = (_LOST, self._server.name)
-        self.shelf.lease_until = self._server.now() + self._server.limits.lease
+        shelf = self.shelf
+        shelf.lease = (_LOST, self._server.name)
+        shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _end_lease(self, attempt: str) -> None:
         if self._holder() == attempt:
@@ -244,7 +249,4 @@ class MemoryRecordStore:
         self.shelf.back_off(attempt, failure, self._server.name, self._server.now())
 
     def _backoff_remaining(self) -> float:
-        shelf = self.shelf
-        if shelf.backoff is None or shelf.backoff_server != self._server.name:
-            return 0.0
-        return max(0.0, shelf.backoff_until - self._server.now())
+        return self.shelf.backoff_remaining(self._server.name, self._server.now())

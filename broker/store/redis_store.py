@@ -1,5 +1,6 @@
 """The record store on Redis: names keys, seals values, runs the scripts."""
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn, TypeAlias, cast
@@ -97,6 +98,7 @@ class RedisRecordStore:
             microseconds(record.ends_at),
             milliseconds(failure.delay) if failure else 0,
             failure.kind if failure else "",
+            _reckoned(record),
         )
 
     def commit_spare(
@@ -153,7 +155,12 @@ class RedisRecordStore:
             seal_record(self._seal, record),
             microseconds(record.ends_at),
             milliseconds(self._limits.lease),
+            _reckoned(record),
         )
+
+    def note_clock_step(self) -> None:
+        """Note that Redis's clock was set."""
+        self._scripts.run("clock_step", self.keys, milliseconds(self._limits.lease))
 
     def check_write(self) -> None:
         """Write what nobody reads; raises :class:`StoreUnavailableError` as any write would."""
@@ -200,7 +207,7 @@ class RedisRecordStores:
         Where that fails, so do the answers that were to come, and no others.
         """
         stores = [(cast("RedisRecordStore", store), known) for store, known in asked]
-        now, calm = self._who_is_calm(stores)
+        now, server, calm = self._who_is_calm(stores)
         rest = [one for one, is_calm in zip(stores, calm, strict=True) if not is_calm]
         answers: list[Answer] = []
         try:
@@ -212,7 +219,7 @@ class RedisRecordStores:
             answers += [partial(_fail, error)] * (len(rest) - len(answers))
         told = iter(answers)
         return [
-            partial(Snapshot, now, known, unchanged=True) if is_calm else next(told)
+            partial(Snapshot, now, known, unchanged=True, server=server) if is_calm else next(told)
             for (_, known), is_calm in zip(stores, calm, strict=True)
         ]
 
@@ -228,9 +235,9 @@ class RedisRecordStores:
             for (store, known), reply in zip(stores, replies, strict=True)
         ]
 
-    def _who_is_calm(self, stores: _Asked) -> tuple[float, list[bool]]:
-        """Return Redis's time, and of each whether its snapshot would bring nothing new."""
-        nobody = 0.0, [False] * len(stores)
+    def _who_is_calm(self, stores: _Asked) -> tuple[float, str, list[bool]]:
+        """Return Redis's time and name, and of each whether a snapshot would bring nothing new."""
+        nobody = 0.0, "", [False] * len(stores)
         if self._to_pass_over or not any(known for _, known in stores):
             self._to_pass_over = max(0, self._to_pass_over - 1)
             return nobody
@@ -238,13 +245,18 @@ class RedisRecordStores:
         try:
             reply: bytes = self._scripts.run("calm", keys, *(known for _, known in stores))
         except AnsweredError:  # a proxy in front of several servers takes no keys of several slots
-            reply = b"0 "
-        now, flags = reply.decode().split(" ")
+            reply = b"0  "
+        now, server, flags = reply.decode().split(" ")
         if not flags:
             self._to_pass_over = _PASSED_OVER
             return nobody
-        return int(now) / MICROSECONDS, [flag == "1" for flag in flags]
+        return int(now) / MICROSECONDS, sys.intern(server), [flag == "1" for flag in flags]
 
 
 def _fail(error: StoreUnavailableError) -> NoReturn:
     raise error
+
+
+def _reckoned(record: Record) -> int | str:
+    """Return Redis's time as the writer reckons it, in microseconds; empty if it does not say."""
+    return microseconds(record.stamp.redis) if record.stamp else ""

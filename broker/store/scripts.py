@@ -29,6 +29,7 @@ NAMES = (
     "report",
     "republish",
     "write",
+    "clock_step",
 )
 
 

@@ -1,12 +1,16 @@
 """What a server holds of one organization and credential version, as plain fields."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from broker.limits import EARLY_REFUSALS, ONE_WRITING, Limits
 from broker.ports import Backoff, Failure
 from broker.tokens import Record, Spare
 
 _BACKOFF_MEMORY = 600.0
+_FOREIGN = "foreign"
+_OTHER_CLOCK = "clock stepped"
+_CLOCK_TOLERANCE = 3.0
 _NO_BACKOFF = Backoff(0.0, 0, "", latched=False)
 
 
@@ -18,6 +22,7 @@ class Shelf:
     attempt: str = ""
     record: Record | None = None
     server: str = ""
+    written: float = 0.0
     presented: str = ""
     refused: bool = False
     spare: Spare | None = None
@@ -30,6 +35,7 @@ class Shelf:
     backoff: Backoff | None = None
     backoff_attempt: str = ""
     backoff_server: str = ""
+    backoff_written: float = 0.0
     backoff_until: float = 0.0
     backoff_ends: float = 0.0
     writing: str | None = None
@@ -37,17 +43,33 @@ class Shelf:
     report_until: float = 0.0
     ends: float = 0.0
 
+    def at(self, now: float) -> Self:
+        """Return itself, without what has come to its end."""
+        if self.ends and now >= self.ends:
+            self.forget_record()
+        if self.backoff and now >= self.backoff_ends:
+            self.forget_backoff()
+        if now >= self.lease_until:
+            self.lease = None
+        if now >= self.report_until:
+            self.report_until = 0.0
+        return self
+
     def forget_record(self) -> None:
         """Lose the record with all its marks, as Redis does when its TTL is over."""
         self.generation, self.attempt, self.record, self.server = 0, "", None, ""
-        self.presented, self.refused, self.ends = "", False, 0.0
+        self.written, self.presented, self.refused, self.ends = 0.0, "", False, 0.0
         self.spare, self.spare_attempt, self.spare_presented = None, "", ""
         self.spare_server = self.seen = ""
 
-    def is_foreign_to(self, server: str) -> bool:
-        """Tell whether the record or the spare was written to another server than ``server``."""
-        record = bool(self.generation) and self.server != server
-        return record or (self.spare is not None and self.spare_server != server)
+    def is_record_foreign(self, server: str, now: float) -> bool:
+        """Tell whether there is a record of another server, or of before its clock was set back."""
+        return bool(self.generation) and (self.server != server or self.written > now)
+
+    def is_foreign_to(self, server: str, now: float) -> bool:
+        """Tell the same of the record or the spare."""
+        spare = self.spare is not None and self.spare_server != server
+        return spare or self.is_record_foreign(server, now)
 
     def spare_is_good(self, attempt: str, server: str) -> bool:
         """Tell whether the spare was written to ``server`` and presented by no other attempt."""
@@ -66,7 +88,7 @@ class Shelf:
         if failure.latched and self.writing is None:
             self.writing, self.acted = failure.writing, now
         self.backoff_attempt, self.backoff_server = attempt, server
-        self.backoff_until = now + failure.delay
+        self.backoff_written, self.backoff_until = now, now + failure.delay
         self.backoff_ends = self.backoff_until + _BACKOFF_MEMORY
 
     def lift(self, writing: str, limits: Limits, now: float) -> None:
@@ -85,6 +107,39 @@ class Shelf:
     def forget_backoff(self) -> None:
         """Lose the backoff, as a success or its TTL makes Redis do."""
         self.backoff, self.backoff_attempt, self.writing, self.acted = None, "", None, 0.0
+
+    def backoff_remaining(self, server: str, now: float) -> float:
+        """Return the seconds left of the backoff; 0 if another server or clock told its end."""
+        foreign = self.backoff_server != server or self.backoff_written > now
+        return 0.0 if self.backoff is None or foreign else max(0.0, self.backoff_until - now)
+
+    def mark_foreign(self, server: str, now: float) -> None:
+        """Let what is another server's count as presented."""
+        if self.is_record_foreign(server, now):
+            self.presented = self.presented or _FOREIGN
+        if self.spare and self.spare_server != server:
+            self.spare_presented = self.spare_presented or _FOREIGN
+
+    def clear_marks(self, attempt: str) -> None:
+        """Take back what ``attempt`` marked as presented."""
+        if self.presented == attempt:
+            self.presented = ""
+        if self.spare_presented == attempt:
+            self.spare_presented = ""
+
+    def note_clock_step(self, server: str, now: float) -> None:
+        """Take record, spare and backoff for another server's."""
+        if self.generation or self.spare:
+            self.server, self.seen, self.written = _OTHER_CLOCK, server, now
+        if self.spare:
+            self.spare_server = _OTHER_CLOCK
+        self.backoff_server = _OTHER_CLOCK
+
+
+def name_for(record: Record, server: str, now: float) -> str:
+    """Return the name that a record is written under: ``server``'s, if its clock timed it."""
+    error = abs(now - record.stamp.redis) if record.stamp else 0.0
+    return _OTHER_CLOCK if error > _CLOCK_TOLERANCE else server
 
 
 def _host(writing: str | None) -> str:

@@ -37,6 +37,7 @@ class Trial(RedisRecordStore):
         self.fail("c", generation, soon, clear_mark=True)
         self.lift("probe")
         self.republish(replace(_record(snapshot.now), generation=generation + 1))
+        self.note_clock_step()
         return not snapshot.foreign
 
 

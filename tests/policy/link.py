@@ -139,3 +139,6 @@ class _LinkedStore:
 
     def republish(self, record: Record) -> None:
         self._link.carry("republish", lambda: self._store.republish(record))
+
+    def note_clock_step(self) -> None:
+        self._link.carry("note_clock_step", self._store.note_clock_step)

@@ -3,6 +3,7 @@
 import pytest
 
 from broker.errors import ForbiddenError, KeysRejectedError
+from broker.policy.server_clock import RoundTrip
 from broker.tokens import Kind
 from tests.fakes import credentials
 from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker
@@ -140,7 +141,9 @@ class TestWhileARefreshIsInFlight:
             other.tick()
             organization = worker.broker._organizations["acme"]
             store = organization.binding.store
-            organization.adopt(organization.binding, store.read(0), worker.clock.monotonic())
+            now = worker.clock.monotonic()
+            trip = RoundTrip(now, now, worker.clock.wall())
+            organization.adopt(organization.binding, store.read(0), trip)
 
         fleet.canvas.before_answer = change
         fleet.clock.sleep(2)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from broker.errors import NoStoreError, UnavailableError
-from broker.policy.flight import land
+from broker.policy.landing import land
 from broker.tokens import Kind, State
 from tests.policy.fleet import Fleet, Worker
 
@@ -191,7 +191,7 @@ class TestCommit:
         assert first is not None
         newer = replace(first, attempt="newer")
         worker.link.before["commit"] = lambda: setattr(organization, "unlanded", newer)
-        land(organization)
+        land(organization, fleet.clock)
         assert organization.unlanded is newer
 
     def test_record_lives_as_long_as_its_token_on_a_slow_redis(

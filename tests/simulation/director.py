@@ -13,6 +13,7 @@ RECOVERY = 75.0
 SEEN_WITHIN = 20.0
 """Seconds until every host has seen that files were written anew."""
 LARGEST_SKEW = 600.0
+LARGEST_STEP = 600.0
 LONG_PAUSE = LIMITS.lease - LIMITS.deadline
 LIFETIMES = (60.0, 90.0, 300.0, 600.0, 899.0)
 
@@ -47,6 +48,8 @@ class Director:
             self._redis_flushed,
             self._redis_restarted,
             self._redis_failed_over,
+            self._redis_clock_stepped,
+            self._redis_clock_stepped,
             self._replies_lost,
             self._duplicates,
             self._worker_paused,
@@ -174,6 +177,31 @@ class Director:
         error = self._chance.uniform(-LARGEST_SKEW, LARGEST_SKEW)
         self._world.watch.inject(f"redis-failover losing {lag:.2f} s, clock {error:+.0f} s")
         self._world.redis.fail_over(lag, error)
+
+    def _redis_clock_stepped(self) -> None:
+        """Step at once, some time later, or in the middle of the next call to Canvas."""
+        step = self._chance.uniform(-LARGEST_STEP, LARGEST_STEP)
+        match self._chance.randrange(3):
+            case 0:
+                self._step_clock(step)
+            case 1:
+                self._later(self._chance.uniform(0, 60), lambda: self._step_clock(step))
+            case _:
+                self.step_clock_in_the_next_call(step)
+
+    def _step_clock(self, seconds: float) -> None:
+        self._world.watch.inject(f"redis-clock stepped by {seconds:+.1f} s")
+        self._world.redis.step_clock(seconds)
+
+    def step_clock_in_the_next_call(self, seconds: float) -> None:
+        """Set Redis's clock while a process talks to Canvas."""
+
+        def lie_in_wait() -> None:
+            while not self._world.watch.talking():
+                self._world.scheduler.sleep(0.01)
+            self._step_clock(seconds)
+
+        self._world.scheduler.spawn(self._stage, "act", lie_in_wait)
 
     def _replies_lost(self) -> None:
         self._world.watch.inject("redis-replies lost")

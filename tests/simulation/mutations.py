@@ -1,4 +1,4 @@
-"""The seven ways to break the protocol that ``refresh-protocol.md`` names, each as a patch."""
+"""The eight ways to break the protocol that ``refresh-protocol.md`` names, each as a patch."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from broker.errors import FailureClass, KeysRejectedError, UpstreamError
+from broker.policy import server_clock
 from broker.policy.holder import Holder
 from broker.policy.refresher import Refresher
 from broker.ports import Commitment, Failure, Slot
@@ -116,6 +117,15 @@ def exception_ends_the_tick(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Refresher, "tick", lambda refresher: refresher._broker.tick())
 
 
+def clock_steps_unseen(patch: pytest.MonkeyPatch) -> None:
+    """Take whatever Redis's clock shows for the time that has passed."""
+
+    def then(known: server_clock._Look, later: server_clock._Look) -> server_clock._Look:
+        return later._replace(since=known.since)
+
+    patch.setattr(server_clock._Look, "then", then)
+
+
 MUTATIONS: dict[Patch, int] = {
     no_burn_mark: 2,
     no_compare_and_set: 5,
@@ -124,5 +134,6 @@ MUTATIONS: dict[Patch, int] = {
     local_wall_clock: 1,
     shared_backoff: 16,
     exception_ends_the_tick: 12,
+    clock_steps_unseen: 3,
 }
 """Each mutation and the invariant that must turn red."""

@@ -106,6 +106,10 @@ class SimRedis:
         self._rename(clock_error)
         self.watch.lost_writes()
 
+    def step_clock(self, seconds: float) -> None:
+        """Set this server's clock; deadlines inside the memory store are absolute, as Redis's."""
+        self.clock_error += seconds
+
     def _rename(self, clock_error: float) -> None:
         # Deadlines inside the memory store are absolute: leases and backoffs move with the clock,
         # as Redis's own expiry does.
@@ -160,6 +164,10 @@ class SimStore:
     def republish(self, record: Record) -> None:
         """Pass it on."""
         self.call(lambda: self.store.republish(record))
+
+    def note_clock_step(self) -> None:
+        """Pass it on."""
+        self.call(self.store.note_clock_step)
 
     def call(self, operation: Callable[[], T]) -> T:
         """Carry an operation to the server and its result back."""

@@ -3,18 +3,21 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.simulation.director import Director, behaviour_of
+from tests.simulation.director import LARGEST_STEP, Director, behaviour_of
 from tests.simulation.world import World
 
 EPISODES = 6
 DAY = 86400.0
 
 
-def run_seed(seed: int, *, pause_holder: bool = False, refuse_keys: bool = False) -> World:
+def run_seed(
+    seed: int, *, pause_holder: bool = False, refuse_keys: bool = False, step_clock: bool = False
+) -> World:
     """Play the run that belongs to ``seed``: its Canvas, its fleet, its faults.
 
     ``pause_holder`` lets it begin with a process that is stopped while it talks to Canvas,
-    ``refuse_keys`` adds a Canvas that refuses right keys for a while.
+    ``step_clock`` with Redis's clock set forward meanwhile, ``refuse_keys`` adds a Canvas that
+    refuses right keys for a while.
     """
     workers = 2 + seed % 4
     world = World(seed, workers=workers, behaviour=behaviour_of(seed), pause=2.0)
@@ -23,6 +26,8 @@ def run_seed(seed: int, *, pause_holder: bool = False, refuse_keys: bool = False
         director.pause_next_holder()
     if refuse_keys:
         director.refuse_keys()
+    if step_clock:
+        director.step_clock_in_the_next_call(LARGEST_STEP)
     director.play(EPISODES)
     return world
 

@@ -49,6 +49,14 @@ def test_no_invariant_is_broken_by_refused_keys(seed: int) -> None:
     assert world.watch.faults["keys_refused"]
 
 
+@pytest.mark.parametrize("seed", range(1, 20, 4))
+def test_no_invariant_is_broken_by_a_clock_set_during_a_call(seed: int) -> None:
+    """The other half of those runs breaks nothing, either."""
+    world = run_seed(seed, step_clock=True)
+    assert not world.watch.violations, world.describe()
+    assert world.watch.faults["redis-clock"]
+
+
 @pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS.items())
 def test_mutation_is_found(
     mutation: Patch, invariant: int, monkeypatch: pytest.MonkeyPatch
@@ -56,7 +64,7 @@ def test_mutation_is_found(
     """Each way to break the protocol turns the invariant red that it breaks."""
     mutation(monkeypatch)
     for seed in range(MOST_SEEDS):
-        watch = run_seed(seed, pause_holder=seed % 2 == 0).watch
+        watch = run_seed(seed, pause_holder=seed % 2 == 0, step_clock=seed % 2 == 1).watch
         found = {violation.invariant for violation in watch.violations}
         if invariant in found:
             return

@@ -16,7 +16,7 @@ from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.store.breaker import Breaker
 from broker.store_faults import Reason
-from broker.tokens import Flaw, Kind, State, floor_of
+from broker.tokens import Flaw, Kind, Record, State, floor_of
 from broker.upstream.retry import LeaseRetry
 from tests.simulation.canvas import SimCanvas, SimUpstream
 from tests.simulation.invariants import SETTLE, Watch
@@ -247,7 +247,9 @@ class Worker:
         copy = self.broker._organizations[organization].copy
         if copy is None:
             return False
-        left = copy.remaining(self.clock.monotonic())
+        issued = self.world.watch.issued[copy.record.access_token.reveal()]
+        known = copy.remaining(self.clock.monotonic())
+        left = min(known, issued.expires - self.world.scheduler.now)
         return left > max(LIMITS.dead, floor_of(copy.record.margin, LIMITS)) + SLACK
 
     def _check(self, served: Served, rejected: int | None) -> None:
@@ -325,7 +327,8 @@ class World:
         key = (organization, keys_of(organization, version).version)
         shelf = self.redis.server.shelves.get(key)
         record = shelf.record if shelf else None
-        if record is None or self.redis.now() + SETTLE > record.expires_at - record.margin:
+        now = self.scheduler.now + SETTLE
+        if record is None or now > self._end_of(record) - record.margin:
             self._newest_since.pop((organization, version), None)
             return
         since = self._newest_since.setdefault((organization, version), self.scheduler.now)
@@ -335,6 +338,9 @@ class World:
         looked = known.looked - worker.clock.origin
         if old and known.store_fault is None and looked > max(since, worker.loaded) + SETTLE:
             self.watch.broken(6, f"{worker.name} served a token of old keys for {organization}")
+
+    def _end_of(self, record: Record) -> float:
+        return self.watch.issued[record.access_token.reveal()].expires
 
     def check_fresh(self) -> None:
         """Check 9: everything is well again; every worker has a token that is not stale."""

@@ -50,6 +50,10 @@ class Harness(Protocol):
         """Make all that the server holds another server's, as after a failover."""
         ...
 
+    def set_back(self, seconds: float) -> None:
+        """Make all that the server holds look as if its clock had been set back since."""
+        ...
+
 
 class MemoryHarness:
     """Drives :class:`MemoryServer`."""
@@ -83,6 +87,10 @@ class MemoryHarness:
     def move(self) -> None:
         """Rename the server."""
         self.server.name += "'"
+
+    def set_back(self, seconds: float) -> None:
+        """Set the clock back."""
+        self._clock.redis_error -= seconds
 
 
 @dataclass
@@ -134,6 +142,17 @@ class RedisHarness:
                 if self.client.hexists(self.keys[key], name):
                     self.client.hset(self.keys[key], name, "another")
 
+    def set_back(self, seconds: float) -> None:
+        """Move every instant forward, those at which keys expire among them."""
+        for key, name in INSTANTS:
+            if self.client.hexists(self.keys[key], name):
+                self.client.hincrby(self.keys[key], name, round(seconds * 1e6))
+        for key in self.keys.values():
+            left: Any = self.client.pttl(key)
+            if left > 0:
+                self.client.pexpire(key, left + round(seconds * 1000))
 
+
+INSTANTS = (("record", "written"), ("backoff", "until"), ("backoff", "written"))
 PARTS = ("record", "lease", "backoff", "report")
 SERVER_FIELDS = {"record": ("server", "spare_server"), "lease": ("server",), "backoff": ("server",)}

@@ -7,7 +7,7 @@ import pytest
 from broker.limits import EARLY_REFUSALS, Limits
 from broker.ports import Failure, GrantStatus, ReportStatus, Slot
 from broker.secret import Secret
-from broker.tokens import Flaw, Record, Spare
+from broker.tokens import Flaw, Record, Spare, Stamp
 from tests.store.harness import Harness
 
 TIMEOUT = Failure("timeout", delay=5.0)
@@ -631,3 +631,97 @@ class TestReport:
         harness.store.commit("b", generation, record(harness), None)
         harness.age(11)
         assert harness.store.report(harness.store.read(0).generation) is ReportStatus.THROTTLED
+
+
+class TestClockSteps:
+    """Redis's clock is set while it runs."""
+
+    def test_time_before_a_stored_instant_proves_it(self, harness: Harness) -> None:
+        """A record that seems to be written in the future counts as another server's."""
+        generation = commit_first(harness)
+        harness.set_back(600)
+        assert harness.store.read(0).foreign
+        assert harness.store.acquire("a", generation, Slot.OWN).status is GrantStatus.HELD
+
+    def test_lease_is_never_longer_than_a_lease(self, harness: Harness) -> None:
+        """Its end is an instant to Redis: ten minutes back would make it ten minutes longer."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.set_back(600)
+        held = harness.store.acquire("b", 0, Slot.NONE)
+        assert held.status is GrantStatus.HELD
+        assert 20 < held.snapshot.lease_remaining <= 25
+        mine = harness.store.acquire("a", 0, Slot.NONE)
+        assert (mine.status, mine.snapshot.lease_remaining <= 25) == (GrantStatus.GRANTED, True)
+
+    def test_backoff_is_over(self, harness: Harness) -> None:
+        """Nobody knows how much of it is left; failures in a row are counted on."""
+        harness.store.fail("a", 0, LATCH, clear_mark=False)
+        harness.set_back(600)
+        backoff = harness.store.read(0).backoff
+        assert backoff is not None
+        assert (backoff.remaining, backoff.failures) == (0, 1)
+        assert harness.store.acquire("b", 0, Slot.NONE).status is GrantStatus.GRANTED
+
+    def test_reports_are_taken(self, harness: Harness) -> None:
+        """Neither the token's age nor the minute between two reports is known any more."""
+        commit_first(harness)
+        harness.age(11)
+        generation = harness.store.read(0).generation
+        assert harness.store.report(generation) is ReportStatus.ACCEPTED
+        harness.store.acquire("b", generation, Slot.NONE)
+        generation = harness.store.commit("b", generation, record(harness), None).generation
+        harness.set_back(600)
+        assert harness.store.report(generation) is not ReportStatus.THROTTLED
+
+    def test_who_noticed_notes_it(self, harness: Harness) -> None:
+        """What lies there counts as another server's, and one lease time passes."""
+        generation = commit_first(harness)
+        harness.store.fail("x", generation, TIMEOUT, clear_mark=False)
+        harness.store.note_clock_step()
+        snapshot = harness.store.read(0)
+        assert snapshot.foreign
+        assert snapshot.written <= snapshot.now
+        assert snapshot.backoff is not None
+        assert (snapshot.backoff.remaining, snapshot.backoff.failures) == (0, 1)
+        assert 20 < snapshot.lease_remaining <= 25
+        harness.end_lease()
+        grant = harness.store.acquire("a", generation, Slot.OWN)
+        assert (grant.status, grant.slot) == (GrantStatus.GRANTED, Slot.NONE)
+
+    def test_nothing_is_there_but_a_call_in_flight(self, harness: Harness) -> None:
+        """Its lease may have ended too soon: nobody else gets one meanwhile; its commit counts."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.end_lease()
+        harness.store.note_clock_step()
+        assert harness.store.acquire("b", 0, Slot.NONE).status is GrantStatus.HELD
+        assert not harness.store.commit("a", 0, record(harness), None).superseded
+        assert not harness.store.read(0).foreign
+
+    def test_living_lease_stays_its_holders(self, harness: Harness) -> None:
+        """The holder ends it as ever."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.note_clock_step()
+        assert harness.store.acquire("b", 0, Slot.NONE).status is GrantStatus.HELD
+        harness.store.commit("a", 0, record(harness), None)
+        assert harness.store.read(0).lease_remaining == 0
+
+    def test_foreign_spare(self, harness: Harness) -> None:
+        """A refresh token kept beside the record is not presented any more."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.commit_spare("a", 0, spare(harness), TIMEOUT)
+        harness.store.note_clock_step()
+        assert harness.store.read(0).spare is None
+
+    def test_record_timed_by_another_clock_is_foreign(self, harness: Harness) -> None:
+        """Its writer reckoned Redis's time wrong: the clock was set since the lease was granted."""
+        for error, foreign in ((-600.0, True), (0.0, False), (600.0, True), (-1.5, False)):
+            generation = harness.store.read(0).generation
+            stamp = Stamp(harness.now() + error, host=7.0)
+            stored = replace(record(harness), stamp=stamp)
+            harness.store.commit(f"at {error}", generation, stored, None)
+            snapshot = harness.store.read(0)
+            assert snapshot.foreign is foreign
+            assert snapshot.record is not None
+            assert snapshot.record.stamp == stamp
+            harness.store.republish(replace(stored, generation=snapshot.generation + 1))
+            assert harness.store.read(0).foreign is foreign

@@ -20,7 +20,7 @@ from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
 from broker.store.redis_store import RedisRecordStores
 from broker.store.scripts import Scripts
-from broker.tokens import Record, Spare
+from broker.tokens import Record, Spare, Stamp
 from tests.fakes import FakeClock, credentials
 
 STEPS = 60
@@ -52,6 +52,7 @@ class Pair:
             + ["commit"] * 4
             + ["spare", "fail", "fail", "report"] * 2
             + ["republish", "lift", "sleep", "sleep", "sleep", "rename", "flush"]
+            + ["clock", "clock", "note_clock_step"]
         )
         act: Callable[[], Callable[[RecordStore], Any] | None] = getattr(self, f"_{what}")
         operation = act()
@@ -84,7 +85,13 @@ class Pair:
             margin=10.0,
             refresh_token=Secret(f"refresh-{name}"),
             refresh_expires_at=now + self.random.choice([0.0, 30.0, 5000.0]),
+            stamp=self._stamp(now),
         )
+
+    def _stamp(self, now: float) -> Stamp | None:
+        """Return one of a record of old, of one handed over at once, and of one before a step."""
+        host = self.random.uniform(0.0, 1e9)
+        return self.random.choice([None, Stamp(now - 2.5, host), Stamp(now + 3.5, host)])
 
     def _failure(self) -> Failure:
         delay, latched = self.random.choice([1.0, 30.0, 900.0]), self.random.random() < 0.4
@@ -134,6 +141,12 @@ class Pair:
     def _sleep(self) -> None:
         self.clock.sleep(self.random.choice([0.43, 3.17, 12.29, 26.31, 70.07, 700.9]))
 
+    def _clock(self) -> None:
+        self.clock.redis_error += self.random.choice([-600.3, -44.7, -4.9, 4.9, 31.3, 600.3])
+
+    def _note_clock_step(self) -> Callable[[RecordStore], Any]:
+        return lambda store: store.note_clock_step()
+
     def _rename(self) -> None:
         self.names += 1
         self.server.name = self.scripts._server_name = f"server-{self.names}"
@@ -161,6 +174,9 @@ def _plain(snapshot: Snapshot) -> tuple[Any, ...]:
             backoff.refusals,
         ),
         round(snapshot.lease_remaining, 2),
+        snapshot.server,
+        round(snapshot.written, 2),
+        snapshot.record and snapshot.record.stamp,
     )
 
 

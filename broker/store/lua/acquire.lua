@@ -9,7 +9,12 @@ end
 
 local lease = redis.call('HMGET', LEASE, 'attempt', 'slot', 'server')
 local marks = redis.call('HMGET', RECORD, 'attempt', 'spare_attempt', 'presented',
-  'spare_presented', 'server', 'spare', 'spare_server', 'seen')
+  'spare_presented', 'server', 'spare', 'spare_server', 'seen', 'written', 'generation')
+local record_is_foreign = marks[5] and not is_record_here(marks[5], marks[9], marks[10])
+if lease[1] and redis.call('PTTL', LEASE) > lease_ms then
+  -- The clock was set back: its TTL, an instant to Redis, has grown by as much.
+  redis.call('PEXPIRE', LEASE, lease_ms)
+end
 if lease[1] == attempt then
   -- The answer to the first try was lost. The mark must still be its own: the record may be new.
   local mine = {own = marks[3] == attempt, spare = marks[4] == attempt}
@@ -28,7 +33,7 @@ if lease[1] then
   end
   return answer('held', 'none')
 end
-local foreign = marks[5] and not is_here(marks[5]) or marks[6] and not is_here(marks[7])
+local foreign = record_is_foreign or marks[6] and not is_here(marks[7])
 if foreign and here ~= '' and marks[8] ~= here then
   redis.call('HSET', RECORD, 'seen', here)
   wait_out_lost_lease(lease_ms)
@@ -42,7 +47,7 @@ if backoff_remaining() > 0 then
 end
 
 -- A mark set on another server may be lost: what lies here under its name counts as presented.
-if marks[5] and not is_here(marks[5]) and not marks[3] then
+if record_is_foreign and not marks[3] then
   redis.call('HSET', RECORD, 'presented', 'foreign')
   marks[3] = 'foreign'
 end

@@ -1,12 +1,15 @@
 -- Stands before every script. All keys share one hash tag.
--- KEYS  1 record  hash: generation attempt server sealed presented refused
+-- KEYS  1 record  hash: generation attempt server written sealed presented refused
 --                       spare spare_attempt spare_server spare_presented seen
 --       2 lease   hash: attempt slot server; its TTL is the lease
---       3 backoff hash: attempt until failures refusals failure latched server writing acted
+--       3 backoff hash: attempt until written failures refusals failure latched server writing
+--                       acted
 --       4 report  string: there for a minute after an accepted report
 -- ARGV  1 name of this server, for one that does not let scripts call INFO; else empty
 local RECORD, LEASE, BACKOFF, REPORT = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local BACKOFF_MEMORY_MS = 600000
+local CLOCK_TOLERANCE_US = 3000000 -- as in broker/policy/server_clock.py
+local OTHER_CLOCK = 'clock stepped' -- no server's name
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -36,31 +39,50 @@ local function is_here(name)
   return here ~= '' and name == here
 end
 
+-- This server's clock was set back if what it wrote was written at an instant yet to come.
+local function is_yet_to_come(written)
+  return written and tonumber(written) > now
+end
+
+-- A record of an earlier version has no instant of its own: its generation is nearly that.
+local function is_record_here(name, written, generation)
+  return is_here(name) and not is_yet_to_come(written or generation)
+end
+
+-- The name that a record is written under. Its times were told by the clock that showed `reckoned`
+-- by now: where that is not this one any more, they count as another server's.
+local function name_for(reckoned)
+  local error_us = reckoned == '' and 0 or math.abs(now - tonumber(reckoned))
+  return error_us > CLOCK_TOLERANCE_US and OTHER_CLOCK or here
+end
+
 local function stored_generation()
   return tonumber(redis.call('HGET', RECORD, 'generation') or '0')
 end
 
 local function backoff_remaining()
-  local found = redis.call('HMGET', BACKOFF, 'until', 'server')
-  if not found[1] or found[2] ~= here then
+  local found = redis.call('HMGET', BACKOFF, 'until', 'server', 'written')
+  if not found[1] or found[2] ~= here or is_yet_to_come(found[3]) then
     return 0
   end
   return math.max(0, tonumber(found[1]) - now)
 end
 
--- {words, sealed, spare}; words, with a space between: now in us, generation, foreign, presented,
--- refused, backoff remaining in us, failures, refusals, latched, lease remaining in ms, failure.
+-- {words, sealed, spare}; words, with a space between: now in us, name of this server, generation,
+-- when the record was written in us, foreign, presented, refused, backoff remaining in us, failures,
+-- refusals, latched, lease remaining in ms, failure.
 -- One reply to read in place of ten: most looks bring nothing else. A spare that somebody has
 -- presented is left out, unless it was the given attempt.
 local function snapshot(known, attempt)
   local record = redis.call('HMGET', RECORD, 'generation', 'server', 'presented', 'refused',
-    'sealed', 'spare', 'spare_presented', 'spare_server')
+    'sealed', 'spare', 'spare_presented', 'spare_server', 'written')
   local backoff = redis.call('HMGET', BACKOFF, 'failures', 'failure', 'latched', 'refusals')
-  local foreign = record[1] and not is_here(record[2])
+  local foreign = record[1] and not is_record_here(record[2], record[9], record[1])
   local spare = record[6] and (not record[7] or record[7] == attempt) and is_here(record[8])
   local unchanged = record[1] == known
   local words = {
-    digits(now), record[1] or '0', foreign and 1 or 0, record[3] and 1 or 0, record[4] and 1 or 0,
+    digits(now), here, record[1] or '0', record[9] or record[1] or '0', foreign and 1 or 0,
+    record[3] and 1 or 0, record[4] and 1 or 0,
     digits(backoff_remaining()), backoff[1] or '0', backoff[4] or '0', backoff[3] or '0',
     math.max(0, redis.call('PTTL', LEASE)), backoff[2] or '',
   }
@@ -87,7 +109,7 @@ local function back_off(attempt, delay_ms, failure, latched)
   redis.call('HINCRBY', BACKOFF, 'failures', 1)
   redis.call('HINCRBY', BACKOFF, 'refusals', latched)
   redis.call('HSET', BACKOFF, 'attempt', attempt, 'until', digits(now + delay_ms * 1000),
-    'failure', failure, 'latched', latched, 'server', here)
+    'written', digits(now), 'failure', failure, 'latched', latched, 'server', here)
   redis.call('PEXPIRE', BACKOFF, digits(delay_ms + BACKOFF_MEMORY_MS))
 end
 

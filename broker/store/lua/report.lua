@@ -9,8 +9,12 @@ end
 if redis.call('HGET', RECORD, 'refused') then
   return 'known'
 end
-if now - generation < tonumber(ARGV[3]) then
+local age = now - generation
+if age >= 0 and age < tonumber(ARGV[3]) then -- below zero the clock was set back: nobody knows it
   return 'young'
+end
+if redis.call('PTTL', REPORT) > tonumber(ARGV[4]) then -- the clock was set back
+  redis.call('DEL', REPORT)
 end
 if not redis.call('SET', REPORT, ARGV[2], 'NX', 'PX', ARGV[4]) then
   return 'throttled'

@@ -3,19 +3,21 @@
 -- On a server without a name every record counts as another's: it is written once, not at each
 -- look, for each writing holds up the next refresh by a lease.
 -- ARGV  2 generation  3 sealed record  4 expiry of the last of its tokens in us  5 lease in ms
+--       6 this clock's present time in us as the writer reckons it; may be empty
 -- Returns 1 when the record was written.
 local generation, stored = tonumber(ARGV[2]), stored_generation()
 
 local function is_at_home()
-  return here == '' or is_here(redis.call('HGET', RECORD, 'server'))
+  local record = redis.call('HMGET', RECORD, 'server', 'written', 'generation')
+  return here == '' or is_record_here(unpack(record))
 end
 
 if stored > generation or (stored == generation and is_at_home()) then
   return 0
 end
 redis.call('DEL', RECORD)
-redis.call('HSET', RECORD, 'generation', ARGV[2], 'attempt', 'republished', 'server', here,
-  'sealed', ARGV[3], 'presented', 'republished')
+redis.call('HSET', RECORD, 'generation', ARGV[2], 'attempt', 'republished',
+  'server', name_for(ARGV[6]), 'written', digits(now), 'sealed', ARGV[3], 'presented', 'republished')
 keep_until(tonumber(ARGV[4]))
 wait_out_lost_lease(tonumber(ARGV[5]))
 return 1
