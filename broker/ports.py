@@ -143,7 +143,7 @@ class RecordStore(Protocol):
         """Store ``record`` unless a generation above ``expected`` stands; end the lease.
 
         The generation becomes max(stored + 1, ``record.provisional``, Redis microseconds).
-        ``failure`` leaves a backoff behind. With a ``stamp`` that Redis's clock denies it is foreign.
+        ``failure`` leaves a backoff behind. It is foreign unless ``stamp`` has Redis's time.
         """
 
     def commit_spare(

@@ -156,7 +156,7 @@ class MemoryRecordStore:
             return ReportStatus.MOVED
         if shelf.refused:
             return ReportStatus.KNOWN
-        if 0 <= now - generation / 1_000_000 < limits.report_min_age:
+        if 0 <= round(now * 1_000_000) - generation < limits.report_min_age * 1_000_000:
             return ReportStatus.YOUNG
         if now < shelf.report_until <= now + limits.report_interval:
             return ReportStatus.THROTTLED
