@@ -88,10 +88,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How an attempt ended badly, for :meth:`RecordStore.fail` and :meth:`RecordStore.commit`.
-
-    ``writing`` is that of the credentials, where Canvas refused them.
-    """
+    """How an attempt ended badly; ``writing`` is that of the credentials that Canvas refused."""
 
     kind: str
     delay: float

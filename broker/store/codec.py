@@ -109,6 +109,19 @@ def _backoff(
     return Backoff(remaining / MICROSECONDS, failures, failure, latched == _YES, refusals)
 
 
+def open_calm(reply: bytes) -> tuple[float, str, list[bool]] | None:
+    """Return time, name of the server, and who is calm; None where it cannot tell."""
+    now, server, flags = reply.decode().split(" ")
+    if not flags:
+        return None
+    return int(now) / MICROSECONDS, sys.intern(server), [flag == _YES for flag in flags]
+
+
+def reckoned_time(record: Record) -> int | str:
+    """Return Redis's time as the writer reckons it, in microseconds; empty if it does not say."""
+    return microseconds(record.stamp.redis) if record.stamp else ""
+
+
 def microseconds(seconds: float) -> int:
     """Return whole microseconds."""
     return round(seconds * MICROSECONDS)

@@ -20,8 +20,7 @@ from broker.ports import (
 from broker.store.shelf import Shelf, name_for
 from broker.tokens import Record, Spare
 
-_LOST = "lost"
-_SHORTEST_LIFE = 1.0
+_LOST, _SHORTEST_LIFE = "lost", 1.0
 
 
 @dataclass(slots=True)
@@ -176,11 +175,9 @@ class MemoryRecordStore:
 
     def note_clock_step(self) -> None:
         """Take what is here for another server's."""
-        holder = self._holder()
+        holder = self._holder() or _LOST
         self.shelf.note_clock_step(self._server.name, self._server.now())
-        self._wait_out_lost_lease()
-        if holder is not None:
-            self.shelf.lease = (holder, self._server.name)
+        self._wait_out_lost_lease(holder)
 
     def _refusal(self, attempt: str, expected: int) -> GrantStatus | None:
         shelf, holder = self.shelf, self._holder()
@@ -236,9 +233,9 @@ class MemoryRecordStore:
             shelf.lease = (shelf.lease[0], name)
             shelf.lease_until = self._server.now() + self._server.limits.lease
 
-    def _wait_out_lost_lease(self) -> None:
+    def _wait_out_lost_lease(self, holder: str = _LOST) -> None:
         shelf = self.shelf
-        shelf.lease = (_LOST, self._server.name)
+        shelf.lease = (holder, self._server.name)
         shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _end_lease(self, attempt: str) -> None:

@@ -1,6 +1,5 @@
 """The record store on Redis: names keys, seals values, runs the scripts."""
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn, TypeAlias, cast
@@ -22,10 +21,11 @@ from broker.ports import (
 )
 from broker.store.breaker import AnsweredError
 from broker.store.codec import (
-    MICROSECONDS,
     microseconds,
     milliseconds,
+    open_calm,
     open_snapshot,
+    reckoned_time,
     seal_record,
     seal_spare,
 )
@@ -76,14 +76,10 @@ class RedisRecordStore:
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
-        lease_ms = milliseconds(self._limits.lease)
-        reply = self._scripts.run("acquire", self.keys, attempt, expected, wish, lease_ms)
-        status, slot, *snapshot = reply
-        return Grant(
-            GrantStatus(status.decode()),
-            Slot(slot.decode()),
-            open_snapshot(self._seal, snapshot, 0),
-        )
+        arguments = attempt, expected, wish, milliseconds(self._limits.lease)
+        status, slot, *snapshot = self._scripts.run("acquire", self.keys, *arguments)
+        found = open_snapshot(self._seal, snapshot, 0)
+        return Grant(GrantStatus(status.decode()), Slot(slot.decode()), found)
 
     def commit(
         self, attempt: str, expected: int, record: Record, failure: Failure | None
@@ -98,7 +94,7 @@ class RedisRecordStore:
             microseconds(record.ends_at),
             milliseconds(failure.delay) if failure else 0,
             failure.kind if failure else "",
-            _reckoned(record),
+            reckoned_time(record),
         )
 
     def commit_spare(
@@ -155,7 +151,7 @@ class RedisRecordStore:
             seal_record(self._seal, record),
             microseconds(record.ends_at),
             milliseconds(self._limits.lease),
-            _reckoned(record),
+            reckoned_time(record),
         )
 
     def note_clock_step(self) -> None:
@@ -191,8 +187,8 @@ class RedisRecordStores:
 
     def open(self, organization: str, credentials: Credentials) -> RedisRecordStore:
         """Return the record store of an organization under one version of its credentials."""
-        seal = Seal(organization, credentials, self._scope)
-        return RedisRecordStore(self._scripts, self._limits, seal, self._prefix, organization)
+        seal, prefix = Seal(organization, credentials, self._scope), self._prefix
+        return RedisRecordStore(self._scripts, self._limits, seal, prefix, organization)
 
     @property
     def together(self) -> int:
@@ -202,9 +198,8 @@ class RedisRecordStores:
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
         """Read several; who is not answered by itself is asked again, alone.
 
-        Nearly always nothing has changed. One script tells for all of whom that is so, at a small
-        part of the price of their snapshots; only those of the others are read, some at a time.
-        Where that fails, so do the answers that were to come, and no others.
+        Nearly always nothing has changed, and one script tells of whom. Only the others are read,
+        some at a time; a failure fails the answers that were to come.
         """
         stores = [(cast("RedisRecordStore", store), known) for store, known in asked]
         now, server, calm = self._who_is_calm(stores)
@@ -246,17 +241,10 @@ class RedisRecordStores:
             reply: bytes = self._scripts.run("calm", keys, *(known for _, known in stores))
         except AnsweredError:  # a proxy in front of several servers takes no keys of several slots
             reply = b"0  "
-        now, server, flags = reply.decode().split(" ")
-        if not flags:
-            self._to_pass_over = _PASSED_OVER
-            return nobody
-        return int(now) / MICROSECONDS, sys.intern(server), [flag == "1" for flag in flags]
+        found = open_calm(reply)
+        self._to_pass_over = 0 if found else _PASSED_OVER
+        return found or nobody
 
 
 def _fail(error: StoreUnavailableError) -> NoReturn:
     raise error
-
-
-def _reckoned(record: Record) -> int | str:
-    """Return Redis's time as the writer reckons it, in microseconds; empty if it does not say."""
-    return microseconds(record.stamp.redis) if record.stamp else ""
