@@ -133,7 +133,7 @@ class SteppableServer(RedisServer):
     def __init__(self, binary: str, directory: Path, library: str) -> None:
         super().__init__(binary, directory)
         self._offset = directory / "clock-offset"
-        self.set_clock(0)
+        self._write(0)
         self.environment = {
             "LD_PRELOAD": library,
             "FAKETIME_TIMESTAMP_FILE": str(self._offset),
@@ -142,7 +142,15 @@ class SteppableServer(RedisServer):
         }
 
     def set_clock(self, seconds: float) -> None:
-        """Set its clock this much ahead of the machine's, or behind."""
+        """Set its clock this much ahead of the machine's, or behind; wait until it shows that."""
+        self._write(seconds)
+        until = time.monotonic() + PATIENCE
+        with self.client() as client:
+            while abs(client.time()[0] - time.time() - seconds) > SLACK:
+                assert time.monotonic() < until, "the server's clock does not follow"
+                time.sleep(0.01)
+
+    def _write(self, seconds: float) -> None:
         coming = self._offset.with_suffix(".new")
         coming.write_text(f"{seconds:+.1f}")
         coming.replace(self._offset)
