@@ -32,10 +32,21 @@ STATUSES = {
     "redirect": (302, None),
 }
 BODIES = ("html", "truncated", "oversize", "wrong_types", "no_expiry", "bad_access", "past")
+FLAWS = ("no_refresh_token", "no_refresh_expiry", "bare", "cached")
+"""Odd, but with a good access token: no failures."""
 WIRE = ("refused", "connect_timeout", "lost_request", "lost_answer", "slow")
 KEYS_REFUSED = "keys_refused"
 """A 401 to the right keys; no part of ``FAULTS``, for the latch stays when its cause is gone."""
 FAULTS = (*STATUSES, *BODIES, *WIRE)
+
+
+@dataclass(frozen=True)
+class Cached:
+    """An answer as a shared cache keeps it: with Canvas's date, and since when by the true time."""
+
+    body: bytes
+    date: float
+    since: float
 
 
 @dataclass
@@ -59,6 +70,7 @@ class SimCanvas:
             random_bytes=self.scheduler.random.randbytes,
         )
         self._answers = 0
+        self._cache: dict[str, Cached] = {}
 
     def work(self, kind: Kind, credentials: Credentials, token: str | None) -> tuple[int, bytes]:
         """Do what is asked; return status and body."""
@@ -73,7 +85,16 @@ class SimCanvas:
         except UnknownRefreshTokenError:
             return 404, b""
         self._register(keys[0], given)
-        return 200, json.dumps(given.document()).encode()
+        body = json.dumps(given.document()).encode()
+        if kind is Kind.AUTHENTICATE:
+            self._cache[keys[0]] = Cached(body, self.canvas.date(), self.scheduler.now)
+        return 200, body
+
+    def cached(self, kind: Kind, credentials: Credentials) -> "Cached | None":
+        """Return the last answer to an ``Authenticate`` with these keys; None to a refresh."""
+        if kind is Kind.REFRESH:
+            return None
+        return self._cache.get(credentials.consumer.reveal())
 
     def _register(self, consumer: str, given: Given) -> None:
         self._answers += 1
@@ -135,8 +156,13 @@ class SimUpstream:
             scheduler.sleep(self._limits.upstream_timeout)
             return AmbiguousError(FailureKind.TIMEOUT)
         scheduler.sleep(0.02 + 0.3 * scheduler.random.random())
-        status, retry_after, body = self._answer(kind, credentials, token, fault)
-        date = formatdate(canvas.canvas.date(), usegmt=True)
+        cached = canvas.cached(kind, credentials) if fault == "cached" else None
+        if cached is not None:
+            status, retry_after, body = 200, None, cached.body
+        else:
+            status, retry_after, body = self._answer(kind, credentials, token, fault)
+        date = formatdate(cached.date if cached else canvas.canvas.date(), usegmt=True)
+        age = int(scheduler.now - cached.since) if cached else 0
         if fault == "lost_answer":
             scheduler.sleep(self._limits.upstream_timeout - 0.4)
             return AmbiguousError(FailureKind.TIMEOUT)
@@ -146,6 +172,7 @@ class SimUpstream:
         answer = Answer(
             status=status,
             date=date,
+            age=age,
             retry_after=retry_after,
             body=body,
             sent=sent,
@@ -192,6 +219,12 @@ def _spoil(body: bytes, fault: str) -> bytes:
             del content["accessTokenExpiresDateTime"]
         case "bad_access":
             content["access_token"] = "Bearer "
+        case "no_refresh_token":
+            del content["refresh_token"]
+        case "no_refresh_expiry":
+            content["refreshTokenExpiresDateTime"] = None
+        case "bare":
+            content = {"access_token": content["access_token"].removeprefix("Bearer ")}
         case "past":
             content["accessTokenExpiresDateTime"] = "2020-01-01T00:00:00.0000000+00:00"
     return json.dumps(content).encode()

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from broker.emulator.canvas import Behaviour
 from broker.ports import Slot
 from broker.tokens import State
-from tests.simulation.canvas import FAULTS
+from tests.simulation.canvas import FAULTS, FLAWS
 from tests.simulation.redis import Reach
 from tests.simulation.scheduler import Process
 from tests.simulation.world import LIMITS, Worker, World, keys_of
@@ -214,10 +215,39 @@ def asking(worker: Worker) -> Callable[[], None]:
     return ask
 
 
+class TestFlaws:
+    """Answers with a good access token and something odd beside it."""
+
+    @pytest.mark.parametrize("flaw", sorted({*FLAWS} - {"cached"}))
+    def test_cost_nothing(self, flaw: str) -> None:
+        """A token as often as ever, and nobody waits for one."""
+        with world() as made:
+            break_canvas(made, flaw)
+            made.start()
+            made.run(1300)
+            assert calls(made) <= 4
+            assert State.EMPTY not in states(made)
+            assert set(made.watch.answers) == {"200"}
+
+    def test_a_cache_gives_nothing_new(self) -> None:
+        """The old token is served on to its old end, without a loop; then a new one comes."""
+        with world() as made:
+            canvas = made.canvas.canvas  # refresh tokens that are over: all comes by Authenticate
+            canvas.behaviour = replace(canvas.behaviour, refresh_lifetime=5.0)
+            made.start()
+            until_fresh(made)
+            break_canvas(made, "cached")
+            made.run(500)
+            assert 3 <= calls(made) <= 60
+            assert states(made) == {State.STALE}
+            assert set(made.watch.answers) == {"200"}
+            assert until_fresh(made) <= FROM_ANYTHING
+
+
 class TestTwoOrganizations:
     """Invariant 16: acme is broken; bolt does not notice."""
 
-    @pytest.mark.parametrize("fault", ["", *FAULTS])
+    @pytest.mark.parametrize("fault", ["", *FAULTS, *FLAWS])
     def test_other_one(self, fault: str) -> None:
         """It is refreshed as often, each request is served, none but the first waits for Canvas."""
         made = World(1, workers=2, behaviour=STRICT, callers=1, pause=5.0)
