@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from broker.emulator.canvas import Sessions
-from tests.chaos import names, processes, redis_faults, upstream
+from tests.chaos import clock_faults, names, processes, redis_faults, upstream
 from tests.chaos.callers import Callers
 from tests.chaos.faults import Fault
 from tests.chaos.judge import Row
@@ -18,6 +18,7 @@ FAULTS: tuple[Fault, ...] = (
     *processes.FAULTS,
     *names.FAULTS,
     *redis_faults.FAULTS,
+    *clock_faults.FAULTS,
     *upstream.FAULTS,
 )
 

@@ -15,7 +15,7 @@ from broker.web.health import LARGEST_SKEW
 from tests.chaos.judge import RECOVERY_LIMIT
 from tests.chaos.mount import ORGANIZATION, MountedDeployment
 from tests.integration.deployment import CONSUMER, SECRET_KEY, BrokerProcess
-from tests.servers import RedisServer, valkey_binary
+from tests.servers import RedisServer, SteppableServer, libfaketime, valkey_binary
 
 LIFETIME = 60.0
 LEASE = 9.0
@@ -179,13 +179,21 @@ def strict(sessions: Sessions) -> Behaviour:
     )
 
 
+def _server(directory: Path) -> RedisServer:
+    """Return a Valkey, one whose clock can be set where this machine has what that takes."""
+    library = libfaketime()
+    if library is None:
+        return RedisServer(valkey_binary(), directory)
+    return SteppableServer(valkey_binary(), directory, library)
+
+
 @contextmanager
 def staged(directory: Path, sessions: Sessions = Sessions.MANY) -> Iterator[Stage]:
     """Start everything in ``directory`` and wait until every broker gives a token."""
     names = {consumer: ORGANIZATION for consumer, _ in KEYS}
     canvas = Canvas(dict(KEYS), names=names, behaviour=strict(sessions))
     with (
-        RedisServer(valkey_binary(), directory) as redis,
+        _server(directory) as redis,
         EmulatorServer(canvas) as emulator,
         MountedDeployment(directory, emulator, redis.url, settings=SETTINGS) as deployment,
     ):
