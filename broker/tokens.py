@@ -7,6 +7,7 @@ from broker.limits import Limits
 from broker.secret import Secret
 
 _FLOOR_SHARE = 0.75
+_KEPT = 43200.0
 
 
 class State(StrEnum):
@@ -119,8 +120,12 @@ class Record:
 
     @property
     def ends_at(self) -> float:
-        """Return when the last of its tokens expires: usually the refresh token."""
-        return max(self.expires_at, self.refresh_expires_at or self.expires_at)
+        """Return until when it is kept: while its refresh token lives, and at least half a day.
+
+        The half day begins at the end of its access token. Generations must not begin anew while
+        some process remembers a higher one.
+        """
+        return max(self.expires_at + _KEPT, self.refresh_expires_at or 0.0)
 
     def names(self, generation: int) -> bool:
         """Tell whether a token served under ``generation`` was this one."""

@@ -1,6 +1,6 @@
 -- Replaces the record, unless a generation above the expected one stands; ends the lease.
 -- ARGV  2 attempt  3 expected generation  4 least generation  5 sealed record
---       6 expiry of the last of its tokens in us  7 backoff in ms, 0 for none  8 kind of failure
+--       6 until when it is kept in us  7 backoff in ms, 0 for none  8 kind of failure
 --       9 this clock's present time in us as the writer reckons it; may be empty
 -- Returns {superseded 0 or 1, generation}
 local attempt, expected, least = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -2,7 +2,7 @@
 -- Nobody knows which marks were lost with it: its refresh token counts as presented.
 -- On a server without a name every record counts as another's: it is written once, not at each
 -- look, for each writing holds up the next refresh by a lease.
--- ARGV  2 generation  3 sealed record  4 expiry of the last of its tokens in us  5 lease in ms
+-- ARGV  2 generation  3 sealed record  4 until when it is kept in us  5 lease in ms
 --       6 this clock's present time in us as the writer reckons it; may be empty
 -- Returns 1 when the record was written.
 local generation, stored = tonumber(ARGV[2]), stored_generation()
