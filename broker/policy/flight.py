@@ -23,7 +23,7 @@ from broker.policy.landing import land, lost
 from broker.policy.lease import Lease, Tools
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
-from broker.ports import Answer, Failure, Grant, GrantStatus, Question, Signal, Slot, Snapshot
+from broker.ports import Answer, GrantStatus, Question, Signal, Slot, Snapshot
 from broker.store_faults import NOT_FORESEEN
 from broker.tokens import Stamp
 
@@ -135,8 +135,7 @@ class Flight:
         organization.unanswered = None
         trip = self._tools.round_trip(asked)
         if organization.check_clock(grant.snapshot, trip):
-            self._give_back(binding, grant, attempt)
-            return
+            return  # another's lease may have ended too soon: this one runs out unused
         match grant.status:
             case GrantStatus.GRANTED:
                 self.attempted = True
@@ -148,12 +147,6 @@ class Flight:
                 self._follow(binding, grant.snapshot)
             case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:
                 organization.adopt(binding, grant.snapshot, trip)
-
-    def _give_back(self, binding: Binding, grant: Grant, attempt: str) -> None:
-        """Give a lease back: another's may have ended too soon, as Redis's clock was set."""
-        if grant.status is GrantStatus.GRANTED:
-            failure = Failure("clock_stepped", self._tools.limits.backoff_min)
-            binding.store.fail(attempt, grant.snapshot.generation, failure, clear_mark=True)
 
     def _follow(self, binding: Binding, before: Snapshot) -> None:
         """Watch another process's attempt for as long as somebody here may wait for it."""

@@ -172,13 +172,14 @@ class TestWhoLivesOn:
     def test_step_between_the_look_and_the_grant(
         self, fleet: Fleet, worker: Worker, other: Worker
     ) -> None:
-        """A lease that was granted after a step is given back, its refresh token unspent."""
+        """A lease that was granted over a step is not used, nor counted as a failure."""
         fleet.run(399, asking=True)
         fleet.workers.remove(other)
         worker.link.before["acquire"] = lambda: setattr(fleet.clock, "redis_error", 60.0)
         fleet.run(10, asking=True)
         assert fleet.canvas.calls == [AUTHENTICATE]
         assert worker.link.counts["acquire"] >= 1
+        assert worker.health().failures == 0
         fleet.run(LIMITS.lease + 5, asking=True)
         assert worker.token() == "access-2"
 
