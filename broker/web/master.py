@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 
 BOOT_PAUSE = 2.0
 """Seconds that a worker which cannot boot waits before it ends, and the next one is tried."""
@@ -36,6 +37,7 @@ class Master(Arbiter):
         self._keep_up = keep_up
         self._has_booted = has_booted
         self._told = float("-inf")
+        self._halting = False
         super().__init__(app)
 
     def manage_workers(self) -> None:
@@ -60,6 +62,23 @@ class Master(Arbiter):
             os.umask(umask)  # gunicorn changes it while it makes a file
             self._tell(error)
             return 0
+
+    def halt(self, reason: str | None = None, exit_status: int = 0) -> None:
+        """End all workers, then this process."""
+        self._halting = True
+        super().halt(reason, exit_status)
+
+    def reap_workers(self) -> None:
+        """Take note of workers that have ended; raises HaltServer for one that could not boot.
+
+        While the master ends already there may be more of them, which change nothing about it.
+        """
+        while True:
+            try:
+                return super().reap_workers()
+            except HaltServer:
+                if not self._halting:
+                    raise
 
     def _tell(self, error: OSError | RuntimeError) -> None:
         """Log that no worker could be started; it is tried again about once a second."""

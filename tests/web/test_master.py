@@ -3,11 +3,13 @@
 import errno
 import logging
 import os
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 
 from broker.web import master
 from broker.web.master import LOG_INTERVAL, Master
@@ -62,6 +64,24 @@ def test_a_worker_that_cannot_boot(scene: Scene, code: int) -> None:
         with pytest.raises(SystemExit) as end:
             scene.master.spawn_worker()
         assert (end.value.code, scene.slept) == (expected, slept)
+
+
+def test_two_workers_that_cannot_boot(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is found when the master ends for the first: it ends in order all the same."""
+    ended = [HaltServer("first", 3), HaltServer("second", 3)]
+
+    def reap(_: Arbiter) -> None:
+        if ended:
+            raise ended.pop(0)
+        scene.steps.append("reaped")
+
+    monkeypatch.setattr(Arbiter, "reap_workers", reap)
+    monkeypatch.setattr(Arbiter, "halt", lambda self, *how: (self.reap_workers(), sys.exit(how[1])))
+    with pytest.raises(HaltServer, match="first"):
+        scene.master.reap_workers()
+    with pytest.raises(SystemExit) as end:
+        scene.master.halt("first", 3)
+    assert (end.value.code, scene.steps) == (3, ["reaped"])
 
 
 def test_a_worker_that_ended_keeps_its_code(scene: Scene) -> None:
