@@ -139,7 +139,7 @@ def authenticate_steps(settings: Settings, clock: Clock, chosen: Sequence[str]) 
                 settings.canvas_url,
                 settings.limits,
                 clock,
-                proxy=proxy.reveal() if proxy else None,
+                proxy=proxy.reveal if proxy else None,
                 tls=contexts(canvas_authorities(settings)),
             )
             work = partial(_authenticate, client, known[name])

@@ -9,17 +9,17 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from broker.credentials import ORGANIZATION, ORGANIZATION_RULE, Credentials, name_writing
 from broker.files.reading import Signature, UnreadableError, read_text, shown, signature
-from broker.files.watch import Reading
+from broker.files.watch import ATTEMPTS, Reading, read_settled
 from broker.secret import Secret
 
 SETTING = "BROKER_CREDENTIALS_DIR"
 CONSUMER_FILE = "consumer"
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 - the name of a file
-_ATTEMPTS = 3
 _DIGEST_BYTES = 16
 
 
@@ -99,7 +99,8 @@ def _signatures(folder: str | Path) -> tuple[Signature | None, Signature | None]
     return signature(f"{folder}/{CONSUMER_FILE}"), signature(f"{folder}/{SECRET_KEY_FILE}")
 
 
-def _digest(seen: object) -> str:
+def digest(seen: object) -> str:
+    """Return a short text that differs where the signatures ``seen`` do."""
     return hashlib.blake2b(repr(seen).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
@@ -112,15 +113,13 @@ def _read_folder(folder: Path) -> Credentials | list[str]:
             return [f"{name} is not a folder; each organization has a folder of its own"]
     except OSError as error:
         return [f"{name} cannot be read ({error.strerror})"]
-    for _ in range(_ATTEMPTS):
-        before = _signatures(folder)
-        read = _read_pair(folder, _digest(before))
-        if before == _signatures(folder):
-            return read
-    return [f"{folder.name} changed each of the {_ATTEMPTS} times it was read"]
+    return read_settled(partial(_signatures, folder), partial(_read_pair, folder)) or [
+        f"{folder.name} changed each of the {ATTEMPTS} times it was read"
+    ]
 
 
-def _read_pair(folder: Path, version: str) -> Credentials | list[str]:
+def _read_pair(folder: Path) -> Credentials | list[str]:
+    version = digest(_signatures(folder))
     texts, problems = [], []
     names = [f"{folder.name}/{CONSUMER_FILE}", f"{folder.name}/{SECRET_KEY_FILE}"]
     for name in names:

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker.files.reading import UnreadableError, read_text, signature
-from broker.files.watch import Reading, Watched
+from broker.files.watch import ATTEMPTS, Reading, Watched, read_settled
 
-_ATTEMPTS = 3
 _NOT_OF_ONE_PAIR = frozenset(
     {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
 )
@@ -62,13 +61,11 @@ class TlsSource:
 
     def read(self, current: TlsContext) -> Reading[TlsContext]:
         """Return the context of the files; ``current`` if they are broken, or the same."""
-        for _ in range(_ATTEMPTS):
-            before = self.signature()
-            reading = self._read_once(current)
-            if before == self.signature():
-                return reading
+        settled = read_settled(self.signature, lambda: self._read_once(current))
+        if settled is not None:
+            return settled
         name = next(iter(self.files))
-        return Reading(current, (f"{name} changed each of the {_ATTEMPTS} times it was read",))
+        return Reading(current, (f"{name} changed each of the {ATTEMPTS} times it was read",))
 
     def _read_once(self, current: TlsContext) -> Reading[TlsContext]:
         try:

@@ -1,9 +1,12 @@
 """Keeping a file's content in force until a better version of it appears."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+ATTEMPTS = 3
+"""How often files that change while they are read are read again, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,19 @@ class Polled:
 
     reloaded: bool = False
     problems: tuple[str, ...] = ()
+
+
+def read_settled(source: Callable[[], object], read: Callable[[], T]) -> T | None:
+    """Return what ``read`` returns while ``source``, its signature, stays; None if it never does.
+
+    A mounted Kubernetes Secret has its files swapped together: one may be old and the next new.
+    """
+    for _ in range(ATTEMPTS):
+        before = source()
+        found = read()
+        if before == source():
+            return found
+    return None
 
 
 class Watched(Generic[T]):

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from marshmallow import ValidationError
@@ -17,10 +18,14 @@ _NAME = re.compile(r"BROKER_[A-Z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The values by field name; ``spoiled`` holds the names of settings that have none."""
+    """The values by field name; ``spoiled`` holds the names of settings that have none.
+
+    ``files`` are those of secrets, by the setting's name.
+    """
 
     values: Mapping[str, Any]
-    spoiled: frozenset[str]
+    spoiled: frozenset[str] = frozenset()
+    files: Mapping[str, Path] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, field: str) -> Any:
         return self.values[field]
@@ -44,7 +49,8 @@ class Draft:
 
     def settings(self) -> Settings:
         """Return the finished settings; nothing may be spoiled."""
-        return Settings(**{field: self.values[field] for field in OWN}, limits=self.limits())
+        values = {field: self.values[field] for field in OWN}
+        return Settings(**values, limits=self.limits(), secret_files=self.files)
 
 
 def read_draft(variables: Variables) -> tuple[Draft, list[str]]:
@@ -56,7 +62,7 @@ def read_draft(variables: Variables) -> tuple[Draft, list[str]]:
         if name not in variables.spoiled
         for message in found
     ]
-    return Draft(values, frozenset(messages) | variables.spoiled), problems
+    return Draft(values, frozenset(messages) | variables.spoiled, variables.files), problems
 
 
 def _load(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, list[str]]]:

@@ -18,11 +18,19 @@ _SERVICE_LINK = re.compile(
 )
 
 
+class SecretFileError(Exception):
+    """The file of a secret is of no use; the message says why and nothing of it."""
+
+
 @dataclass(slots=True)
 class Variables:
-    """The text of each setting that is set, what was wrong, and which settings that spoiled."""
+    """The text of each setting that is set, what was wrong, and which settings that spoiled.
+
+    ``files`` are those that a text was read from, by the setting's name.
+    """
 
     texts: dict[str, str] = field(default_factory=dict, repr=False)
+    files: dict[str, Path] = field(default_factory=dict, repr=False)
     problems: list[str] = field(default_factory=list)
     spoiled: set[str] = field(default_factory=set)
 
@@ -37,26 +45,36 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
     found.texts = {name: ours[name] for name in _NAMES if ours.get(name)}
     for name in sorted(_SECRETS):
         if path := ours.get(f"{name}{_FILE}"):
-            _read_secret(name, path, found)
+            _add_secret(name, Path(path), found)
     return found
 
 
-def _read_secret(name: str, path: str, found: Variables) -> None:
-    """Take a secret from its file; the path is not told, it may be the secret by mistake."""
-    if name in found.texts:
-        problem = f"{name} and {name}{_FILE} are both set; set one of them"
-    else:
+def read_secret(name: str, path: Path) -> str:
+    """Return the text in the file of the secret setting ``name``; raises SecretFileError.
+
+    One newline at its end is dropped. The path is not told, it may be the secret by mistake.
+    """
+    try:
+        text = read_text(path)
+    except UnreadableError as error:
+        raise SecretFileError(f"{name}{_FILE} names a file that {error}") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise SecretFileError(f"{name}{_FILE} names an empty file")
+    return text
+
+
+def _add_secret(name: str, path: Path, found: Variables) -> None:
+    problem = f"{name} and {name}{_FILE} are both set; set one of them"
+    if found.texts.pop(name, None) is None:
         try:
-            text = read_text(Path(path))
-        except UnreadableError as error:
-            problem = f"{name}{_FILE} names a file that {error}"
+            found.texts[name], found.files[name] = read_secret(name, path), path
+        except SecretFileError as error:
+            problem = str(error)
         else:
-            found.texts[name] = text.removesuffix("\n").removesuffix("\r")
-            problem = "" if found.texts[name] else f"{name}{_FILE} names an empty file"
-    if problem:
-        found.texts.pop(name, None)
-        found.problems.append(problem)
-        found.spoiled.add(name)
+            return
+    found.problems.append(problem)
+    found.spoiled.add(name)
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

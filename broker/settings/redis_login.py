@@ -1,20 +1,26 @@
 """Logins at Redis that do not stand in its URL, and the TLS files that do.
 
-Deployments keep a password in a Secret alone.
+Deployments keep a password in a Secret alone, and may rotate it there.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import parse_qsl, quote, urlencode
 
+from broker.errors import SettingsError
 from broker.files.redis_tls import watch_redis_tls
 from broker.files.tls import TlsContext
 from broker.files.watch import Watched
+from broker.secret import Secret
 from broker.settings.draft import Draft
+from broker.settings.secret_files import SecretFiles, secret_files
 from broker.settings.urls import parse_url
 from broker.settings.values import Settings
 
 _LOGIN = ("redis_username", "redis_password")
 _SENTINEL_LOGIN = ("redis_sentinel_username", "redis_sentinel_password")
+_LOGIN_OPTIONS = frozenset(field.removeprefix("redis_") for field in (*_LOGIN, *_SENTINEL_LOGIN))
+_SECRETS = ("redis_url", "redis_password", "redis_sentinel_password")
 
 
 def redis_login(draft: Draft) -> Iterator[str]:
@@ -67,6 +73,38 @@ def redis_address(settings: Settings) -> str:
     if not given:
         return url
     return f"{url}{'&' if '?' in url else '?'}{urlencode(given, quote_via=quote)}"
+
+
+def watch_redis_address(settings: Settings) -> Watched[Secret] | None:
+    """Return what :func:`redis_address` returns, by the files of its secrets; None without any.
+
+    A new version may bring another login. Another server is a problem: that needs a restart.
+    """
+    files = secret_files(settings, _SECRETS)
+    if not files:
+        return None
+    started = Secret(redis_address(settings))
+    return Watched(SecretFiles(settings, files, partial(_with_login, settings)), started)
+
+
+def _with_login(started: Settings, fresh: Settings) -> Secret:
+    fields = ("redis_url", *_LOGIN, *_SENTINEL_LOGIN)
+    problems = list(redis_login(Draft({field: getattr(fresh, field) for field in fields})))
+    address = Secret(redis_address(fresh))
+    if _without_login(address) != _without_login(started.redis_url):
+        problems.append(
+            "BROKER_REDIS_URL_FILE holds more that is new than a login, which needs a restart"
+        )
+    if problems:
+        raise SettingsError(problems)
+    return address
+
+
+def _without_login(address: Secret) -> tuple[object, ...]:
+    url = parse_url(address.reveal())
+    options = set((url.query or "").split("&"))
+    logins = {one for one in options if one.partition("=")[0] in _LOGIN_OPTIONS}
+    return url.scheme, url.hosts, url.path, options - logins - {""}
 
 
 def _name(field: str) -> str:

@@ -1,6 +1,7 @@
 """The settings as one immutable value."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -54,7 +55,8 @@ class Settings:
 
     Each field has the name of its setting, without the prefix and in lower case. Durations are
     seconds. Either ``credentials_dir`` or both ``consumer`` and ``secret_key`` are set;
-    ``callers_file`` is set unless ``caller_auth`` is ``NONE``.
+    ``callers_file`` is set unless ``caller_auth`` is ``NONE``. ``secret_files`` are the files that
+    secrets were read from, by the names of their settings.
     """
 
     canvas_url: str
@@ -96,3 +98,4 @@ class Settings:
     runtime_dir: Path | None
     graceful_timeout: float
     limits: Limits
+    secret_files: Mapping[str, Path] = field(default_factory=dict, repr=False)

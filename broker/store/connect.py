@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from redis import ConnectionPool, Redis, Sentinel
 from redis.backoff import NoBackoff
 from redis.cluster import PRIMARY, ClusterNode, RedisCluster
-from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -29,7 +29,9 @@ from broker.store.connections import (
     speaking,
 )
 from broker.store.deadline import left
+from broker.store.login import CurrentUrl, login
 from broker.store.pool import BackgroundPool, BackgroundSentinelPool, SetUpTimes
+from broker.store.urls import Options, read, read_shared, split
 
 _PORT = 6379
 _SENTINEL_PORT = 26379
@@ -44,17 +46,22 @@ _MOST_NODES = 1000
 """Pools of nodes that are remembered: as many as a cluster can have."""
 A_FEW = 8
 """Threads that use a client at once, where nobody counts them."""
-Options = dict[str, Any]
 Address = tuple[str, int]
 
 
 def connect(
-    url: str, limits: Limits, tls: Contexts | None = None, *, users: int = A_FEW
+    url: str,
+    limits: Limits,
+    tls: Contexts | None = None,
+    *,
+    users: int = A_FEW,
+    current: CurrentUrl | None = None,
 ) -> BoundedClient:
     """Return a client for ``url``; nothing is sent yet. Retries are the caller's, not redis-py's.
 
     ``tls`` is called for each connection over TLS and returns what it is made with; without it
-    redis-py reads the files that the URL names each time.
+    redis-py reads the files that the URL names each time. ``current`` is called for each connection
+    and returns ``url`` with the logins of that moment.
 
     ``users`` is how many threads use it at once, each with a connection of its own; one more is for
     the layout of a cluster, asked for while the connection that failed is still held. A call gets
@@ -69,33 +76,25 @@ def connect(
         "socket_timeout": SET_UP_TIMEOUT,
         "protocol": 2,
         "driver_info": None,
+        **login(current),
     }
     times = SetUpTimes()
     ours = {"limits": limits, "times": times}
-    parts = _split(url)
+    parts = split(url)
     cluster = parts.scheme.endswith("+cluster")
     nodes = _Nodes(ours)
 
     def make() -> Client:
         if parts.scheme.endswith("+sentinel"):
-            return _by_sentinel(parts, bounded, ours, tls)
+            return _by_sentinel(parts, bounded, ours, tls, current)
         if cluster:
             return _cluster(parts, bounded, nodes, tls)
-        return Redis(connection_pool=BackgroundPool(**(_read(url, tls) | bounded | ours)))
+        return Redis(connection_pool=BackgroundPool(**(_spoken(read(url), tls) | bounded | ours)))
 
     return BoundedClient(make, limits.redis_worst, together=not cluster, set_up_times=times)
 
 
-def _split(url: str) -> SplitResult:
-    """Split by hand what the settings let through: urllib knows no URL with several hosts."""
-    scheme, _, rest = url.partition("://")
-    rest, _, query = rest.partition("?")
-    hosts, slash, path = rest.partition("/")
-    return SplitResult(scheme, hosts, slash + path, query, "")
-
-
-def _read(url: str, tls: Contexts | None) -> Options:
-    options: Options = parse_url(url)  # type: ignore[no-untyped-call] # redis-py leaves it so
+def _spoken(options: Options, tls: Contexts | None) -> Options:
     theirs = options.get("connection_class", Connection)
     return options | {"connection_class": speaking(_BOUNDED[theirs], tls)}
 
@@ -104,16 +103,18 @@ def _read_many(
     parts: SplitResult, default_port: int, tls: Contexts | None
 ) -> tuple[list[Address], Options]:
     """Return the hosts of a URL that names several, and what it says of all of them."""
-    login, at, hosts = parts.netloc.rpartition("@")
-    scheme = parts.scheme.partition("+")[0]
-    options = _read(f"{scheme}://{login}{at}host?{parts.query}", tls)
-    del options["host"]
+    _, _, hosts = parts.netloc.rpartition("@")
+    options = _spoken(read_shared(parts), tls)
     found = [urlsplit(f"//{host}") for host in hosts.split(",")]
     return [(host.hostname or "", host.port or default_port) for host in found], options
 
 
 def _by_sentinel(
-    parts: SplitResult, bounded: Options, ours: Options, tls: Contexts | None
+    parts: SplitResult,
+    bounded: Options,
+    ours: Options,
+    tls: Contexts | None,
+    current: CurrentUrl | None,
 ) -> Client:
     """Read ``redis+sentinel://user:password@host:port,host:port/service/db``.
 
@@ -125,6 +126,7 @@ def _by_sentinel(
     secure = issubclass(options["connection_class"], TlsConnection)
     own["connection_class"] = speaking(SentinelTlsConnection if secure else SentinelConnection, tls)
     own["reply_timeout"] = ours["limits"].redis_timeout
+    own |= login(current, "sentinel_")
     primary = speaking(PrimaryTlsConnection if secure else PrimaryConnection, tls)
     pool = BackgroundSentinelPool(
         service_name=unquote(service),

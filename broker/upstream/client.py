@@ -1,5 +1,6 @@
 """The Canvas client: each call is one attempt, and ends in a token pair or one classified error."""
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 from broker.clock import Clock
@@ -19,10 +20,11 @@ from broker.upstream.wire import Request, exchange
 class CanvasClient:
     """Canvas at ``base_url``, reached directly or through ``proxy``.
 
-    ``proxy`` is an ``http://`` URL, with user and password where it wants them; the environment's
-    proxies are ignored. ``tls`` is called for each connection and returns what Canvas is verified
-    with; without it the system's certificate authorities count. From here on urllib3 logs nothing
-    in this process. Raises ValueError for a URL that cannot be used.
+    ``proxy`` is called for each request and returns an ``http://`` URL, with user and password
+    where it wants them; the environment's proxies are ignored. ``tls`` is called for each
+    connection and returns what Canvas is verified with; without it the system's certificate
+    authorities count. From here on urllib3 logs nothing in this process. Raises ValueError for a
+    URL that cannot be used.
     """
 
     def __init__(
@@ -31,11 +33,12 @@ class CanvasClient:
         limits: Limits,
         clock: Clock,
         *,
-        proxy: str | None = None,
+        proxy: Callable[[], str] | None = None,
         tls: Contexts | None = None,
     ) -> None:
         silence_urllib3()
-        self._route = Route(base_url, proxy=proxy, tls=tls)
+        self._proxy = proxy
+        self._route = Route(base_url, proxy=proxy() if proxy else None, tls=tls)
         self._limits = limits
         self._clock = clock
 
@@ -54,7 +57,8 @@ class CanvasClient:
         return self._call(Kind.REFRESH, _refresh_request(credentials, refresh_token))
 
     def _call(self, kind: Kind, request: Request) -> TokenPair:
-        answer = exchange(self._route, request, self._limits, self._clock)
+        route = self._route.through(self._proxy()) if self._proxy else self._route
+        answer = exchange(route, request, self._limits, self._clock)
         outcome = self._outcome(answer, kind)
         if isinstance(outcome, UpstreamError):
             raise outcome

@@ -50,10 +50,15 @@ class Route:
     """
 
     def __init__(self, base_url: str, *, proxy: str | None, tls: Contexts | None) -> None:
+        self._base_url = base_url
         self._canvas = _split(base_url, ("http", "https"), "the Canvas URL")
         self._proxy = _split(proxy, ("http",), "the proxy URL") if proxy else None
         self._tls = _contexts(tls) if self._canvas.scheme == "https" else None
         self._proxy_headers = _proxy_headers(self._proxy)
+
+    def through(self, proxy: str) -> "Route":
+        """Return the same way through another proxy; raises ValueError as the constructor does."""
+        return Route(self._base_url, proxy=proxy, tls=self._tls)
 
     @property
     def proxied(self) -> bool:

@@ -1,10 +1,13 @@
 """The application factory: the only place that joins all parts."""
 
+from collections.abc import Callable
+
 from flask import Flask
 
 from broker.audit.log import AuditLog
 from broker.clock import SystemClock
 from broker.files.tls import contexts
+from broker.files.watch import Watched
 from broker.kubernetes.composition import service_accounts
 from broker.kubernetes.service_accounts import ServiceAccounts
 from broker.metrics.meters import Meters
@@ -13,6 +16,7 @@ from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
 from broker.ports import RecordStores, Upstream
+from broker.secret import Secret
 from broker.settings import Inputs, Settings, Tracing, redis_address
 from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
@@ -124,14 +128,28 @@ def _upstream(settings: Settings, inputs: Inputs, clock: SystemClock) -> Upstrea
         settings.canvas_url,
         settings.limits,
         clock,
-        proxy=settings.canvas_proxy.reveal() if settings.canvas_proxy else None,
+        proxy=_revealed(inputs.canvas_proxy, settings.canvas_proxy),
         tls=contexts(inputs.canvas_ca),
     )
 
 
 def _redis(settings: Settings, inputs: Inputs) -> BoundedClient:
     tls, users = contexts(inputs.redis_tls), redis_users(settings.threads)
-    return connect(redis_address(settings), settings.limits, tls, users=users)
+    url, current = redis_address(settings), _revealed(inputs.redis_login)
+    return connect(url, settings.limits, tls, users=users, current=current)
+
+
+def _revealed(
+    watched: Watched[Secret] | None, fixed: Secret | None = None
+) -> Callable[[], str] | None:
+    """Return what gives the secret in use at each call; None without any."""
+    if watched is None:
+        return fixed.reveal if fixed else None
+
+    def reveal() -> str:
+        return watched.current.reveal()
+
+    return reveal
 
 
 def _stores(client: BoundedClient, settings: Settings, clock: SystemClock) -> RecordStores:

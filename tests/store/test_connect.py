@@ -128,6 +128,19 @@ def test_sentinels_have_their_own_login_and_the_same_tls() -> None:
         assert each["reply_timeout"] == 0.5
 
 
+def test_a_login_that_changes() -> None:
+    """Each connection has that of its moment, in place of the first; the sentinels have theirs."""
+    urls = ["redis+sentinel://first:word@one:1/primary"]
+    client: Any = connect(urls[0], LIMITS, current=lambda: urls[-1]).client()
+    pool = client.connection_pool
+    primary, sentinel = both = [pool.connection_kwargs, *sentinels(pool)]
+    assert {(one["username"], one["password"]) for one in both} == {(None, None)}
+    logins = [one["credential_provider"].get_credentials for one in (primary, sentinel)]
+    assert [login() for login in logins] == [("first", "word"), ()]
+    urls.append("redis+sentinel://:p%20a@one:1/primary?sentinel_username=s&sentinel_password=t%26")
+    assert [login() for login in logins] == [("p a",), ("s", "t&")]
+
+
 def test_absent_cluster_does_not_stop_the_start() -> None:
     """A cluster is asked for its layout at the first use, not when the client is made."""
     client = connect(f"redis+cluster://127.0.0.1:{free_port()}", LIMITS)

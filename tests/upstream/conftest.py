@@ -23,10 +23,11 @@ def make_client() -> MakeClient:
     def make(
         base_url: str,
         limits: Limits = LIMITS,
-        proxy: str | None = None,
+        proxy: str | Callable[[], str] | None = None,
         tls: Contexts | None = None,
     ) -> CanvasClient:
-        return CanvasClient(base_url, limits, SystemClock(), proxy=proxy, tls=tls)
+        current = (lambda: proxy) if isinstance(proxy, str) else proxy
+        return CanvasClient(base_url, limits, SystemClock(), proxy=current, tls=tls)
 
     return make
 

@@ -128,6 +128,18 @@ def test_an_explicit_proxy_forwards_plain_http(make_client: MakeClient) -> None:
     assert "\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n" in text
 
 
+def test_a_proxy_that_changes(make_client: MakeClient) -> None:
+    """Each request takes the one of its moment, with its password."""
+    with ScriptedServer(GOOD) as first, ScriptedServer(GOOD) as second:
+        urls = [f"http://user:old@127.0.0.1:{first.port}"]
+        client = make_client("http://canvas.invalid/api", proxy=lambda: urls[-1])
+        client.authenticate(CREDENTIALS)
+        urls.append(f"http://user:pass@127.0.0.1:{second.port}")
+        client.authenticate(CREDENTIALS)
+    assert (len(first.received), len(second.received)) == (1, 1)
+    assert b"\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n" in second.received[0]
+
+
 def test_a_proxy_that_refuses_the_tunnel_is_definite(make_client: MakeClient) -> None:
     """It saw where the request would go, and nothing of the request."""
     refusal = b"HTTP/1.0 407 Proxy Authentication Required\r\n\r\n"

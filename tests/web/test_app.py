@@ -4,20 +4,19 @@ import socket
 from dataclasses import replace
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from gunicorn.http.errors import LimitRequestLine
 from werkzeug.test import TestResponse
 
-from broker.limits import Limits
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.ports import RecordStores
 from broker.settings import Inputs, load, load_inputs
 from broker.store.bounded import BoundedClient
 from broker.store.connect import connect
-from broker.store.connections import Contexts
 from broker.threads import FLIGHTS, SWEEPS
 from broker.web import app as app_module
 from broker.web.app import SERVICE, create_app
@@ -137,9 +136,9 @@ def test_a_connection_to_redis_for_each_thread_that_may_want_one(
     """Requests, refreshes, the sweep and the stop: none is ever refused one."""
     counted: list[int] = []
 
-    def connected(url: str, limits: Limits, tls: Contexts | None, *, users: int) -> BoundedClient:
+    def connected(*arguments: Any, users: int, **options: Any) -> BoundedClient:
         counted.append(users)
-        return connect(url, limits, tls, users=users)
+        return connect(*arguments, users=users, **options)
 
     monkeypatch.setattr(app_module, "connect", connected)
     _make({**environ, "BROKER_THREADS": "300"})
