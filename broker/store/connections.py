@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,6 +37,11 @@ class _Bounded(_Base):
     ``reply_timeout`` is the longest wait for a reply, in seconds.
     """
 
+    timed_out = False
+    """Whether there was no reply in the whole of ``reply_timeout``."""
+    answered_at = 0.0
+    """The monotonic instant of its last reply, or of the end of its set-up."""
+
     def __init__(self, reply_timeout: float, **options: Any) -> None:
         self._reply_timeout = reply_timeout
         super().__init__(**options)  # type: ignore[no-untyped-call] # redis-py leaves it so
@@ -52,7 +58,13 @@ class _Bounded(_Base):
         except RedisTimeoutError:
             self.disconnect()  # type: ignore[no-untyped-call] # as above
             raise
-        return super().read_response(disable_decoding, **{"timeout": timeout} | options)
+        try:
+            reply = super().read_response(disable_decoding, **{"timeout": timeout} | options)
+        except RedisTimeoutError:
+            self.timed_out = timeout == self._reply_timeout
+            raise
+        self.answered_at = time.monotonic()
+        return reply
 
 
 class PooledConnection(_Bounded):
@@ -70,6 +82,7 @@ class PooledConnection(_Bounded):
         self._in_set_up = True
         try:
             self.connect()
+            self.answered_at = time.monotonic()
         finally:
             self._reply_timeout, self._in_set_up = reply_timeout, False
 

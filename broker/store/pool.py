@@ -79,6 +79,7 @@ class BackgroundPool(ConnectionPool):
         self._set_ups = 0
         self._failures = 0
         self._failure: Exception | None = None
+        self._silent_since = 0.0
         super().__init__(reply_timeout=limits.redis_timeout, **options)
 
     def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> Any:
@@ -104,6 +105,8 @@ class BackgroundPool(ConnectionPool):
     def release(self, connection: Any) -> None:
         """Take a connection back, and let one who waits look again."""
         super().release(connection)
+        if connection.timed_out:
+            self._silent_since = time.monotonic() - self._limits.redis_timeout
         if self._waiting:
             with self._changed:
                 self._changed.notify()
@@ -114,15 +117,31 @@ class BackgroundPool(ConnectionPool):
         for connection in list(self._new):
             connection.disconnect()  # type: ignore[no-untyped-call] # redis-py leaves it so
 
+    def disconnect_free_connections(self, moving_address_src: str | None = None) -> None:
+        """Keep them: redis-py's cluster closes all of a node for one call that took too long.
+
+        Where set-ups take their time, the calls that need those would take too long again.
+        """
+
+    def update_active_connections_for_reconnect(
+        self, moving_address_src: str | None = None
+    ) -> None:
+        """Keep these as well, for the same reason."""
+
     def _take(self) -> PooledConnection | None:
         """Return a connection that is ready now, if there is one."""
         while True:
             try:
-                return cast("PooledConnection", super().get_connection())
+                connection = cast("PooledConnection", super().get_connection())
             except NoneReadyError:
                 return None
             except NotConnectedError:  # The server had closed it; it is out of the pool now.
                 continue
+            if connection.answered_at >= self._silent_since:
+                return connection
+            # Where a firewall has forgotten them, each would cost an operation its time.
+            connection.disconnect()  # type: ignore[no-untyped-call] # redis-py leaves it so
+            self.release(connection)
 
     def _wait(self) -> PooledConnection | Exception:
         limits = self._limits

@@ -3,16 +3,19 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from broker.emulator.server import EmulatorServer
 from broker.errors import StoreUnavailableError
 from broker.ports import RecordStore
+from broker.store.connect import connect
 from tests.integration.deployment import Deployment
 from tests.redis.brokers import SHORT, assert_unnoticed, refresh, wait_for_record
 from tests.redis.clusters import Cluster, cluster, complete, known_to, name_of, node
-from tests.redis.nodes import WORST, Node, commit, open_store, wait_until
+from tests.redis.nodes import LIMITS, WORST, Node, commit, open_store, wait_until
 
 pytestmark = pytest.mark.sockets
 
@@ -49,6 +52,25 @@ def test_organization_in_one_slot(nodes: Cluster) -> None:
         assert {client.execute_command("CLUSTER", "KEYSLOT", key) for key in held} == {
             client.execute_command("CLUSTER", "KEYSLOT", KEY)
         }
+
+
+def test_one_call_that_fails_closes_no_connection(nodes: Cluster) -> None:
+    """Where set-ups take their time, the calls that need those would fail in their turn, for ever.
+
+    redis-py closes all of a node when a call there fails or has no connection in time, and when it
+    asks a node for the layout.
+    """
+    client: Any = connect(nodes.url, LIMITS, users=2).client()
+    owner = client.get_node_from_key(KEY)
+    pool = client.get_redis_connection(owner).connection_pool
+    held = [pool.get_connection() for _ in range(pool.max_connections)]
+    with pytest.raises(RedisTimeoutError):
+        client.get(KEY)
+    for one in held:
+        pool.release(one)
+    for _ in range(6):
+        client.nodes_manager.initialize()
+    assert all(one.is_connected for one in held)
 
 
 def test_failover_by_hand_moves_the_slot(nodes: Cluster) -> None:

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -248,3 +249,37 @@ def evaluates(client: Any) -> bool:
         return bool(client.eval("return 1", 0))
     except (RedisConnectionError, RedisTimeoutError):
         return False
+
+
+@pytest.mark.sockets
+def test_one_that_is_silent_ends_those_idle_before(valkey_of_its_own: RedisServer) -> None:
+    """A firewall that has forgotten them costs one operation its time, and not one for each."""
+    client = connect(valkey_of_its_own.url, replace(PATIENT, redis_timeout=0.1), users=8)
+    pool: Any = client.client()
+    pool = pool.connection_pool
+    held = [pool.get_connection() for _ in range(8)]
+    for one in held:
+        pool.release(one)
+    valkey_of_its_own.hang()
+    with pytest.raises(RedisTimeoutError):
+        client.evalsha("sha", 0)
+    valkey_of_its_own.resume()
+    assert pool.get_connection() not in held
+    assert not any(one.is_connected for one in held)
+
+
+@pytest.mark.sockets
+def test_one_that_is_late_ends_none_that_answers(valkey_of_its_own: RedisServer) -> None:
+    """Who has answered since is not closed: many that are slow at once would all be set up anew."""
+    client = connect(valkey_of_its_own.url, replace(PATIENT, redis_timeout=0.1), users=2)
+    pool: Any = client.client()
+    pool = pool.connection_pool
+    silent, other = pool.get_connection(), pool.get_connection()
+    silent.send_command("BLPOP", "nothing", 0)
+    with pytest.raises(RedisTimeoutError):
+        silent.read_response()
+    pool.release(silent)
+    other.send_command("PING")
+    other.read_response()
+    pool.release(other)
+    assert pool.get_connection() is other
