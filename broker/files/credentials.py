@@ -7,7 +7,7 @@ new one of the next. Each organization is therefore read until nothing moved mea
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,9 +99,14 @@ def _signatures(folder: str | Path) -> tuple[Signature | None, Signature | None]
     return signature(f"{folder}/{CONSUMER_FILE}"), signature(f"{folder}/{SECRET_KEY_FILE}")
 
 
-def digest(seen: object) -> str:
-    """Return a short text that differs where the signatures ``seen`` do."""
-    return hashlib.blake2b(repr(seen).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+def digest(signatures: Iterable[Signature | None]) -> str:
+    """Return a short text that differs where files with these signatures were written anew.
+
+    The time of the last status change does not count: older kubelets set group and mode of the
+    files of a Secret anew each minute or so.
+    """
+    written = [one and one[:-1] for one in signatures]
+    return hashlib.blake2b(repr(written).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _read_folder(folder: Path) -> Credentials | list[str]:

@@ -260,6 +260,15 @@ def test_files_written_anew_are_told_apart_though_they_say_the_same(folder: Path
     assert len({one["globex"] for one in seen}) == 1
 
 
+def test_other_rights_are_no_writing(folder: Path) -> None:
+    """Kubelets set them anew each minute or so, and some backups."""
+    watched = watch(folder)
+    before = writings(watched)
+    for mode in (0o600, 0o640):
+        (folder / "acme" / "secret-key").chmod(mode)
+        assert writings(watched) == before
+
+
 def test_a_writing_that_is_looked_at_again_is_the_same(folder: Path) -> None:
     """Each worker reads the files by itself, and all of a host must give them one name."""
     first, second = writings(watch(folder)), writings(watch(folder))
