@@ -17,10 +17,10 @@ from broker.emulator.keys import KeysError, make_up, read_folder
 from broker.emulator.knobs import KnobError
 from broker.emulator.server import EmulatorServer
 from broker.emulator.serving import listen
+from broker.output.sinks import STANDARD_ERROR
 from broker.web.logs import LineHandler, LogLines
 
 _DEFAULT = Behaviour()
-_STANDARD_ERROR = 2
 _STOP = {signal.SIGINT, signal.SIGTERM}
 _SECONDS = click.FloatRange(min=0)
 _LIFETIME = click.FloatRange(min=0.1)
@@ -95,7 +95,7 @@ def emulator(host: str, port: int, faults: tuple[str, ...], **options: Any) -> N
         behaviour=_behaviour(options),
     )
     controls = _controls(canvas, faults)
-    handler = LineHandler(LogLines(_STANDARD_ERROR))
+    handler = LineHandler(LogLines(STANDARD_ERROR))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=[handler])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     try:

@@ -1,7 +1,6 @@
 """Where lines go: a descriptor that is open already, a file, or nowhere."""
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Protocol
 
 ATOMIC = 4096
 """Bytes that a pipe takes in one piece (PIPE_BUF), so that workers do not mix their lines."""
+STANDARD_INPUT, STANDARD_OUTPUT, STANDARD_ERROR = 0, 1, 2
+_STREAMS = {"stdout": STANDARD_OUTPUT, "stderr": STANDARD_ERROR}
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _MODE = 0o640
 
@@ -73,9 +74,34 @@ def sink(where: str) -> Sink | None:
     """Return the sink of a word (``stdout``, ``stderr``) or path; None for ``none``."""
     if where == "none":
         return None
-    if where in {"stdout", "stderr"}:
-        return DescriptorSink(getattr(sys, f"__{where}__").fileno())
+    if where in _STREAMS:
+        return DescriptorSink(_STREAMS[where])
     return FileSink(Path(where))
+
+
+def open_standard_descriptors() -> None:
+    """Open the standard descriptors that are closed; call it before anything else is opened.
+
+    The next file or connection would take the number, and the lines would go there. Standard error
+    stands in for standard output; what else was closed leads nowhere.
+    """
+    numbers = STANDARD_INPUT, STANDARD_OUTPUT, STANDARD_ERROR
+    closed = [number for number in numbers if not _is_open(number)]
+    if not closed:
+        return
+    nowhere = os.open(os.devnull, os.O_RDWR)  # takes the lowest number of these
+    for number in closed:
+        os.dup2(nowhere, number)
+    if STANDARD_OUTPUT in closed:
+        os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def pieces(lines: Iterable[bytes], limit: int = ATOMIC) -> Iterator[bytes]:

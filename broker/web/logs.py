@@ -19,14 +19,13 @@ from types import TracebackType
 from typing import Any
 
 from broker.output.lines import LineQueue
-from broker.output.sinks import DescriptorSink
+from broker.output.sinks import STANDARD_OUTPUT, DescriptorSink
 from broker.redaction import Redactor
 from broker.settings import LogFormat, LogLevel
 from broker.web.log_formats import DATE
 
 EXIT_LIMIT = 1.0
 """Seconds that an ending process gives to its last lines."""
-_STANDARD_OUTPUT = 1
 _redactor = Redactor()
 _log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class LogLines(LineQueue[bytes]):
         self._count()
 
 
-standard_output = LogLines(_STANDARD_OUTPUT)
+standard_output = LogLines(STANDARD_OUTPUT)
 """Where the lines of this process go; the one queue for it, however often logging is set up."""
 
 
@@ -130,7 +129,7 @@ def logging_config(level: LogLevel, form: LogFormat = LogFormat.JSON) -> dict[st
 
 
 def _formatter(form: LogFormat) -> str:
-    text = form is LogFormat.TEXT or (form is LogFormat.AUTO and os.isatty(_STANDARD_OUTPUT))
+    text = form is LogFormat.TEXT or (form is LogFormat.AUTO and os.isatty(STANDARD_OUTPUT))
     return "Text" if text else "Json"
 
 

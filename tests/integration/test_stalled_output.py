@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from broker.emulator.server import EmulatorServer
-from tests.integration.deployment import START_LIMIT, BrokerProcess, Deployment
+from tests.integration.deployment import SERVE, START_LIMIT, BrokerProcess, Deployment
 from tests.integration.stalled import StalledPipe
 from tests.servers import RedisServer
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.sockets
 
 REFRESHES = 3
 OLD_ENOUGH = 0.2
+CLOSING = ("sh", "-c", 'exec "$@" >&-', "sh")
 
 
 def deploy(
@@ -98,3 +99,19 @@ def test_lines_flow_when_it_is_read_again(
     assert {"token.refreshed", "token.served", "request.answered"} <= set(told)
     assert told.count("service.stopped") == 2
     assert "log.lost" not in told
+
+
+def test_a_closed_standard_output_is_no_other_file(
+    tmp_path: Path, emulator: EmulatorServer, valkey: RedisServer
+) -> None:
+    """Nor a connection that is given its number; the lines go to standard error."""
+    deployment = Deployment(tmp_path, emulator, valkey.url, brokers=1)
+    broker = deployment.brokers[0]
+    broker.command = (*CLOSING, *SERVE)
+    with deployment:
+        deployment.wait_for_token()
+        assert broker.terminate() == 0
+    told = [json.loads(line)["event"] for line in broker.log().splitlines()]
+    assert told[0] == "service.settings"
+    assert told[-1] == "Shutting down: Master"
+    assert {"token.refreshed", "token.served"} <= set(told)
