@@ -1,6 +1,7 @@
 """Where lines go: a descriptor that is open already, a file, or nowhere."""
 
 import os
+import select
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ class Sink(Protocol):
 
 
 class DescriptorSink:
-    """Writes to an open file descriptor."""
+    """Writes to an open file descriptor; where that does not block, it waits for room itself."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -33,9 +34,17 @@ class DescriptorSink:
         """Write the lines; after a line that was torn by an error, begin on a new one."""
         left = b"\n" + lines if self._torn else lines
         while left:
-            written = os.write(self._descriptor, left)
-            left = left[written:]
+            left = left[self._write(left) :]
             self._torn = bool(left)
+
+    def _write(self, lines: bytes) -> int:
+        try:
+            return os.write(self._descriptor, lines)
+        except BlockingIOError:  # who shares the open file wants it so, and it is full
+            room = select.poll()
+            room.register(self._descriptor, select.POLLOUT)
+            room.poll()
+            return 0
 
 
 class FileSink:

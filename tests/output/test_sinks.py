@@ -1,6 +1,7 @@
 """Where lines end up."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,29 @@ def test_a_torn_line_does_not_spoil_the_next(monkeypatch: pytest.MonkeyPatch) ->
         descriptor.write(b"a line\n")
     descriptor.write(b"a line\n")
     assert b"".join(written) == b"a li\na line\n"
+
+
+@pytest.mark.sockets
+def test_a_full_descriptor_that_does_not_block_is_waited_for() -> None:
+    """Whoever shares the open file may have made it so; nothing is lost, torn or repeated."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    lines = b"".join(b"%d\n" % number for number in range(100_000))
+    got: list[bytes] = []
+
+    def read() -> None:
+        while piece := os.read(reading, 65536):
+            got.append(piece)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        DescriptorSink(writing).write(lines)
+    finally:
+        os.close(writing)
+        reader.join()
+        os.close(reading)
+    assert b"".join(got) == lines
 
 
 @pytest.mark.parametrize(("where", "descriptor"), [("stdout", 1), ("stderr", 2)])
