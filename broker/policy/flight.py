@@ -154,10 +154,9 @@ class Flight:
         until = clock.monotonic() + self._tools.limits.wait
         while clock.monotonic() < until:
             clock.sleep(FOLLOW_PAUSE)
-            asked = clock.monotonic()
-            snapshot = binding.store.read(before.generation)
-            self._organization.adopt(binding, snapshot, self._tools.round_trip(asked))
-            if snapshot.generation != before.generation or not snapshot.lease_remaining:
+            snapshot, asked = _read(self._organization, binding, self._tools)
+            moved = snapshot.generation != before.generation
+            if moved or not snapshot.lease_remaining or not self._organization.is_due(asked):
                 self.attempted = True
                 return
 
@@ -169,9 +168,10 @@ def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot
     """
     land(organization, tools.clock)
     snapshot, asked = _read(organization, binding, tools)
-    if organization.server_clock.stepped:
+    clock = organization.server_clock
+    if clock.is_to_tell(binding.version, asked, tools.limits.lease):
         binding.store.note_clock_step()
-        organization.server_clock.stepped = binding.version != organization.binding.version
+        clock.told(binding.version)
         snapshot = replace(snapshot, foreign=snapshot.generation != 0, backoff=None)
     record = lost(organization, binding, snapshot, asked, tools.limits)
     if record is None:

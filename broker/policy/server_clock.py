@@ -51,10 +51,12 @@ class ServerClock:
     ``stepped`` says that it was set and that the server is yet to be told.
     """
 
-    __slots__ = ("_known", "stepped")
+    __slots__ = ("_known", "_stepped_at", "_told", "stepped")
 
     def __init__(self) -> None:
         self._known: _Look | None = None
+        self._stepped_at = float("-inf")
+        self._told = ""
         self.stepped = False
 
     def check(self, snapshot: Snapshot, trip: RoundTrip) -> bool:
@@ -63,8 +65,20 @@ class ServerClock:
         look = _Look(snapshot.server, snapshot.now, low, high)
         known = look if self._known is None else self._known.then(look)
         self._known = known or look
-        self.stepped = self.stepped or known is None or snapshot.written > snapshot.now
+        if known is None or snapshot.written > snapshot.now:
+            self.stepped, self._stepped_at = True, trip.asked
         return self.stepped
+
+    def is_to_tell(self, version: str, now: float, lease: float) -> bool:
+        """Tell whether the server is yet to be told for a credential version.
+
+        New credentials have a lease of their own, and it may have ended too soon as well.
+        """
+        return self.stepped or (self._told != version and now - self._stepped_at < lease)
+
+    def told(self, version: str) -> None:
+        """Note that the server was told for a credential version."""
+        self.stepped, self._told = False, version
 
     def vouches(self, snapshot: Snapshot) -> bool:
         """Tell whether it is known not to have been set since the record was written."""

@@ -9,7 +9,7 @@ from broker.errors import AmbiguousError, UnavailableError
 from broker.ports import GrantStatus, Slot
 from broker.tokens import Kind, State
 from broker.upstream.kinds import FailureKind
-from tests.policy.fleet import ACME, KEYS, LIMITS, Fleet, Worker, commit_elsewhere
+from tests.policy.fleet import ACME, KEYS, LIMITS, NEW_KEYS, Fleet, Worker, commit_elsewhere
 
 AUTHENTICATE, REFRESH = Kind.AUTHENTICATE, Kind.REFRESH
 STEPS = (-600.0, -100.0, -5.0, 5.0, 100.0, 600.0)
@@ -236,3 +236,39 @@ def test_record_of_elsewhere_is_taken_over(fleet: Fleet, worker: Worker) -> None
     assert worker.token() == "access-elsewhere"
     fleet.run(5, asking=True)
     assert fleet.canvas.calls == [AUTHENTICATE]
+
+
+def test_what_is_put_right_meanwhile_is_taken_over_at_once(
+    fleet: Fleet, worker: Worker, other: Worker
+) -> None:
+    """Who waits because the clock was set looks at the record again, though its number is known."""
+    fleet.workers.remove(other)
+    fleet.run(20, asking=True)
+    fleet.clock.redis_error -= 600.0
+    fleet.clock.later(1.0, worker.tick)
+    fleet.clock.later(1.5, worker.tick)
+    now = fleet.clock.monotonic()
+    assert other.token() == "access-1"
+    assert fleet.clock.monotonic() - now < LIMITS.wait
+
+
+def test_new_credentials_have_a_lease_of_their_own(
+    fleet: Fleet, worker: Worker, other: Worker
+) -> None:
+    """Who saw the step under the old ones tells it for the new ones, too."""
+    fleet.run(20, asking=True)
+    worker.broker.configure({ACME: NEW_KEYS})
+
+    def step() -> None:
+        fleet.canvas.before_answer = lambda: None
+        fleet.clock.redis_error += 60.0
+        fleet.clock.sleep(1.0)
+        other.tick()
+        other.broker.configure({ACME: NEW_KEYS})
+        other.tick()
+
+    fleet.canvas.before_answer = step
+    worker.tick()
+    assert fleet.canvas.calls == [AUTHENTICATE, AUTHENTICATE]
+    fleet.run(3, asking=True)
+    assert {worker.token(), other.token()} == {"access-2"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from broker.emulator.canvas import Behaviour, Sessions
 from tests.simulation.canvas import FAULTS, KEYS_REFUSED
@@ -195,13 +196,9 @@ class Director:
 
     def step_clock_in_the_next_call(self, seconds: float) -> None:
         """Set Redis's clock while a process talks to Canvas."""
-
-        def lie_in_wait() -> None:
-            while not self._world.watch.talking():
-                self._world.scheduler.sleep(0.01)
-            self._step_clock(seconds)
-
-        self._world.scheduler.spawn(self._stage, "act", lie_in_wait)
+        delay = self._chance.uniform(0, 0.3)
+        strike = partial(self._later, delay, partial(self._step_clock, seconds))
+        self._world.watch.at_next_call.append(strike)
 
     def _replies_lost(self) -> None:
         self._world.watch.inject("redis-replies lost")

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -66,6 +67,7 @@ class Watch:
     _served: dict[tuple[str, str], int] = field(default_factory=dict)
     _stored: dict[tuple[str, str], int] = field(default_factory=dict)
     _wiped: float | None = None
+    at_next_call: list[Callable[[], None]] = field(default_factory=list)
     calls_of: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def note(self, line: str) -> None:
@@ -97,6 +99,9 @@ class Watch:
                 self.broken(2, f"refresh token {token[:6]} was presented again by {process.name}")
             self._presented.add(token)
         self._in_flight[organization].append(process)
+        for act in self.at_next_call:
+            act()
+        self.at_next_call.clear()
         flying = sum(one.alive for one in self._in_flight[organization])
         if flying > 1 + (self.allow_two_in_flight or self._knows_nothing(process)):
             self.broken(3, f"{flying} calls in flight for {organization}")
