@@ -55,6 +55,17 @@ def test_an_answer_does_not_open_it() -> None:
     assert not breaker.open
 
 
+def test_each_node_counts_for_itself() -> None:
+    """One of a cluster that fails keeps nobody from the others, and costs only one its limit."""
+    breaker, sick, well = Breaker(FakeClock(), 1.0), Redis(), Redis()
+    well.down = False
+    for _ in range(3):
+        with pytest.raises(StoreUnavailableError):
+            breaker.call(sick.operation, "sick:6379")
+        assert breaker.call(well.operation, "well:6379") == "answer"
+    assert (sick.operations, well.operations) == (1, 3)
+
+
 def test_one_probe_a_second() -> None:
     """While it is open, one call each second goes through, and only one."""
     clock, redis = FakeClock(), Redis()
