@@ -50,11 +50,13 @@ class _Master:
     """What the master knows, and its workers by the fork.
 
     ``mapped`` is the library's kind of values in files; ``ended`` are workers still to add up.
+    ``room`` tells whether this process has found room for its files.
     """
 
     directory: Path | None = None
     mapped: Any = None
     ended: set[int] = field(default_factory=set)
+    room: bool = True
 
 
 _master = _Master()
@@ -99,10 +101,15 @@ def reserve() -> None:
         for file in files:
             with suppress(OSError):
                 file.unlink()
-        values.ValueClass = values.MutexValue
+        values.ValueClass, _master.room = values.MutexValue, False
         _log.error("metrics.no_room", extra={"reason": error.strerror})
     else:
-        values.ValueClass = _master.mapped
+        values.ValueClass, _master.room = _master.mapped, True
+
+
+def has_room() -> bool:
+    """Tell whether the others are told what this process counts."""
+    return _master.room
 
 
 def _allocate(file: Path) -> None:

@@ -102,7 +102,8 @@ def judge_files(report: FilesReport) -> Verdict:
 def judge_workers(pod: Pod) -> Iterator[tuple[str, Verdict, float | None]]:
     """Yield each worker's process id with its verdict and uptime, then how many are missing."""
     for worker in pod.workers:
-        yield str(worker.pid), Verdict(Status.PASS, "It answers."), worker.uptime
+        verdict = Verdict(Status.PASS, "It answers.") if worker.counted else _UNCOUNTED
+        yield str(worker.pid), verdict, worker.uptime
     for pid in pod.silent:
         yield str(pid), Verdict(Status.WARN, _SILENT), None
     missing = pod.expected - len(pod.workers) - len(pod.silent)
@@ -110,6 +111,11 @@ def judge_workers(pod: Pod) -> Iterator[tuple[str, Verdict, float | None]]:
         yield "missing", Verdict(Status.WARN, _missing(pod, missing)), None
 
 
+_UNCOUNTED = Verdict(
+    Status.WARN,
+    "It answers, and /metrics lacks what it counts: when it started there was no room for its "
+    "files in BROKER_RUNTIME_DIR. Make room, then restart the pod.",
+)
 _SILENT = (
     "It does not answer: it hangs, is stopped, or has too little CPU. What it knows is not told "
     "here; restart the pod if this stays."

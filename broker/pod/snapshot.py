@@ -24,7 +24,8 @@ class WorkerSnapshot:
     """One worker at one moment; ``uptime`` in seconds, ``waiting`` of at most ``places``.
 
     ``redis_set_up`` is what a connection to Redis took lately, at best, and ``redis_wait`` how long
-    an operation waits for one, in seconds.
+    an operation waits for one, in seconds. ``counted`` is false where ``/metrics`` lacks what this
+    worker counts, for want of room.
     """
 
     pid: int
@@ -35,6 +36,7 @@ class WorkerSnapshot:
     places: int
     redis_set_up: float | None = None
     redis_wait: float = Limits().redis_connection_wait
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from broker.audit.log import AuditLog
 from broker.clock import Clock
 from broker.kubernetes.service_accounts import ServiceAccounts
+from broker.metrics import directory
 from broker.metrics.meters import Meters
 from broker.pod.siblings import Siblings
 from broker.pod.snapshot import FilesReport, WorkerSnapshot
@@ -101,6 +102,7 @@ class Service:
             places=places.limit,
             redis_set_up=self._parts.set_up_times.shortest(),
             redis_wait=self._settings.limits.redis_connection_wait,
+            counted=directory.has_room(),
         )
 
     def reload(self) -> None:

@@ -239,6 +239,16 @@ def _full(*_: object) -> NoReturn:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def room(directory: Path) -> tuple[bool, bool]:
+    """Let a process find no room, then some; return what it says of itself."""
+    prepare(directory)
+    with mock.patch.object(os, "posix_fallocate", _full):
+        counting.reserve()
+        without = counting.has_room()
+    counting.reserve()
+    return without, counting.has_room()
+
+
 def no_room_for_one(directory: Path) -> tuple[float, float, list[str], str]:
     """Let one of two workers find no room; return what each tells, its files, and the reason."""
     with Crew(directory) as crew:

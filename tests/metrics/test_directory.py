@@ -171,6 +171,11 @@ def test_a_worker_without_room_counts_for_itself(play: Stage) -> None:
     assert reason == "No space left on device"
 
 
+def test_a_process_knows_whether_it_has_room(play: Stage) -> None:
+    """Health tells of it, for that of its process alone."""
+    assert play(scenes.room) == (False, True)
+
+
 def test_refreshes_that_there_is_no_room_for_are_counted_when_there_is(play: Stage) -> None:
     """Once."""
     assert play(scenes.no_room_for_a_while) == (0, 3)

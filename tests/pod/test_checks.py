@@ -126,6 +126,12 @@ class TestWorkers:
             ("9", Status.PASS, 33.3),
         ]
 
+    def test_one_without_room_is_named(self) -> None:
+        """It serves, but whoever looks at the metrics must know that they lack something."""
+        ((_, verdict, uptime),) = judge_workers(merge([worker(8, counted=False)], [], 1))
+        assert (verdict.status, uptime) == (Status.WARN, 33.3)
+        assert "/metrics lacks what it counts" in verdict.sentence
+
     def test_a_silent_one_is_named(self) -> None:
         """It is not missing besides."""
         (_, silent) = judge_workers(merge([worker(8)], [9], 2))
