@@ -91,9 +91,15 @@ def _claim(folder: Path) -> int:
     """
     with suppress(FileNotFoundError):
         return _locked(folder / _OWNER, os.O_RDWR)
-    coming = folder / f"{_OWNER}.{os.getpid()}"
-    descriptor = _locked(coming, os.O_RDWR | os.O_CREAT)
-    coming.rename(folder / _OWNER)
+    hidden = folder / f"{_OWNER}.{os.getpid()}"
+    descriptor = _locked(hidden, os.O_RDWR | os.O_CREAT)
+    try:
+        (folder / _OWNER).hardlink_to(hidden)  # a rename would replace what another has just made
+    except FileExistsError:
+        os.close(descriptor)
+        raise BlockingIOError from None
+    finally:
+        hidden.unlink()
     return descriptor
 
 

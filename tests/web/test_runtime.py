@@ -9,7 +9,7 @@ import pytest
 
 from broker.errors import SettingsError
 from broker.web import runtime
-from broker.web.runtime import make_runtime_folder
+from broker.web.runtime import RuntimeFolder, make_runtime_folder
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +59,24 @@ def test_a_chosen_one_without_room_is_a_problem_of_the_settings(
     assert problem.startswith("BROKER_RUNTIME_DIR has 800000 bytes free and needs 983040 for BROK")
     monkeypatch.setattr(os, "statvfs", lambda _: space(0, blocks=0))
     make_runtime_folder(tmp_path, 4).remove()
+
+
+def test_two_that_start_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One gets the folder, also where the other has just found that nobody had it."""
+    locked = runtime._locked
+    quicker: list[RuntimeFolder] = []
+
+    def interrupted(file: Path, flags: int) -> int:
+        if flags & os.O_CREAT:
+            monkeypatch.setattr(runtime, "_locked", locked)
+            quicker.append(make_runtime_folder(tmp_path, 1))
+        return locked(file, flags)
+
+    monkeypatch.setattr(runtime, "_locked", interrupted)
+    with pytest.raises(SettingsError, match="in use by another broker"):
+        make_runtime_folder(tmp_path, 1)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["metrics", "owner", "workers"]
+    quicker.pop().release()
 
 
 def test_one_that_is_in_use_is_a_problem_of_the_settings(tmp_path: Path) -> None:
