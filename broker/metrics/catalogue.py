@@ -150,8 +150,8 @@ CATALOGUE: tuple[Metric, ...] = (
         "broker_reloads_total",
         Type.COUNTER,
         "New versions of the files looked at, `what` is `credentials`, `callers`, `certificates`, "
-        "`canvas_ca`, `kubernetes_ca`, `kubernetes_token` or `redis_tls`, `outcome` is `success` "
-        "or `refused`",
+        "`canvas_ca`, `kubernetes_ca`, `kubernetes_token`, `redis_tls`, `redis_login` or "
+        "`canvas_proxy`, `outcome` is `success` or `refused`",
         ("what", "outcome"),
     ),
     Metric(

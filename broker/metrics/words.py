@@ -35,6 +35,8 @@ FILES = (
     "kubernetes_ca",
     "kubernetes_token",
     "redis_tls",
+    "redis_login",
+    "canvas_proxy",
 )
 """What ``Inputs`` of the settings watches, by its names there."""
 _SERVED_STATES = (State.FRESH, State.STALE, State.CRITICAL)

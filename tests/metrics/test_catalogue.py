@@ -1,6 +1,7 @@
 """What the catalogue declares, and that everything there is, is told."""
 
 import re
+from dataclasses import fields
 
 import pytest
 
@@ -10,6 +11,7 @@ from broker.metrics.exposition import exposition
 from broker.metrics.gauges import READINGS
 from broker.metrics.meters import Meters
 from broker.metrics.words import FILES, ORGANIZATION, REFUSALS, SERIES, SERVED
+from broker.settings import Inputs
 from broker.web.errors import TABLE, TOKEN_ENDPOINT, UNFORESEEN
 from tests.metrics.pods import HEALTHY, pod
 
@@ -63,5 +65,6 @@ def test_the_outcomes_of_requests_are_the_codes_of_the_error_table() -> None:
 
 
 def test_the_files_are_those_that_the_catalogue_names() -> None:
-    """Each may be told of by the service."""
+    """Each may be told of by the service; what it watches and has no word is counted as other."""
+    assert set(FILES) == {field.name for field in fields(Inputs)} - {"issuer"}
     assert all(f"`{what}`" in BY_NAME["broker_reloads_total"].meaning for what in FILES)
