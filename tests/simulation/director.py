@@ -38,6 +38,7 @@ class Director:
         self._world = world
         self._chance = world.scheduler.random
         self._stage = Process("director")
+        self._heals = 0
         self._faulty: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._refusing = False
         world.canvas.draw = self._draw
@@ -88,6 +89,8 @@ class Director:
     def _heal(self) -> None:
         world = self._world
         world.watch.note("healed")
+        world.watch.at_next_call.clear()
+        self._heals += 1
         self._faulty.clear()
         world.redis.reach = Reach.UP
         world.redis.lost_replies = world.redis.duplicates = 0.0
@@ -186,7 +189,7 @@ class Director:
             case 0:
                 self._step_clock(step)
             case 1:
-                self._later(self._chance.uniform(0, 60), lambda: self._step_clock(step))
+                self._step_clock_later(self._chance.uniform(0, 60), step)
             case _:
                 self.step_clock_in_the_next_call(step)
 
@@ -194,11 +197,20 @@ class Director:
         self._world.watch.inject(f"redis-clock stepped by {seconds:+.1f} s")
         self._world.redis.step_clock(seconds)
 
+    def _step_clock_later(self, delay: float, seconds: float) -> None:
+        """Set it after a while, unless all is healed by then."""
+        heals = self._heals
+
+        def strike() -> None:
+            if heals == self._heals:
+                self._step_clock(seconds)
+
+        self._later(delay, strike)
+
     def step_clock_in_the_next_call(self, seconds: float) -> None:
         """Set Redis's clock while a process talks to Canvas."""
         delay = self._chance.uniform(0, 0.3)
-        strike = partial(self._later, delay, partial(self._step_clock, seconds))
-        self._world.watch.at_next_call.append(strike)
+        self._world.watch.at_next_call.append(partial(self._step_clock_later, delay, seconds))
 
     def _replies_lost(self) -> None:
         self._world.watch.inject("redis-replies lost")
