@@ -21,6 +21,8 @@ SLACK = 0.75
 """Part of ``limits.revalidate`` after which the next look starts, so that it ends in time."""
 LATCH_LOOK = 30.0
 """Seconds until the next look at who is latched: another process may have been told to lift it."""
+FAULT_LOOK = 30.0
+"""Seconds until the next look at who could not be read: health tells of it until then."""
 
 _Line: TypeAlias = "deque[tuple[float, Organization]]"
 
@@ -106,4 +108,5 @@ class Schedule:
             return max(soon, until)
         if copy is None or organization.is_due(now):
             return soon
-        return max(soon, copy.expires - copy.record.margin)
+        stale = copy.expires - copy.record.margin
+        return max(soon, stale if organization.read_fault is None else min(stale, now + FAULT_LOOK))

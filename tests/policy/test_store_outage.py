@@ -54,6 +54,16 @@ class TestDown:
         assert worker.ask().access_token.reveal() == "access-1"
         assert worker.health().store_answers
 
+    def test_back_again_while_nobody_asks(self, fleet: Fleet, worker: Worker) -> None:
+        """Health does not tell of an outage until the token turns stale."""
+        worker.ask()
+        worker.link.down = True
+        fleet.run(12)
+        worker.link.down = False
+        assert not worker.health().store_answers
+        fleet.run(40)
+        assert worker.health().store_answers
+
     @pytest.mark.parametrize("seconds", [0.75, 1.5])
     def test_hung_redis_costs_a_request_its_limit_only_once(
         self, fleet: Fleet, worker: Worker, seconds: float
