@@ -36,7 +36,8 @@ class Link:
     While ``down``, nothing gets through, after ``seconds`` each. An operation named in ``deaf`` is
     done, but its answer is lost; one in ``crashes`` fails in a way that nobody foresaw. ``refuses``
     tells why writes are refused, if they are. ``before`` holds what happens just before an
-    operation, once. ``sweeps`` are how many were read at once.
+    operation, once. ``sweeps`` are how many were read at once, ``write_checks`` how often it was
+    tried whether writes are taken.
     """
 
     def __init__(self, server: MemoryServer, clock: FakeClock) -> None:
@@ -49,6 +50,7 @@ class Link:
         self.before: dict[str, Callable[[], object]] = {}
         self.counts: Counter[str] = Counter()
         self.sweeps: list[int] = []
+        self.write_checks = 0
         self.refuses: Reason | None = None
 
     def open(self, organization: str, credentials: Credentials) -> RecordStore:
@@ -62,7 +64,7 @@ class Link:
 
     def check_writes(self, stores: Sequence[RecordStore]) -> list[Reason | None]:
         """Return why Redis takes no writes, as the test says."""
-        self.counts["check_writes"] += 1
+        self.write_checks += 1
         return [self.refuses for _ in stores]
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:

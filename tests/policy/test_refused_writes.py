@@ -55,15 +55,15 @@ def test_nobody_is_tried_for_whom_nobody_asks(fleet: Fleet, worker: Worker) -> N
     worker.ask()
     fleet.clock.sleep(8 * 86_400)
     fleet.run(1)
-    before = worker.link.counts["check_writes"]
+    before = worker.link.write_checks
     fleet.run(3 * INTERVAL_S)
-    assert worker.link.counts["check_writes"] == before
+    assert worker.link.write_checks == before
 
 
 def test_a_try_costs_little(fleet: Fleet, worker: Worker) -> None:
     """One in half a minute, however many requests and looks there are."""
     fleet.run(4 * INTERVAL_S, asking=True)
-    assert worker.link.counts["check_writes"] == pytest.approx(4, abs=1)
+    assert worker.link.write_checks == pytest.approx(4, abs=1)
 
 
 def test_what_is_no_refusal_is_left_to_the_looks(fleet: Fleet, worker: Worker) -> None:
