@@ -84,3 +84,5 @@ def test_a_refused_report_is_told_and_counted(fleet: Fleet, worker: Worker) -> N
     assert "acme reported failed" in worker.notes.lines
     assert "acme store failed out_of_memory" in worker.notes.lines
     assert worker.health().store_fault == "out_of_memory"
+    fleet.run(2, asking=True)  # looks that go well in between prove nothing
+    assert worker.health().store_fault == "out_of_memory"
