@@ -191,7 +191,7 @@ class Director:
             case 1:
                 self._step_clock_later(self._chance.uniform(0, 60), step)
             case _:
-                self.step_clock_in_the_next_call(step)
+                self._step_clock_in_the_next_call(step)
 
     def _step_clock(self, seconds: float) -> None:
         self._world.watch.inject(f"redis-clock stepped by {seconds:+.1f} s")
@@ -207,10 +207,18 @@ class Director:
 
         self._later(delay, strike)
 
-    def step_clock_in_the_next_call(self, seconds: float) -> None:
+    def _step_clock_in_the_next_call(self, seconds: float) -> None:
         """Set Redis's clock while a process talks to Canvas."""
-        delay = self._chance.uniform(0, 0.3)
-        self._world.watch.at_next_call.append(partial(self._step_clock_later, delay, seconds))
+        strike = partial(self._step_clock_later, self._chance.uniform(0, 0.3), seconds)
+        self._world.watch.at_next_call.append(strike)
+
+    def step_clock_in_a_slow_call(self, seconds: float) -> None:
+        """Set it while a process waits for Canvas in vain, so that others look meanwhile."""
+        names = self._world.organizations
+        self._trouble(names)
+        self._faulty = dict.fromkeys(names, (1.0, ("slow",)))
+        self._step_clock_in_the_next_call(seconds)
+        self._world.watch.at_next_call.append(self._faulty.clear)
 
     def _replies_lost(self) -> None:
         self._world.watch.inject("redis-replies lost")

@@ -16,8 +16,8 @@ def run_seed(
     """Play the run that belongs to ``seed``: its Canvas, its fleet, its faults.
 
     ``pause_holder`` lets it begin with a process that is stopped while it talks to Canvas,
-    ``step_clock`` with Redis's clock set forward meanwhile, ``refuse_keys`` adds a Canvas that
-    refuses right keys for a while.
+    ``step_clock`` with Redis's clock set forward during a slow call, ``refuse_keys`` adds a Canvas
+    that refuses right keys for a while.
     """
     workers = 2 + seed % 4
     world = World(seed, workers=workers, behaviour=behaviour_of(seed), pause=2.0)
@@ -27,7 +27,7 @@ def run_seed(
     if refuse_keys:
         director.refuse_keys()
     if step_clock:
-        director.step_clock_in_the_next_call(LARGEST_STEP)
+        director.step_clock_in_a_slow_call(LARGEST_STEP)
     director.play(EPISODES)
     return world
 
