@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 EMULATOR_PORT ?= 8090
 SECONDS ?= 600
+JOBS ?= 3
 BINARIES ?= $(VENV)/cluster
 
 .PHONY: help
@@ -28,8 +29,8 @@ run: install ## Try it: Valkey, the Canvas emulator and the broker on 127.0.0.1 
 	@exec $(BIN)/broker demo --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
 .PHONY: test
-test: install ## Pass all tests
-	$(BIN)/pytest
+test: install ## Pass all tests, JOBS=3 files at once
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .PHONY: unit
 unit: install ## Pass the tests that need no socket, in seconds

@@ -20,8 +20,10 @@ PATIENCE = 10.0
 """Seconds that a test waits for what comes at once on an idle machine."""
 SLACK = 3.0
 """Seconds that a busy machine may add to a limit under test; whatever ignores it takes longer."""
-_PORTS = range(10_000, 32_768)
-"""Below those that systems give to outgoing connections: one of these may take it meanwhile."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PORTS = range(10_000, 32_768)[_WORKER::_WORKERS]
+"""Below those that systems give to outgoing connections; each process of a test run has its own."""
 _given: set[int] = set()
 
 

@@ -69,7 +69,8 @@ def test_chaos_passes_its_length_and_seed_on() -> None:
 def test_check_is_format_lint_types_and_all_tests() -> None:
     """What CI runs leaves none of them out, and changes no file."""
     shown = make("--dry-run", "check").stdout
-    for step in ("ruff format --check .", "ruff check .", "mypy", "pytest"):
+    tests = "pytest -n 3 --dist loadfile"
+    for step in ("ruff format --check .", "ruff check .", "mypy", tests):
         assert re.search(rf"^\.venv/bin/{re.escape(step)}$", shown, re.MULTILINE), step
 
 

@@ -29,7 +29,7 @@ from tests.redis.certificates import LOOPBACK, Authority, Pair
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 AUDIENCE = "broker"
 PATH = "/openid/v1/jwks"
-ABSENT: Any = object()
+ABSENT: Any = ...
 """In place of a claim or header parameter: leave it out."""
 _DRIP_SECONDS = 0.05
 _DRIPS = 100
