@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from bench.rivals import Bare, Sample, by_hand, flask_view
 from bench.wire import Asker
 from broker.settings import load, load_inputs
+from broker.web.malformed import MALFORMED
 from broker.web.runtime import make_runtime_folder
 from broker.web.server import options
 
@@ -41,7 +43,12 @@ class RivalServer(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Return the application; called in the worker."""
+        """Return the application; called in the worker, which looks for what refuses in it."""
+        app = self._application()
+        app.extensions[MALFORMED] = None
+        return app
+
+    def _application(self) -> Bare | Flask:
         match self._kind:
             case "bare":
                 return Bare(Sample.load(self._folder / SAMPLE))

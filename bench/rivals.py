@@ -53,6 +53,7 @@ class Bare:
 
         self.wsgi_app = answer
         """Where the broker's worker puts itself between; the same attribute as Flask's."""
+        self.extensions: dict[str, object] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer."""

@@ -1,6 +1,6 @@
 """What a run prints."""
 
-from broker.emulator.faults import Body, Drop, Expiry, Hold, RetryAfter
+from broker.emulator.faults import Absence, Body, Drop, Expiry, Hold, RetryAfter
 from broker.emulator.knobs import STATUSES, read_knobs
 from tests.chaos.judge import Row
 from tests.chaos.rounds import FAULTS
@@ -49,6 +49,7 @@ def test_every_fault_of_the_emulator_is_played() -> None:
     assert {one.body for one in faults} - {None} == set(Body)
     assert {one.drop for one in faults} - {None} == set(Drop)
     assert {one.expiry for one in faults} - {None} == set(Expiry)
+    assert {one.refresh_token for one in faults} - {None} == set(Absence)
     assert {one.retry_after_as for one in faults if one.retry_after} == set(RetryAfter)
     assert Hold.BEFORE in {one.hold for one in faults}
     assert any(one.latency for one in faults)

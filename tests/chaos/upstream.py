@@ -37,7 +37,15 @@ ANSWERS: Mapping[str, Knobs] = {
     "wrong types": {"body": "wrong_types"},
     "no access token": {"body": "no_access_token"},
     "no expiry": {"expiry": "missing"},
+    "expiry null": {"expiry": "null"},
+    "expiry without an offset": {"expiry": "no_offset"},
     "expired on arrival": {"expiry": "past"},
+    "no refresh token": {"refresh_token": "missing"},
+    "refresh token null": {"refresh_token": "null"},
+    "refresh token empty": {"refresh_token": "empty"},
+    "refresh token without expiry": {"refresh_expiry": "missing"},
+    "103 before the answer": {"interim": 103},
+    "gzip that nobody asked for": {"encoding": "gzip"},
 }
 STANDING: Mapping[str, Knobs] = {
     "short lives": {"access_lifetime_authenticate": 20, "access_lifetime_refresh": 20},
