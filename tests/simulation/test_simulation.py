@@ -57,13 +57,12 @@ def test_no_invariant_is_broken_by_a_clock_set_during_a_call(seed: int) -> None:
     assert world.watch.faults["redis-clock"]
 
 
-@pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS.items())
-def test_mutation_is_found(
-    mutation: Patch, invariant: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_mutation_is_found(mutation: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way to break the protocol turns the invariant red that it breaks."""
     mutation(monkeypatch)
-    for seed in range(MOST_SEEDS):
+    invariant, first = MUTATIONS[mutation]
+    for seed in range(first, first + MOST_SEEDS):
         watch = run_seed(seed, pause_holder=seed % 2 == 0, step_clock=seed % 2 == 1).watch
         found = {violation.invariant for violation in watch.violations}
         if invariant in found:
