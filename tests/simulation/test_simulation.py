@@ -5,6 +5,8 @@ import pytest
 from tests.simulation.mutations import MUTATIONS, Patch
 from tests.simulation.runs import Tally, run_seed
 
+pytestmark = pytest.mark.timeout(900)  # some 10 s of processor time, on a busy machine much longer
+
 SEEDS = 50
 BATCHES = 10
 MOST_SEEDS = 60
