@@ -162,9 +162,10 @@ class Organization:
 
         That is what was written to another server, and all once Redis's clock was set.
         """
+        stepped = self.check_clock(snapshot, trip)
         self.looked = asked = trip.asked
         self.read_fault = None
-        if self.check_clock(snapshot, trip):
+        if stepped:
             return
         record = snapshot.record
         if record is not None and not snapshot.foreign:
@@ -179,7 +180,14 @@ class Organization:
             self.note_backoff(snapshot.backoff, asked)
 
     def check_clock(self, snapshot: Snapshot, trip: RoundTrip) -> bool:
-        """Tell whether Redis's clock was set and it is yet to be told so, by a flight."""
+        """Tell whether Redis's clock was set and it is yet to be told so, by a flight.
+
+        Who holds no token and has not looked for a lease is as one that starts: what it tells is
+        known by now, and each that told it again would hold up all and undo the newest record.
+        """
+        idle = trip.asked - self.looked > self._limits.lease
+        if idle and self.state(trip.asked) is State.EMPTY:
+            self.server_clock.forget()
         self.unsettled |= self.server_clock.check(snapshot, trip)
         return self.server_clock.stepped
 
@@ -210,8 +218,8 @@ class Organization:
         self.asked = now
 
     def note_silence(self, now: float, reason: Reason) -> None:
-        """Note that Redis was asked and failed."""
-        self.looked = now
+        """Note that Redis was asked and failed; what is unsettled waits for the next look."""
+        self.looked, self.unsettled = now, False
         if reason.row.refuses_writes:
             self.write_fault = reason
         else:

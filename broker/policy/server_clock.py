@@ -69,6 +69,10 @@ class ServerClock:
             self.stepped, self._stepped_at = True, trip.asked
         return self.stepped
 
+    def forget(self) -> None:
+        """Compare with no earlier look any more."""
+        self._known = None
+
     def is_to_tell(self, version: str, now: float, lease: float) -> bool:
         """Tell whether the server is yet to be told for a credential version.
 

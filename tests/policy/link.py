@@ -27,7 +27,9 @@ from tests.fakes import FakeClock
 _T = TypeVar("_T")
 
 
-WRITES = frozenset({"acquire", "commit", "commit_spare", "fail", "report", "republish"})
+WRITES = frozenset(
+    {"acquire", "commit", "commit_spare", "fail", "lift", "report", "republish", "note_clock_step"}
+)
 
 
 class Link:

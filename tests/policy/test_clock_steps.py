@@ -7,9 +7,19 @@ import pytest
 
 from broker.errors import AmbiguousError, UnavailableError
 from broker.ports import GrantStatus, Slot
+from broker.store_faults import Reason, StoreFault
 from broker.tokens import Kind, State
 from broker.upstream.kinds import FailureKind
-from tests.policy.fleet import ACME, KEYS, LIMITS, NEW_KEYS, Fleet, Worker, commit_elsewhere
+from tests.policy.fleet import (
+    ACME,
+    KEEP_WARM,
+    KEYS,
+    LIMITS,
+    NEW_KEYS,
+    Fleet,
+    Worker,
+    commit_elsewhere,
+)
 
 AUTHENTICATE, REFRESH = Kind.AUTHENTICATE, Kind.REFRESH
 STEPS = (-600.0, -100.0, -5.0, 5.0, 100.0, 600.0)
@@ -216,6 +226,22 @@ class TestWhoLivesOn:
         assert other.token() == "access-1"
         assert fleet.canvas.calls == [AUTHENTICATE]
 
+    @pytest.mark.parametrize("step", [-5.0, 5.0, 600.0])
+    def test_idle_ones_without_a_token_find_it_one_after_the_other(self, step: float) -> None:
+        """They are as those that start: one call brings a token for all, and nobody waits."""
+        fleet = Fleet(4)
+        for worker in fleet.workers:
+            worker.ask()
+        fleet.run(KEEP_WARM + 700)
+        fleet.canvas.calls.clear()
+        fleet.clock.redis_error += step
+        tokens = set()
+        for worker in fleet.workers:
+            tokens.add(worker.token())
+            fleet.run(LIMITS.lease + 5)
+        assert len(tokens) == len(fleet.canvas.calls) == 1
+        fleet.check()
+
     def test_two_servers_are_not_compared(self, fleet: Fleet, worker: Worker) -> None:
         """After a failover the other server's clock is another one: nothing was set."""
         fleet.run(10, asking=True)
@@ -224,6 +250,17 @@ class TestWhoLivesOn:
         fleet.run(10, asking=True)
         for one in fleet.workers:
             assert one.link.counts["note_clock_step"] == 0
+
+
+def test_server_that_cannot_be_told_is_not_told_in_a_loop(fleet: Fleet, worker: Worker) -> None:
+    """While Redis refuses writes, each look tries once."""
+    fleet.run(20, asking=True)
+    fleet.clock.redis_error -= 600.0
+    worker.link.refuses, worker.link.seconds = Reason(StoreFault.OUT_OF_MEMORY), 0.01
+    fleet.clock.later(10.0, lambda: setattr(worker.link, "refuses", None))
+    fleet.run(12, asking=True)
+    assert 5 <= worker.link.counts["note_clock_step"] <= 15
+    assert worker.health().state is State.FRESH
 
 
 def test_record_of_elsewhere_is_taken_over(fleet: Fleet, worker: Worker) -> None:
