@@ -21,6 +21,7 @@ from broker.errors import NotSentError, UpstreamError
 from broker.limits import Limits
 from broker.upstream.answer import Answer
 from broker.upstream.attempt import Attempt
+from broker.upstream.coding import EncodingError, OversizeError, codings_of, decoded
 from broker.upstream.head import OversizeHeadError
 from broker.upstream.kinds import FailureKind
 from broker.upstream.lifetime import age_of, latest_date
@@ -42,14 +43,6 @@ _HEADERS = {
 _READ = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
 
 
-class OversizeError(Exception):
-    """The body is longer than the limit; stays inside the carrier."""
-
-
-class EncodingError(Exception):
-    """The body is encoded in a way that is not known here; stays inside the carrier."""
-
-
 # The first that fits counts: some of these are subclasses of others below them.
 _BEFORE_SENDING: tuple[tuple[type[Exception], FailureKind], ...] = (
     (client.NameResolutionError, FailureKind.DNS),
@@ -63,7 +56,6 @@ _AFTER: tuple[tuple[type[Exception], FailureKind], ...] = (
     (OversizeError, FailureKind.OVERSIZE),
     (OversizeHeadError, FailureKind.OVERSIZE),
     (EncodingError, FailureKind.ENCODING),
-    (client.DecodeError, FailureKind.ENCODING),
     (TimeoutError, FailureKind.TIMEOUT),
     (client.TimeoutError, FailureKind.TIMEOUT),
     (http.client.RemoteDisconnected, FailureKind.CLOSED),
@@ -133,6 +125,7 @@ class _Carrier:
                 self.route.target(self.request.path),
                 headers={**_HEADERS, **self.request.headers, **self.route.extra_headers()},
                 preload_content=False,
+                decode_content=False,
             )
             with closing(connection.getresponse()) as response:
                 return self._read(response)
@@ -164,8 +157,11 @@ class _Carrier:
 
 
 def _body(response: HTTPResponse, limit: int) -> bytes:
-    """Return the body, decoded: each piece is, so that ``limit`` bounds what it unpacks to."""
-    _check_encoding(response)
+    """Return the body, decoded; ``limit`` bounds it before and after."""
+    transfer = (response.headers.get("Transfer-Encoding") or "identity").lower()
+    if transfer not in {"chunked", "identity"}:
+        raise EncodingError  # none may be sent unasked (RFC 9110, section 10.1.4)
+    codings = codings_of(response.headers.get("Content-Encoding"))
     if (response.length_remaining or 0) > limit:
         raise OversizeError
     body = bytearray()
@@ -173,15 +169,4 @@ def _body(response: HTTPResponse, limit: int) -> bytes:
         body += piece
         if len(body) > limit:
             raise OversizeError
-    return bytes(body)
-
-
-def _check_encoding(response: HTTPResponse) -> None:
-    """Refuse what urllib3 would hand over as it came: neither may be sent unasked."""
-    content, transfer = (
-        (response.headers.get(name) or "identity").lower()
-        for name in ("Content-Encoding", "Transfer-Encoding")
-    )
-    decoded = all(word.strip() in response.CONTENT_DECODERS for word in content.split(","))
-    if not (decoded or content == "identity") or transfer not in {"chunked", "identity"}:
-        raise EncodingError
+    return decoded(bytes(body), codings, limit)

@@ -99,6 +99,8 @@ def deflated(content: bytes, *, raw: bool = False) -> bytes:
         ("deflate", deflated(body())),
         ("deflate", deflated(body(), raw=True)),
         ("deflate, gzip", gzip.compress(deflated(body()))),
+        ("gzip", gzip.compress(body()[:9]) + gzip.compress(body()[9:])),
+        (", gzip,", gzip.compress(body())),
         ("identity", body()),
         ("", body()),
     ],
@@ -136,6 +138,14 @@ def test_a_bomb_is_cut() -> None:
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
+
+
+def test_a_bomb_within_another_is_cut() -> None:
+    """Each coding is bounded, not only what is left at the end: nothing, after seconds of work."""
+    packed = gzip.compress(gzip.compress(b"") * 2**20)
+    head = HEAD + b"Content-Encoding: gzip, gzip\r\n\r\n"
+    with ScriptedServer(head + packed) as server:
+        assert failure(server.url, Limits(upstream_body_limit=65536)).kind == "oversize"
 
 
 def test_of_several_dates_the_latest_counts() -> None:
