@@ -124,9 +124,7 @@ class Holder:
         if setback is not None:
             self._pause(setback)
             if self._has_better(pair):
-                # Together with an access token that was seen before it may have been presented.
-                token = None if self._is_held(pair) else pair.refresh
-                self._keep_refresh_token(token, pair.sent, setback)
+                self._keep_refresh_token(pair.refresh, pair.sent, setback)
                 return
         expires = pair.sent + pair.lifetime
         copy = Copy(self._record(pair), self.binding.version, expires, pair.sent)
@@ -172,11 +170,13 @@ class Holder:
         """Return ``pair`` as it is, or if its access token is held already, with that one's end.
 
         Some cache may have answered, with an old ``Date``: the life that it tells is over earlier.
+        Its refresh token may have been presented, also by other credentials, and is left out.
         """
         copy = self.organization.copy
         if copy is None or not _is_same(copy, pair):
             return pair
-        return replace(pair, lifetime=min(pair.lifetime, copy.expires - pair.sent))
+        lifetime = min(pair.lifetime, copy.expires - pair.sent)
+        return replace(pair, lifetime=lifetime, refresh=None)
 
     def _setback(self, pair: TokenPair) -> Failure | None:
         """Return what is left behind by an answer that makes another one due at once."""

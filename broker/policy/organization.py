@@ -1,6 +1,7 @@
 """What this process knows of one organization: its copy of the token, and why it has no better."""
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from broker.limits import Limits
@@ -135,8 +136,20 @@ class Organization:
         """Take ``copy`` unless the present one is newer; tell whether it is the present one now."""
         with self._lock:
             taken = self.copy is None or self._replaces(copy, self.copy)
-            self.copy = copy if taken else self.copy
+            self.copy = self._not_extended(copy) if taken else self.copy
             return taken
+
+    def _not_extended(self, copy: Copy) -> Copy:
+        """Return ``copy``, or if its access token is held already, with that one's end at most.
+
+        Whoever committed it may have got an old answer from a cache, and not have known the token.
+        """
+        present = self.copy
+        if present is None or not present.certain:
+            return copy
+        if copy.record.access_token != present.record.access_token:
+            return copy
+        return replace(copy, expires=min(copy.expires, present.expires))
 
     def _replaces(self, copy: Copy, present: Copy) -> bool:
         newer = copy.record.generation - present.record.generation

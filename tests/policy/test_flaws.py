@@ -2,6 +2,7 @@
 
 import pytest
 
+from broker.errors import AmbiguousError
 from broker.tokens import Flaw, Kind
 from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker, make_stale
 
@@ -174,6 +175,33 @@ class TestSameTokenAgain:
         fleet.run(2)
         assert worker.health().record_version == NEW_KEYS.version != KEYS.version
         assert worker.ask().expires_in <= 500
+
+    def test_under_new_credentials_its_refresh_token_is_not_presented(
+        self, fleet: Fleet, worker: Worker
+    ) -> None:
+        """It was presented for the old ones: the cache does not tell the two apart."""
+        make_stale(fleet)
+        fleet.canvas.errors, fleet.canvas.repeats = [AmbiguousError("timeout")], True
+        fleet.run(2)
+        assert fleet.canvas.presented == ["refresh-1"]
+        fleet.configure({"acme": NEW_KEYS})
+        fleet.run(150)
+        assert worker.health().record_version == NEW_KEYS.version
+        assert fleet.canvas.presented == ["refresh-1"]
+
+    def test_its_end_is_not_extended_by_another_process(
+        self, fleet: Fleet, worker: Worker, other: Worker
+    ) -> None:
+        """One that never held it cannot know; one that did still knows."""
+        fleet.canvas.lifetime = 90.0
+        ends = worker.ask().expires_in + fleet.clock.monotonic()
+        fleet.flush()
+        fleet.canvas.lifetime, fleet.canvas.repeats = 600.0, True
+        assert other.ask().access_token.reveal() == "access-1"
+        fleet.clock.sleep(2)
+        served = worker.ask()
+        assert served.access_token.reveal() == "access-1"
+        assert fleet.clock.monotonic() + served.expires_in <= ends + 1
 
 
 def told(fleet: Fleet) -> list[str]:
