@@ -62,6 +62,7 @@ CHANGES: dict[str, Callable[[Harness, int], object]] = {
     "a report": report,
     "lost": lambda harness, generation: harness.lose(),
     "moved": lambda harness, generation: harness.move(),
+    "the clock set back": lambda harness, generation: harness.set_back(600),
 }
 
 
