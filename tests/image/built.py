@@ -22,10 +22,15 @@ NEEDED = ("buildah", "runc")
 
 @dataclass(frozen=True)
 class Image:
-    """``root`` is its file system, ``about`` what its configuration says."""
+    """``root`` is its file system, ``about`` what its configuration says.
+
+    ``files`` are the paths of all files as a container sees them, links as they are, taken before
+    any container has run: runc leaves mount points behind.
+    """
 
     root: Path
     about: dict[str, Any]
+    files: tuple[Path, ...]
 
     @property
     def config(self) -> dict[str, Any]:
@@ -42,11 +47,6 @@ class Image:
     def packages(self) -> Path:
         """Where the broker and its dependencies are."""
         return next(self.root.glob("opt/broker/lib/python3*/site-packages"))
-
-    def files(self) -> Iterator[Path]:
-        """Return the paths of all files, as a container sees them; links as they are."""
-        for folder, _, names in os.walk(self.root):
-            yield from (Path("/", Path(folder, name).relative_to(self.root)) for name in names)
 
 
 def run(*command: str | Path, **environ: str) -> str:
@@ -70,11 +70,17 @@ def unpacked() -> Iterator[Image]:
     )
     container = run("buildah", "from", "--pull-never", NAME)
     try:
-        image = Image(Path(run("buildah", "mount", container)), about(NAME))
+        root = Path(run("buildah", "mount", container))
+        image = Image(root, about(NAME), tuple(_files(root)))
         _demand(_is_of_this_code(image), f"{NAME} is of other code; .ci/image builds it anew")
         yield image
     finally:
         run("buildah", "rm", container)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(root):
+        yield from (Path("/", Path(folder, name).relative_to(root)) for name in names)
 
 
 def about(name: str) -> dict[str, Any]:

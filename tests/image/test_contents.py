@@ -33,7 +33,7 @@ UNWANTED = {"pip", "setuptools", "wheel", "flit_core", "ensurepip", "test", "tes
 def test_nothing_but_python_and_the_environment(image: Image) -> None:
     """Each file is Python's, a library, or one of a few that these read or scanners look for."""
     strange = [
-        path for path in image.files() if not any(known.fullmatch(str(path)) for known in KNOWN)
+        path for path in image.files if not any(known.fullmatch(str(path)) for known in KNOWN)
     ]
     assert strange == []
 
@@ -46,7 +46,7 @@ def is_program(image: Image, path: Path) -> bool:
 
 def test_only_python_and_the_broker_can_be_run(image: Image) -> None:
     """There is no shell, no compiler, no package manager: nothing else is executable."""
-    programs = {path for path in image.files() if is_program(image, path)} - {COMMAND}
+    programs = {path for path in image.files if is_program(image, path)} - {COMMAND}
     assert len(programs) == 1
     assert INTERPRETER.fullmatch(str(programs.pop()))
 
@@ -70,7 +70,7 @@ def test_only_the_locked_distributions_are_installed(image: Image) -> None:
 
 def test_nothing_that_installs_or_tests(image: Image) -> None:
     """No folder of such a name is in it, neither of the environment nor of Python."""
-    folders = {part for path in image.files() for part in path.parent.parts}
+    folders = {part for path in image.files for part in path.parent.parts}
     assert folders & UNWANTED == set()
 
 
@@ -83,7 +83,7 @@ def test_the_package_is_whole(image: Image) -> None:
 
 def test_every_module_is_compiled(image: Image) -> None:
     """Python could not write it down in a container, and would compile at each start."""
-    paths = set(image.files())
+    paths = set(image.files)
     modules = [path for path in paths if path.suffix == ".py" and PYTHON.match(str(path))]
     compiled = {
         path.parent.parent / path.name.split(".")[0] for path in paths if path.suffix == ".pyc"
