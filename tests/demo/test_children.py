@@ -85,12 +85,12 @@ def test_a_child_that_dies_is_told_with_its_exit_code(pipe: Pipe) -> None:
     """And the others end."""
     with Children(PATIENCE) as children:
         children.start("broker", _polite("broker"), pipe.environ)
+        pipe.hear(1)
         children.start("emulator", [PIPE + "sys.exit(3)"], pipe.environ)
         children._running[1][1].wait(PATIENCE)
         with pytest.raises(ChildDiedError) as caught:
             children.check()
         assert str(caught.value) == "The emulator has ended by itself (exit 3)."
-        pipe.hear(1)
     assert pipe.hear_all() == ["up", "broker"]
 
 
