@@ -19,6 +19,9 @@ After them one writing counts in each ``Limits.latch``.
 ONE_WRITING = 90.0
 """Seconds within which all hosts see one writing: kubelets bring a Secret within a minute or so."""
 
+BACKOFF_MEMORY = 600.0
+"""Seconds after a pause until which failures and refusals count as being in a row."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

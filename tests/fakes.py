@@ -122,7 +122,8 @@ class _Impatient(threading.Event):
 class FakeCanvas:
     """Answers with tokens that count its good answers, or with the errors that a test queued.
 
-    With ``repeats`` a good answer is the last one once more, as if it were new.
+    With ``repeats`` a good answer is the last one once more, as if it were new; ``replayed``
+    gives the number of another one that is given instead.
     """
 
     clock: FakeClock
@@ -136,6 +137,7 @@ class FakeCanvas:
     before_answer: Callable[[], object] = lambda: None
     gives_refresh_tokens: bool = True
     repeats: bool = False
+    replayed: int | None = None
     flaws: frozenset[Flaw] = frozenset()
     answers: int = 0
 
@@ -159,9 +161,10 @@ class FakeCanvas:
         if error is not None:
             raise error
         self.answers += not self.repeats
-        access, refresh = Secret(f"access-{self.answers}"), None
+        number = self.replayed or self.answers
+        access, refresh = Secret(f"access-{number}"), None
         if self.gives_refresh_tokens:
-            refresh = RefreshToken(Secret(f"refresh-{self.answers}"), self.refresh_lifetime)
+            refresh = RefreshToken(Secret(f"refresh-{number}"), self.refresh_lifetime)
         return TokenPair(access, self.lifetime, refresh, sent, flaws=self.flaws)
 
 

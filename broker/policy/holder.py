@@ -172,10 +172,10 @@ class Holder:
         Some cache may have answered, with an old ``Date``: the life that it tells is over earlier.
         Its refresh token may have been presented, also by other credentials, and is left out.
         """
-        copy = self.organization.copy
-        if copy is None or not _is_same(copy, pair):
+        known = self.organization.held(pair.access_token)
+        if known is None:
             return pair
-        lifetime = min(pair.lifetime, copy.expires - pair.sent)
+        lifetime = min(pair.lifetime, known.expires - pair.sent)
         return replace(pair, lifetime=lifetime, refresh=None)
 
     def _setback(self, pair: TokenPair) -> Failure | None:
@@ -187,9 +187,9 @@ class Holder:
         return None
 
     def _is_held(self, pair: TokenPair) -> bool:
-        """Tell whether its access token is the one that is served already, by these credentials."""
-        copy = self.organization.copy
-        return copy is not None and copy.version == self.binding.version and _is_same(copy, pair)
+        """Tell whether its access token is, or was, one of these credentials that is known here."""
+        known = self.organization.held(pair.access_token)
+        return known is not None and known.version == self.binding.version
 
     def _has_better(self, pair: TokenPair) -> bool:
         """Tell whether the token of ``pair`` is not worth serving, beside what is served."""
@@ -204,7 +204,7 @@ class Holder:
         limits, chance = self.tools.limits, self.tools.runtime.random()
         backoff = self.lease.grant.snapshot.backoff
         if latched:
-            delay = latch_delay(backoff.refusals if backoff else 0, chance, limits)
+            delay = latch_delay(self._refusals(), chance, limits)
             return Failure(kind, delay, latched=True, writing=self.binding.credentials.writing)
         empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
         delay = backoff_delay(
@@ -220,8 +220,14 @@ class Holder:
         backoff = self.lease.grant.snapshot.backoff
         failures = (backoff.failures if backoff else 0) + 1
         until = self.tools.clock.monotonic() + failure.delay
-        pause = Pause(until, failures, failure.kind, failure.latched)
+        refusals = self._refusals() + failure.latched
+        pause = Pause(until, failures, failure.kind, failure.latched, refusals, self.lease.expected)
         self.organization.note_failure(self.binding, pause)
+
+    def _refusals(self) -> int:
+        """Return how often Canvas refused the keys in a row: Redis may have lost some of it."""
+        backoff, pause = self.lease.grant.snapshot.backoff, self.organization.pause
+        return max(each.refusals if each else 0 for each in (backoff, pause))
 
     def _record(self, pair: TokenPair) -> Record:
         """Return the record of ``pair``; its provisional generation is above all served here."""
@@ -241,7 +247,3 @@ class Holder:
             refresh_expires_at=sent_at + refresh.lifetime if refresh else None,
             flaws=pair.flaws,
         )
-
-
-def _is_same(copy: Copy, pair: TokenPair) -> bool:
-    return copy.record.access_token == pair.access_token

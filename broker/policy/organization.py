@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from broker.limits import Limits
 from broker.policy.history import History
 from broker.policy.server_clock import RoundTrip, ServerClock
-from broker.policy.values import Binding, Copy, Pause
-from broker.ports import Backoff, Snapshot
+from broker.policy.values import Binding, Copy, Earlier, Pause
+from broker.ports import Snapshot
+from broker.secret import Secret
 from broker.store_faults import Reason
 from broker.tokens import State, state_of
 
 if TYPE_CHECKING:
     from broker.policy.values import Skew, Unlanded
+
+_EARLIER = 4
 
 
 class Organization:
@@ -28,6 +31,7 @@ class Organization:
     """
 
     __slots__ = (
+        "_earlier",
         "_limits",
         "_lock",
         "_reported",
@@ -70,6 +74,7 @@ class Organization:
         self.wanted_since: float | None = None
         self.unanswered: str | None = None
         self.server_clock = ServerClock()
+        self._earlier: tuple[Earlier, ...] = ()
         self._limits = limits
         self._reported = float("-inf")
         self._lock = threading.Lock()
@@ -133,23 +138,38 @@ class Organization:
             self.binding = binding
 
     def install(self, copy: Copy) -> bool:
-        """Take ``copy`` unless the present one is newer; tell whether it is the present one now."""
-        with self._lock:
-            taken = self.copy is None or self._replaces(copy, self.copy)
-            self.copy = self._not_extended(copy) if taken else self.copy
-            return taken
-
-    def _not_extended(self, copy: Copy) -> Copy:
-        """Return ``copy``, or if its access token is held already, with that one's end at most.
+        """Take ``copy`` unless the present one is newer; tell whether it is the present one now.
 
         Whoever committed it may have got an old answer from a cache, and not have known the token.
+        If it is one that was held here, its end is not extended.
         """
-        present = self.copy
-        if present is None or not present.certain:
-            return copy
-        if copy.record.access_token != present.record.access_token:
-            return copy
-        return replace(copy, expires=min(copy.expires, present.expires))
+        with self._lock:
+            present = self.copy
+            taken = present is None or self._replaces(copy, present)
+            if taken:
+                self._remember(present)
+                known = self._recall(copy.record.access_token)
+                self.copy = (
+                    replace(copy, expires=min(copy.expires, known.expires)) if known else copy
+                )
+            return taken
+
+    def held(self, access_token: Secret) -> Earlier | None:
+        """Return what is known of an access token that is held, or was not long ago."""
+        copy = self.copy
+        if copy is not None and copy.record.access_token == access_token:
+            return Earlier.of(copy)
+        return self._recall(access_token)
+
+    def _recall(self, access_token: Secret) -> Earlier | None:
+        token = hash(access_token)
+        return next((each for each in self._earlier if each.token == token), None)
+
+    def _remember(self, copy: Copy | None) -> None:
+        if copy is not None and copy.certain:
+            known, latest = self._earlier, Earlier.of(copy)
+            others = tuple(each for each in known if each.token != latest.token)
+            self._earlier = (latest, *others)[:_EARLIER]
 
     def _replaces(self, copy: Copy, present: Copy) -> bool:
         newer = copy.record.generation - present.record.generation
@@ -190,7 +210,7 @@ class Organization:
         if binding.version == self.binding.version:
             if asked >= self._reported:
                 self.refused_generation = snapshot.generation if snapshot.refused else 0
-            self.note_backoff(snapshot.backoff, asked)
+            self._note_backoff(snapshot, asked)
 
     def check_clock(self, snapshot: Snapshot, trip: RoundTrip) -> bool:
         """Tell whether Redis's clock was set and it is yet to be told so, by a flight.
@@ -204,9 +224,11 @@ class Organization:
         self.unsettled |= self.server_clock.check(snapshot, trip)
         return self.server_clock.stepped
 
-    def note_backoff(self, backoff: Backoff | None, now: float) -> None:
-        """Take over the shared backoff, or its absence."""
-        self.pause = None if backoff is None else Pause.of(backoff, now)
+    def _note_backoff(self, snapshot: Snapshot, now: float) -> None:
+        """Take over the shared backoff, or its absence; but refusals that Redis lost stand."""
+        pause, shared = self.pause, Pause.of(snapshot, now)
+        if shared is not None or pause is None or not pause.stands(snapshot.generation, now):
+            self.pause = shared
 
     def note_failure(self, binding: Binding, pause: Pause) -> None:
         """Heed a backoff at once, unless the credentials were replaced since."""

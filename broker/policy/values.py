@@ -5,7 +5,8 @@ from typing import Self
 
 from broker.clock import Clock
 from broker.credentials import Credentials
-from broker.ports import Backoff, Commitment, Failure, RecordStore
+from broker.limits import BACKOFF_MEMORY
+from broker.ports import Commitment, Failure, RecordStore, Snapshot
 from broker.tokens import Record, Stamp
 
 
@@ -31,6 +32,20 @@ class Copy:
         """Return the record with Redis's time, as its own times imply it, and the host's."""
         now = self.record.expires_at - self.remaining(clock.monotonic())
         return replace(self.record, stamp=Stamp(now, clock.wall()))
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An access token that was held before: its hash in this process, its end, its credentials."""
+
+    token: int
+    expires: float
+    version: str
+
+    @classmethod
+    def of(cls, copy: Copy) -> Self:
+        """Return what is remembered of ``copy``."""
+        return cls(hash(copy.record.access_token), copy.expires, copy.version)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,17 +91,40 @@ class Unlanded:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """No attempt before the monotonic instant ``until``; otherwise as :class:`Backoff`."""
+    """No attempt before the monotonic instant ``until``; otherwise as :class:`Backoff`.
+
+    ``generation`` is the one that Redis held when it began: a higher one ends it.
+    """
 
     until: float
     failures: int
     failure: str
     latched: bool
+    refusals: int = 0
+    generation: int = 0
 
     @classmethod
-    def of(cls, backoff: Backoff, now: float) -> Self:
-        """Return the shared backoff as it was told at the monotonic instant ``now``."""
-        return cls(now + backoff.remaining, backoff.failures, backoff.failure, backoff.latched)
+    def of(cls, snapshot: Snapshot, now: float) -> Self | None:
+        """Return the shared backoff, if there is one, as told at the monotonic instant ``now``."""
+        backoff = snapshot.backoff
+        if backoff is None:
+            return None
+        return cls(
+            now + backoff.remaining,
+            backoff.failures,
+            backoff.failure,
+            backoff.latched,
+            backoff.refusals,
+            snapshot.generation,
+        )
+
+    def stands(self, generation: int, now: float) -> bool:
+        """Tell whether its refusals count although Redis, at ``generation``, holds no backoff.
+
+        Redis had failed when they were to be written, or lost them.
+        """
+        in_a_row = now < self.until + BACKOFF_MEMORY
+        return self.refusals > 0 and generation <= self.generation and in_a_row
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Self
 
-from broker.limits import EARLY_REFUSALS, ONE_WRITING, Limits
+from broker.limits import BACKOFF_MEMORY, EARLY_REFUSALS, ONE_WRITING, Limits
 from broker.ports import Backoff, Failure
 from broker.tokens import Record, Spare
 
-_BACKOFF_MEMORY = 600.0
 _FOREIGN = "foreign"
 _OTHER_CLOCK = "clock stepped"
 _CLOCK_TOLERANCE = 3.0
@@ -89,7 +88,7 @@ class Shelf:
             self.writing, self.acted = failure.writing, now
         self.backoff_attempt, self.backoff_server = attempt, server
         self.backoff_written, self.backoff_until = now, now + failure.delay
-        self.backoff_ends = self.backoff_until + _BACKOFF_MEMORY
+        self.backoff_ends = self.backoff_until + BACKOFF_MEMORY
 
     def lift(self, writing: str, limits: Limits, now: float) -> None:
         """End a latch that runs, unless this writing, or another too shortly ago, has done so."""

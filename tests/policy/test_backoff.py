@@ -254,6 +254,62 @@ class TestLatch:
             assert isinstance(worker.refused(), CredentialsRejectedError)
         assert fleet.canvas.calls == [Kind.AUTHENTICATE] * 3
 
+    @pytest.mark.parametrize(("lost", "steps"), [("once", [120, 120]), ("always", [120, 300])])
+    def test_stands_where_redis_has_lost_it(
+        self, fleet: Fleet, worker: Worker, lost: str, steps: list[float]
+    ) -> None:
+        """Who was refused remembers it; where Redis counts again, one step comes twice."""
+        fleet.canvas.errors = [REJECTED] * 9
+
+        def cut() -> None:
+            worker.link.down = True
+
+        worker.link.before["fail"] = cut
+        worker.refused()
+        worker.link.down = False
+        fleet.flush()
+        found = [0.0]
+        fleet.canvas.before_answer = lambda: found.append(fleet.clock.monotonic())
+        begun = fleet.clock.monotonic()
+        while fleet.clock.monotonic() - begun < 460:
+            fleet.clock.sleep(0.5)
+            worker.tick()
+            assert worker.health().latched
+            if lost == "always":
+                fleet.flush()
+        assert pauses(found)[1:] == pytest.approx(steps, rel=0.11)
+        assert found[1] - begun == pytest.approx(30, abs=5)
+
+    @pytest.mark.parametrize(("idle", "step"), [(600, 120), (700, 30)])
+    def test_what_redis_has_lost_is_forgotten_as_it_would_be(
+        self, fleet: Fleet, worker: Worker, idle: float, step: float
+    ) -> None:
+        """Ten minutes after the pause the steps begin anew."""
+        fleet.canvas.errors = [REJECTED] * 2
+        worker.refused()
+        fleet.flush()
+        fleet.clock.sleep(idle)
+        worker.refused()
+        assert len(fleet.canvas.calls) == 2
+        assert worker.health().next_attempt_in == pytest.approx(step, rel=0.11)
+
+    def test_ends_with_a_token_of_somebody_else(
+        self, fleet: Fleet, worker: Worker, other: Worker
+    ) -> None:
+        """A refusal that Redis never had counts for who saw it, and no longer than that."""
+        fleet.canvas.errors = [REJECTED]
+
+        def cut() -> None:
+            worker.link.down = True
+
+        worker.link.before["fail"] = cut
+        worker.refused()
+        worker.link.down = False
+        fleet.clock.sleep(26)
+        assert other.token() == "access-1"
+        assert worker.token() == "access-1"
+        assert not worker.health().latched
+
 
 def written(name: str, keys: Credentials = KEYS) -> dict[str, Credentials]:
     """Return acme's keys as files that were written anew give them."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.errors import AmbiguousError
+from broker.errors import AmbiguousError, TemporarilyUnavailableError
 from broker.tokens import Flaw, Kind
 from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker, make_stale
 
@@ -202,6 +202,39 @@ class TestSameTokenAgain:
         served = worker.ask()
         assert served.access_token.reveal() == "access-1"
         assert fleet.clock.monotonic() + served.expires_in <= ends + 1
+
+    @pytest.mark.parametrize("replayed", [1, 2, 3])
+    def test_an_earlier_one_is_not_extended(
+        self, fleet: Fleet, worker: Worker, replayed: int
+    ) -> None:
+        """Nor is its refresh token presented again: a cache may hold an answer for long."""
+        for _ in range(2):
+            make_stale(fleet)
+            fleet.run(2)
+        assert fleet.canvas.presented == ["refresh-1", "refresh-2"]
+        make_stale(fleet)
+        fleet.canvas.repeats, fleet.canvas.replayed = True, replayed
+        while worker.health().state != "empty":
+            assert worker.token() == "access-3"
+            fleet.run(1)
+        assert isinstance(worker.refused(), TemporarilyUnavailableError)
+        assert worker.health().last_error == "repeated_token"
+        assert fleet.canvas.presented == ["refresh-1", "refresh-2", "refresh-3"]
+        fleet.canvas.repeats, fleet.canvas.replayed = False, None
+        fleet.run(10)
+        assert worker.token() == "access-4"
+
+    def test_a_dead_one_is_not_committed(self, fleet: Fleet, worker: Worker) -> None:
+        """Also where the present one was refused, and the credentials are others."""
+        make_stale(fleet)
+        fleet.run(200)
+        served = worker.ask()
+        fleet.canvas.repeats, fleet.canvas.replayed = True, 1
+        worker.refused(rejected=served.generation)
+        fleet.configure({"acme": NEW_KEYS})
+        fleet.run(20)
+        assert worker.token() == "access-2"
+        assert fleet.shelf(NEW_KEYS).record is None
 
 
 def told(fleet: Fleet) -> list[str]:
