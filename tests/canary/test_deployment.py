@@ -24,7 +24,7 @@ from tests.canary.stage import (
     minted,
 )
 from tests.integration.deployment import BrokerProcess, Deployment
-from tests.servers import RedisServer
+from tests.servers import RedisServer, suspend
 
 pytestmark = pytest.mark.sockets
 
@@ -105,7 +105,7 @@ def lose_a_worker(deployment: Deployment) -> None:
     emulator.fault(hold="before")
     with reporting(deployment):
         _, worker = deployment.holder()
-        os.kill(worker, signal.SIGSTOP)
+        suspend(worker)
     time.sleep(0.2)
     os.kill(worker, signal.SIGKILL)
     emulator.release()

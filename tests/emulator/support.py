@@ -91,7 +91,7 @@ def call(
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
     try:
         connection.request(method, path, body, headers(keys))
-        answer = connection.getresponse()
-        return Reply(answer.status, dict(answer.getheaders()), answer.read())
+        with connection.getresponse() as answer:
+            return Reply(answer.status, dict(answer.getheaders()), answer.read())
     finally:
         connection.close()

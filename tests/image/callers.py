@@ -54,8 +54,8 @@ class Callers:
     ) -> http.client.HTTPResponse | None:
         try:
             connection.request("GET", "/token", headers={"Authorization": f"Bearer {self.key}"})
-            answer = connection.getresponse()
-            answer.read()
+            with connection.getresponse() as answer:
+                answer.read()
         except (OSError, http.client.HTTPException) as error:
             outcomes.append(type(error).__name__)
             return None

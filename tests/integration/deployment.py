@@ -98,8 +98,8 @@ class BrokerProcess:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
             connection.request("GET", f"{path}?{urlencode(query)}", headers=headers)
-            answer = connection.getresponse()
-            body = json.loads(answer.read() or b"null")
+            with connection.getresponse() as answer:
+                body = json.loads(answer.read() or b"null")
             ended = time.monotonic()
             return Reply(answer.status, body, began, ended, dict(answer.headers))
         except OSError as error:

@@ -76,7 +76,8 @@ class Served:
         key = self.cluster.token(sub=account)
         try:
             connection.request("GET", "/token", headers={"Authorization": f"Bearer {key}"})
-            return connection.getresponse().status
+            with connection.getresponse() as answer:
+                return answer.status
         except OSError:
             return 0
         finally:

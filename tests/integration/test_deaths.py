@@ -10,7 +10,7 @@ import pytest
 
 from broker.emulator.server import EmulatorServer
 from tests.integration.deployment import Deployment, Reply
-from tests.servers import RedisServer
+from tests.servers import RedisServer, suspend
 
 pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 
@@ -86,7 +86,7 @@ def test_just_after_canvas_answered(deployment: Deployment) -> None:
         generation = cause_refresh(deployment)
         emulator.wait_held()
         _, worker = deployment.holder()
-        os.kill(worker, signal.SIGSTOP)
+        suspend(worker)
         emulator.release()
         while emulator.stats()["in_flight"]:
             time.sleep(0.01)

@@ -13,7 +13,7 @@ import pytest
 
 from broker.emulator.server import EmulatorServer
 from tests.integration.deployment import BrokerProcess, Deployment
-from tests.servers import RedisServer
+from tests.servers import RedisServer, suspend
 
 pytestmark = pytest.mark.sockets
 
@@ -111,7 +111,7 @@ def test_health_names_every_worker(deployment: Deployment) -> None:
     # Each worker may give an answer of a quarter of a second ago.
     wait_until(lambda: sorted(told(broker)) == pids)
     hung = broker.workers()[0]
-    os.kill(hung, signal.SIGSTOP)
+    suspend(hung)
     try:
         expected = {pid: "warn" if pid == str(hung) else "pass" for pid in pids}
         wait_until(lambda: told(broker) == expected)

@@ -20,7 +20,7 @@ from broker.pod.wire import to_bytes
 from tests.fakes import FakeClock
 from tests.pod.samples import GOOD, worker
 from tests.pod.sibling import sibling
-from tests.servers import SLACK
+from tests.servers import SLACK, suspend
 
 pytestmark = pytest.mark.sockets
 OTHER = 99_999_999
@@ -123,7 +123,7 @@ class TestProcesses:
     def test_a_stopped_one_is_named_and_comes_back(self, rig: Rig, start: Start) -> None:
         """The others are told in time; many questions meanwhile do it no harm."""
         stopped, other = start(3), start(2)
-        os.kill(stopped.pid, signal.SIGSTOP)
+        suspend(stopped.pid)
         for _ in range(3):
             pod = rig.gather()
             assert pod.silent == (stopped.pid,)
@@ -220,7 +220,7 @@ class TestFlood:
     def test_many_who_ask_at_once_cost_one_answer(self, rig: Rig, start: Start) -> None:
         """While a sibling hangs, too: nobody waits for more than one patience."""
         stopped = start(3)
-        os.kill(stopped.pid, signal.SIGSTOP)
+        suspend(stopped.pid)
         began = time.monotonic()
         with ThreadPoolExecutor(50) as pool:
             pods = list(pool.map(lambda _: rig.siblings.gather(), range(50)))

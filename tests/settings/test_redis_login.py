@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -230,5 +231,9 @@ def test_a_real_server_takes_it(environ: dict[str, str], guarded: RedisServer) -
     }
     client = connect(redis_address(load(environ)), Limits())
     assert client.eval("return 7", 0) == 7
+    stranger = connect(f"redis://127.0.0.1:{guarded.port}/0", Limits())
     with pytest.raises(redis.AuthenticationError):
-        connect(f"redis://127.0.0.1:{guarded.port}/0", Limits()).eval("return 7", 0)
+        stranger.eval("return 7", 0)
+    opened: list[Any] = [client.client(), stranger.client()]
+    for each in opened:
+        each.connection_pool.disconnect()
