@@ -79,11 +79,13 @@ class Grant:
 
     With ``GRANTED``, ``slot`` is the refresh token that is now marked as presented by this attempt
     and stands in the snapshot (``NONE``: authenticate). With any other status nothing was changed.
+    ``fence`` names this grant: a late duplicate that takes the lease anew has another one.
     """
 
     status: GrantStatus
     slot: Slot
     snapshot: Snapshot
+    fence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +146,11 @@ class RecordStore(Protocol):
         """
 
     def commit_spare(
-        self, attempt: str, expected: int, spare: Spare, failure: Failure
+        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
     ) -> Commitment:
         """Keep a refresh token whose access token was unusable; leave a backoff; end the lease.
 
-        Superseded, too, when the attempt does not hold the lease any more.
+        Superseded, too, when the attempt does not hold the lease of this ``grant`` any more.
         """
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:

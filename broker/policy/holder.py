@@ -107,6 +107,7 @@ class Holder:
         trip = self.tools.round_trip(asked)
         moved = grant.snapshot.generation != lease.expected
         if grant.status is GrantStatus.GRANTED and not moved:
+            lease.grant = replace(lease.grant, fence=grant.fence)
             return False
         self.organization.adopt(self.binding, grant.snapshot, trip)
         if moved:
@@ -159,12 +160,12 @@ class Holder:
     def _keep_refresh_token(
         self, token: RefreshToken | None, sent: float, failure: Failure
     ) -> None:
-        attempt, expected, store = self.lease.attempt, self.lease.expected, self.binding.store
+        lease, store = self.lease, self.binding.store
         if token is None:
-            store.fail(attempt, expected, failure, clear_mark=False)
+            store.fail(lease.attempt, lease.expected, failure, clear_mark=False)
             return
-        spare = Spare(token.value, self.lease.redis_time(sent) + token.lifetime)
-        store.commit_spare(attempt, expected, spare, failure)
+        spare = Spare(token.value, lease.redis_time(sent) + token.lifetime)
+        store.commit_spare(lease.attempt, lease.grant, spare, failure)
 
     def _without_extension(self, pair: TokenPair) -> TokenPair:
         """Return ``pair`` as it is, or if its access token is held already, with that one's end.

@@ -31,6 +31,7 @@ class MemoryServer:
     limits: Limits
     name: str = "one"
     together: int = 32
+    grants: int = 0
     shelves: dict[tuple[str, str], Shelf] = field(default_factory=dict)
 
     def open(self, organization: str, credentials: Credentials) -> "MemoryRecordStore":
@@ -88,11 +89,13 @@ class MemoryRecordStore:
         status = self._refusal(attempt, expected)
         if status is None:
             self._burn(attempt, wish)
-            shelf.lease = (attempt, self._server.name)
+            self._server.grants += 1
+            shelf.lease, shelf.fence = (attempt, self._server.name), str(self._server.grants)
             shelf.lease_until = now + longest
             status = GrantStatus.GRANTED
-        slot = self._burned(attempt) if status is GrantStatus.GRANTED else Slot.NONE
-        return Grant(status, slot, self._snapshot(0, attempt))
+        if status is not GrantStatus.GRANTED:
+            return Grant(status, Slot.NONE, self._snapshot(0, attempt))
+        return Grant(status, self._burned(attempt), self._snapshot(0, attempt), shelf.fence)
 
     def commit(
         self, attempt: str, expected: int, record: Record, failure: Failure | None
@@ -115,13 +118,14 @@ class MemoryRecordStore:
         return Commitment(generation, superseded=False)
 
     def commit_spare(
-        self, attempt: str, expected: int, spare: Spare, failure: Failure
+        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
     ) -> Commitment:
         """Keep a refresh token without an access token."""
         shelf = self.shelf
         if shelf.spare_attempt == attempt:
             return Commitment(shelf.generation, superseded=False)
-        superseded = shelf.generation > expected or self._holder() != attempt
+        held = self._holder() == attempt and shelf.fence == grant.fence
+        superseded = shelf.generation > grant.snapshot.generation or not held
         if not superseded:
             shelf.spare, shelf.spare_attempt, shelf.spare_presented = spare, attempt, ""
             shelf.spare_server = self._server.name

@@ -77,9 +77,9 @@ class RedisRecordStore:
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
         arguments = attempt, expected, wish, milliseconds(self._limits.lease)
-        status, slot, *snapshot = self._scripts.run("acquire", self.keys, *arguments)
+        status, slot, fence, *snapshot = self._scripts.run("acquire", self.keys, *arguments)
         found = open_snapshot(self._seal, snapshot, 0)
-        return Grant(GrantStatus(status.decode()), Slot(slot.decode()), found)
+        return Grant(GrantStatus(status.decode()), Slot(slot.decode()), found, fence.decode())
 
     def commit(
         self, attempt: str, expected: int, record: Record, failure: Failure | None
@@ -98,17 +98,18 @@ class RedisRecordStore:
         )
 
     def commit_spare(
-        self, attempt: str, expected: int, spare: Spare, failure: Failure
+        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
     ) -> Commitment:
         """Keep a refresh token without an access token."""
         return self._commitment(
             "commit_spare",
             attempt,
-            expected,
+            grant.snapshot.generation,
             seal_spare(self._seal, spare),
             microseconds(spare.expires_at),
             milliseconds(failure.delay),
             failure.kind,
+            grant.fence,
         )
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:

@@ -31,6 +31,7 @@ class Shelf:
     seen: str = ""
     lease: tuple[str, str] | None = None
     lease_until: float = 0.0
+    fence: str = ""
     backoff: Backoff | None = None
     backoff_attempt: str = ""
     backoff_server: str = ""

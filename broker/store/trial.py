@@ -29,9 +29,9 @@ class Trial(RedisRecordStore):
         generation = self.commit("a", 0, _record(self.read(0).now), None).generation
         self._scripts.run("calm", self.keys[:CALM_PARTS], generation)
         snapshot = self.read(0)
-        self.acquire("b", generation, Slot.OWN)
+        grant = self.acquire("b", generation, Slot.OWN)
         spare = Spare(Secret(secrets.token_hex()), snapshot.now + LIFETIME)
-        self.commit_spare("b", generation, spare, soon)
+        self.commit_spare("b", grant, spare, soon)
         self.report(generation)
         self.check_write()
         self.fail("c", generation, soon, clear_mark=True)

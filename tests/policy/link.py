@@ -124,10 +124,10 @@ class _LinkedStore:
         )
 
     def commit_spare(
-        self, attempt: str, expected: int, spare: Spare, failure: Failure
+        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
     ) -> Commitment:
         return self._link.carry(
-            "commit_spare", lambda: self._store.commit_spare(attempt, expected, spare, failure)
+            "commit_spare", lambda: self._store.commit_spare(attempt, grant, spare, failure)
         )
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from broker.errors import StoreUnavailableError
-from broker.ports import Failure, GrantStatus, ReportStatus, Slot
+from broker.ports import Failure, Grant, GrantStatus, ReportStatus, Slot
 from broker.secret import Secret
 from broker.store.redis_store import RedisRecordStore, RedisRecordStores
 from broker.tokens import Spare
@@ -46,9 +46,10 @@ def open_as_broker(url: str) -> RedisRecordStore:
     return RedisRecordStores(scripts(url), LIMITS, PREFIX, "scope").open("acme", credentials())
 
 
-def burn(store: RedisRecordStore, attempt: str, generation: int, wish: Slot) -> None:
+def burn(store: RedisRecordStore, attempt: str, generation: int, wish: Slot) -> Grant:
     """Take the lease and the refresh token, once the backoff of a millisecond is over."""
     wait_until(lambda: store.acquire(attempt, generation, wish).slot is wish)
+    return store.acquire(attempt, generation, wish)
 
 
 def use_everything(store: RedisRecordStore) -> None:
@@ -58,9 +59,9 @@ def use_everything(store: RedisRecordStore) -> None:
     assert store._scripts.run("calm", store.keys[:3], generation).endswith(b" 1")
     burn(store, "a", generation, Slot.OWN)
     store.fail("a", generation, Failure("connect", 0.001), clear_mark=True)
-    burn(store, "b", generation, Slot.OWN)
+    grant = burn(store, "b", generation, Slot.OWN)
     spare = Spare(Secret("spare"), record().ends_at)
-    store.commit_spare("b", generation, spare, Failure("timeout", 0.001))
+    store.commit_spare("b", grant, spare, Failure("timeout", 0.001))
     burn(store, "c", generation, Slot.SPARE)
     assert store.report(generation) is ReportStatus.YOUNG
     again = store.commit("c", generation, record("two"), Failure("short_life", 0.001)).generation

@@ -144,10 +144,10 @@ class SimStore:
         return self.call(lambda: self.store.commit(attempt, expected, record, failure))
 
     def commit_spare(
-        self, attempt: str, expected: int, spare: Spare, failure: Failure
+        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
     ) -> Commitment:
         """Pass it on."""
-        return self.call(lambda: self.store.commit_spare(attempt, expected, spare, failure))
+        return self.call(lambda: self.store.commit_spare(attempt, grant, spare, failure))
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
         """Pass it on."""

@@ -36,8 +36,8 @@ def report(harness: Harness, generation: int) -> int:
 
 def keep_spare(harness: Harness, generation: int) -> None:
     """Let an attempt bring a refresh token alone."""
-    harness.store.acquire("a", generation, Slot.NONE)
-    harness.store.commit_spare("a", generation, spare(harness), TIMEOUT)
+    grant = harness.store.acquire("a", generation, Slot.NONE)
+    harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
 
 
 def fail(harness: Harness, generation: int) -> None:

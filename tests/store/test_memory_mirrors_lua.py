@@ -14,7 +14,7 @@ import pytest
 
 from broker.clock import SystemClock
 from broker.limits import Limits
-from broker.ports import Failure, RecordStore, Slot, Snapshot
+from broker.ports import Failure, Grant, GrantStatus, RecordStore, Slot, Snapshot
 from broker.secret import Secret
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
@@ -33,6 +33,7 @@ class Pair:
 
     def __init__(self, seed: int, clock: FakeClock) -> None:
         self.random = random.Random(seed)
+        self.grants: dict[tuple[int, str], Grant] = {}
         self.clock = clock
         self.server = MemoryServer(clock.redis, Limits(), name="server-1")
         self.fake = fakeredis.FakeRedis()
@@ -105,6 +106,8 @@ class Pair:
 
         def operation(store: RecordStore) -> Any:
             grant = store.acquire(attempt, expected, wish)
+            if grant.status is GrantStatus.GRANTED:
+                self.grants[id(store), attempt] = grant
             return grant.status, grant.slot, _plain(grant.snapshot)
 
         return operation
@@ -116,10 +119,15 @@ class Pair:
         return lambda store: store.commit(attempt, expected, record, failure)
 
     def _spare(self) -> Callable[[RecordStore], Any]:
-        attempt, expected, failure = self._attempt(), self._generation(), self._failure()
+        attempt, failure = self._attempt(), self._failure()
         ends = self.clock.redis() + self.random.choice([3.0, 5000.0])
         spare, failure = Spare(Secret("spare"), ends), Failure(failure.kind, failure.delay)
-        return lambda store: store.commit_spare(attempt, expected, spare, failure)
+
+        def operation(store: RecordStore) -> Any:
+            grant = self.grants.get((id(store), attempt))
+            return grant and store.commit_spare(attempt, grant, spare, failure)
+
+        return operation
 
     def _fail(self) -> Callable[[RecordStore], Any]:
         attempt, expected, failure = self._attempt(), self._generation(), self._failure()

@@ -71,9 +71,9 @@ def test_marks_leases_backoffs_and_spares(harness: Harness) -> None:
     harness.age(11)
     generation = harness.store.read(0).generation
     assert harness.store.report(generation) is ReportStatus.ACCEPTED
-    harness.store.acquire("a", generation, Slot.OWN)
+    grant = harness.store.acquire("a", generation, Slot.OWN)
     same(harness, [(other, 0), (harness.store, generation)])
-    harness.store.commit_spare("a", generation, spare(harness), TIMEOUT)
+    harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
     same(harness, [(other, 0), (harness.store, generation)])
     harness.move()
     same(harness, [(harness.store, 0), (other, 0)])

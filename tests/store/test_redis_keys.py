@@ -16,9 +16,9 @@ def filled() -> RedisHarness:
     """Return a store in which every kind of key and field is in use."""
     harness = RedisHarness(fakeredis.FakeRedis(), server_name="fake")
     generation = commit_first(harness)
-    harness.store.acquire("a", generation, Slot.OWN)
+    grant = harness.store.acquire("a", generation, Slot.OWN)
     later = Spare(Secret("refresh-spare"), harness.now() + 1000)
-    harness.store.commit_spare("a", generation, later, TIMEOUT)
+    harness.store.commit_spare("a", grant, later, TIMEOUT)
     harness.age(11)
     generation = harness.store.read(0).generation
     harness.store.report(generation)

@@ -1,13 +1,14 @@
 -- Takes the lease and burns the wished refresh token in one step.
 -- ARGV  2 attempt  3 expected generation  4 wish: own, spare or none  5 lease in ms
--- Returns {status, slot, snapshot ...}; status granted, held, moved, paused or ended.
+-- Returns {status, slot, fence, snapshot ...}; status granted, held, moved, paused or ended. The
+-- fence is the time of the grant.
 local attempt, expected, wish, lease_ms = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 
-local function answer(status, slot)
-  return {status, slot, unpack(snapshot('', attempt))}
+local function answer(status, slot, fence)
+  return {status, slot, fence or '', unpack(snapshot('', attempt))}
 end
 
-local lease = redis.call('HMGET', LEASE, 'attempt', 'slot', 'server')
+local lease = redis.call('HMGET', LEASE, 'attempt', 'slot', 'server', 'fence')
 local marks = redis.call('HMGET', RECORD, 'attempt', 'spare_attempt', 'presented',
   'spare_presented', 'server', 'spare', 'spare_server', 'seen', 'written', 'generation')
 local record_is_foreign = marks[5] and not is_record_here(marks[5], marks[9], marks[10])
@@ -18,7 +19,7 @@ end
 if lease[1] == attempt then
   -- The answer to the first try was lost. The mark must still be its own: the record may be new.
   local mine = {own = marks[3] == attempt, spare = marks[4] == attempt}
-  return answer('granted', mine[lease[2]] and lease[2] or 'none')
+  return answer('granted', mine[lease[2]] and lease[2] or 'none', lease[4])
 end
 if marks[1] == attempt or marks[2] == attempt or marks[3] == attempt or marks[4] == attempt
     or redis.call('HGET', BACKOFF, 'attempt') == attempt then
@@ -64,6 +65,6 @@ elseif wish == 'own' and marks[5] and not marks[3] then
   slot = 'own'
   redis.call('HSET', RECORD, 'presented', attempt)
 end
-redis.call('HSET', LEASE, 'attempt', attempt, 'slot', slot, 'server', here)
+redis.call('HSET', LEASE, 'attempt', attempt, 'slot', slot, 'server', here, 'fence', digits(now))
 redis.call('PEXPIRE', LEASE, lease_ms)
-return answer('granted', slot)
+return answer('granted', slot, digits(now))
