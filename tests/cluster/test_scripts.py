@@ -69,6 +69,28 @@ def test_another_version_is_built_anew(tmp_path: Path, tools: Path) -> None:
     assert f"helm.sh/helm/v4/cmd/helm@{HELM}" in (tmp_path / "asked").read_text()
 
 
+def test_all_that_is_missing_is_built_at_once(tmp_path: Path, tools: Path) -> None:
+    """They share most packages. With ``node``, also what runs pods; kubectl says its version so."""
+    program(tmp_path, "helm", HELM)
+    program(tmp_path, "kube-apiserver", f"Kubernetes {KUBERNETES}")
+    program(tmp_path, "kubectl", f"Client Version: {KUBERNETES}\nKustomize Version: v5")
+    program(tools, "go", "")
+    (tools / "go").write_text(f'#!/bin/sh\n[ "$1" != build ] || echo "$@" >{tmp_path}/asked\n')
+    for name in ("sed", "cat", "cut"):
+        found = shutil.which(name)
+        assert found is not None
+        (tools / name).symlink_to(found)
+    assert run("kubernetes", tools, str(tmp_path), "node").returncode != 0
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked[-5:] == [
+        "go.etcd.io/etcd/server/v3",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+        "k8s.io/kubernetes/cmd/kube-proxy",
+        "k8s.io/kubernetes/cmd/kubelet",
+    ]
+
+
 @pytest.mark.parametrize("script", ["helm", "kubernetes"])
 def test_without_go_one_sentence_says_so(script: str, tmp_path: Path, tools: Path) -> None:
     """It fails, and so does a call that names no folder."""
