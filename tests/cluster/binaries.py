@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -31,16 +32,22 @@ class Binaries:
     @classmethod
     def find(cls, folder: Path | None) -> "Binaries":
         """Look in the folder, then on PATH; raise MissingError naming all that are not there."""
-        path = os.pathsep.join([*([str(folder)] if folder else []), os.environ.get("PATH", "")])
-        found = {field: shutil.which(name, path=path) for field, name in NAMES.items()}
-        missing = [NAMES[field] for field, where in found.items() if where is None]
-        if missing:
-            raise MissingError(f"not found: {', '.join(missing)}")
-        return cls(**{field: where for field, where in found.items() if where is not None})
+        found = locate(NAMES.values(), folder)
+        return cls(**{field: found[name] for field, name in NAMES.items()})
 
     def versions(self) -> dict[str, str]:
         """Return what each program says it is."""
         return {NAMES[one.name]: _version(getattr(self, one.name)) for one in fields(self)}
+
+
+def locate(names: Iterable[str], folder: Path | None) -> dict[str, str]:
+    """Return where each program is: in the folder, else on PATH; raise MissingError naming all."""
+    path = os.pathsep.join([*([str(folder)] if folder else []), os.environ.get("PATH", "")])
+    places = {name: shutil.which(name, path=path) for name in names}
+    found = {name: place for name, place in places.items() if place is not None}
+    if missing := [name for name in places if name not in found]:
+        raise MissingError(f"not found: {', '.join(missing)}")
+    return found
 
 
 def _version(binary: str) -> str:

@@ -6,9 +6,11 @@
         plane.api.get("version")
         # plane.kubeconfig is a file for helm and kubectl
 
-There is no scheduler and no kubelet: pods are created and judged by admission, none runs.
+There is no scheduler and no kubelet: pods are created and judged by admission, none runs. With an
+address that is not loopback's, pods can reach it, and every controller is at work.
 """
 
+import ipaddress
 import json
 import secrets
 from contextlib import ExitStack
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 import urllib3
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -27,6 +30,9 @@ from tests.servers import free_port
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 ADMINISTRATORS = "system:masters"
+LOOPBACK_ADDRESS = "127.0.0.1"
+SERVICES = "10.0.0.0/24"
+NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
 START_LIMIT = 90.0
 CONTROLLERS = (
     "deployment-controller",
@@ -42,21 +48,19 @@ CONTROLLERS = (
 class ControlPlane:
     """The part of a cluster that keeps and judges objects, for as long as the ``with`` block."""
 
-    def __init__(self, binaries: Binaries, folder: Path) -> None:
+    def __init__(self, binaries: Binaries, folder: Path, address: str = LOOPBACK_ADDRESS) -> None:
         self._binaries = binaries
         self._folder = folder
+        self._address = address
         self._running = ExitStack()
         self._etcd = f"http://127.0.0.1:{free_port()}"
         self._port = free_port()
         authority = Authority(folder, "cluster-ca")
-        self._serving = authority.server(LOOPBACK)
+        self._serving = authority.server(*server_names(address))
         self._signing_key = signing_key(folder / "accounts.key")
-        self.api = Api(f"https://127.0.0.1:{self._port}", secrets.token_hex(16), authority.file)
         self._users = folder / "users.csv"
-        self._users.write_text(f'{self.api.token},administrator,1,"{ADMINISTRATORS}"\n')
-        self.kubeconfig = folder / "kubeconfig"
-        self.kubeconfig.write_text(json.dumps(kubeconfig(self.api)))
-        self.kubeconfig.chmod(0o600)
+        self._ca_file = authority.file
+        self.api, self.kubeconfig = self.user("administrator", ADMINISTRATORS)
 
     def __enter__(self) -> Self:
         with ExitStack() as running:
@@ -72,6 +76,16 @@ class ControlPlane:
 
     def __exit__(self, *_: object) -> None:
         self._running.close()
+
+    def user(self, name: str, group: str) -> tuple[Api, Path]:
+        """Let the API server know one more user, before it is started; return how it asks."""
+        api = Api(f"https://{self._address}:{self._port}", secrets.token_hex(16), self._ca_file)
+        with self._users.open("a") as users:
+            users.write(f'{api.token},{name},{name},"{group}"\n')
+        file = self._folder / f"{name.replace(':', '-')}.kubeconfig"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(kubeconfig(api)))
+        return api, file
 
     def _start(self, running: ExitStack, name: str, command: list[str]) -> Process:
         process = Process(command, self._folder / f"{name}.log")
@@ -96,14 +110,15 @@ class ControlPlane:
         return [
             self._binaries.api_server,
             f"--etcd-servers={self._etcd}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",
+            f"--bind-address={self._address}",
+            f"--advertise-address={self._address}",
+            f"--endpoint-reconciler-type={'none' if self._is_alone else 'lease'}",
             f"--secure-port={self._port}",
-            "--service-cluster-ip-range=10.0.0.0/24",
+            f"--service-cluster-ip-range={SERVICES}",
             *serving_options(self._serving),
             f"--token-auth-file={self._users}",
-            "--authorization-mode=RBAC",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged=true",
             f"--service-account-issuer={ISSUER}",
             f"--service-account-key-file={self._signing_key}",
@@ -114,11 +129,15 @@ class ControlPlane:
         return [
             self._binaries.controller_manager,
             f"--kubeconfig={self.kubeconfig}",
-            f"--controllers={','.join(CONTROLLERS)}",
+            f"--controllers={','.join(CONTROLLERS) if self._is_alone else '*'}",
             f"--root-ca-file={self.api.ca_file}",
             "--leader-elect=false",
             "--secure-port=0",
         ]
+
+    @property
+    def _is_alone(self) -> bool:
+        return self._address == LOOPBACK_ADDRESS
 
     def _etcd_answers(self) -> bool:
         try:
@@ -130,6 +149,13 @@ class ControlPlane:
     def _accounts_are_made(self) -> bool:
         path = "api/v1/namespaces/default/serviceaccounts/default"
         return self.api.ask("GET", path).status == 200
+
+
+def server_names(address: str) -> list[x509.GeneralName]:
+    """Return the names in the API server's certificate: its addresses, and those of its Service."""
+    first = next(ipaddress.IPv4Network(SERVICES).hosts())
+    addresses = [x509.IPAddress(one) for one in (ipaddress.IPv4Address(address), first)]
+    return [*addresses, LOOPBACK, *map(x509.DNSName, NAMES)]
 
 
 def serving_options(pair: Pair) -> list[str]:
@@ -152,7 +178,7 @@ def signing_key(file: Path) -> Path:
 def kubeconfig(api: Api) -> dict[str, object]:
     """Return how clients reach an API server; JSON is YAML."""
     cluster = {"server": api.url, "certificate-authority": str(api.ca_file)}
-    name = "loopback"
+    name = "cluster"
     return {
         "apiVersion": "v1",
         "kind": "Config",

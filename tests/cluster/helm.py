@@ -29,7 +29,10 @@ class Done:
 class Helm:
     """Helm in one namespace, with folders of its own in place of the user's."""
 
-    def __init__(self, binary: str, kubeconfig: Path, namespace: str, home: Path) -> None:
+    def __init__(
+        self, binary: str, kubeconfig: Path, namespace: str, home: Path, limit: float = LIMIT
+    ) -> None:
+        self._limit = limit
         self._command = (binary, "--namespace", namespace, "--kubeconfig", str(kubeconfig))
         self._environ = {"PATH": os.environ["PATH"], "HOME": str(home)}
 
@@ -40,7 +43,7 @@ class Helm:
             env=self._environ,
             capture_output=True,
             text=True,
-            timeout=LIMIT,
+            timeout=self._limit,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)

@@ -11,26 +11,38 @@ from tests.cluster.report import expect, wait_for
 COMPONENT = "app.kubernetes.io/component"
 BROKER = "broker"
 CALLERS = "callers.toml"
-WAIT = ("--wait", "--timeout=60s")
+TIMEOUT = "60s"
 
 
 class Release:
     """A release by name, in a namespace of its own."""
 
-    def __init__(self, api: Api, helm: Helm, chart: Path, namespace: str, name: str) -> None:
+    def __init__(
+        self,
+        api: Api,
+        helm: Helm,
+        chart: Path,
+        namespace: str,
+        name: str,
+        *,
+        timeout: str = TIMEOUT,
+    ) -> None:
         self.helm = helm
         self.namespace = namespace
         self._api = api
         self._chart = chart
         self._name = name
+        self._wait = ("--wait", f"--timeout={timeout}")
 
     def install(self, *values: str) -> None:
         """Install it, and wait until it is ready."""
-        self.helm.do("install", self._name, str(self._chart), *WAIT, *values)
+        self.helm.do("install", self._name, str(self._chart), *self._wait, *values)
 
     def upgrade(self, *values: str) -> None:
         """Upgrade it to these values and no others, and wait until that is done."""
-        self.helm.do("upgrade", self._name, str(self._chart), *WAIT, "--reset-values", *values)
+        self.helm.do(
+            "upgrade", self._name, str(self._chart), *self._wait, "--reset-values", *values
+        )
 
     def refuses(self, *values: str) -> str:
         """Try an upgrade that must not work; return what Helm says."""
@@ -40,11 +52,11 @@ class Release:
 
     def rollback(self, revision: int) -> None:
         """Go back to a revision, and wait until that is done."""
-        self.helm.do("rollback", self._name, str(revision), *WAIT)
+        self.helm.do("rollback", self._name, str(revision), *self._wait)
 
     def uninstall(self) -> None:
         """Take it away."""
-        self.helm.do("uninstall", self._name, *WAIT)
+        self.helm.do("uninstall", self._name, *self._wait)
 
     def tests(self) -> list[Any]:
         """Return the pods of its tests."""

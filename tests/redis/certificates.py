@@ -22,11 +22,13 @@ class Pair:
 
 
 class Authority:
-    """Signs with a key that nobody else has."""
+    """Signs with a key that nobody else has, or with the one that it had before."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, directory: Path, name: str, *, same_key: bool = False) -> None:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
+        if same_key:
+            self._key = read_key(directory / f"{name}.key")
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         own = (
             self._builder(self._name, self._key)
@@ -35,13 +37,13 @@ class Authority:
         )
         self.file = self._write(own, self._key, name).certificate
 
-    def server(self, host: x509.GeneralName) -> Pair:
-        """Return a certificate for one host."""
+    def server(self, host: x509.GeneralName, *others: x509.GeneralName) -> Pair:
+        """Return a certificate for one host, or for one of several names."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
         builder = (
             self._builder(name, key)
-            .add_extension(x509.SubjectAlternativeName([host]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([host, *others]), critical=False)
             .add_extension(key_usage(authority=False), critical=True)
         )
         return self._write(builder, key, f"server-{host.value}")
@@ -79,6 +81,13 @@ class Authority:
             )
         )
         return pair
+
+
+def read_key(file: Path) -> ec.EllipticCurvePrivateKey:
+    """Return the key of a file."""
+    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key
 
 
 def key_usage(*, authority: bool) -> x509.KeyUsage:
