@@ -79,3 +79,8 @@ chart: install ## Check the Helm chart: lint, schemas, Pod Security, refusals, a
 chart-e2e: install ## Try the chart on a real API server (the first time Go builds one, in minutes)
 	.ci/kubernetes $(BINARIES)
 	$(BIN)/python -m tests.cluster --binaries $(BINARIES)
+
+.PHONY: node-e2e
+node-e2e: install ## Try the chart on a real node, under load (root, Debian; ONLY=, KEEP=1)
+	.ci/node $(BINARIES)
+	$(BIN)/python -m tests.node --binaries $(BINARIES) $(if $(KEEP),--keep) $(ONLY)

@@ -1,0 +1,53 @@
+import errno
+
+import pytest
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import NewConnectionError
+
+from tests.node.caller import Tally, code_of, kind_of
+
+
+def refused() -> BaseException:
+    """Return what urllib3 makes of a refused connection."""
+    try:
+        try:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "no")
+        except OSError as error:
+            raise NewConnectionError(HTTPSConnection("broker.example"), "no") from error
+    except NewConnectionError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (refused(), "ECONNREFUSED"),
+        (OSError(errno.EHOSTUNREACH, "no"), "EHOSTUNREACH"),
+        (ConnectionResetError(errno.ECONNRESET, "no"), "ECONNRESET"),
+        (TimeoutError("timed out"), "TimeoutError"),
+    ],
+    ids=["refused", "unreachable", "reset", "timeout"],
+)
+def test_a_failure_has_the_name_that_the_system_gives_it(error: BaseException, kind: str) -> None:
+    """However deep it lies; else that of its class."""
+    assert kind_of(error) == kind
+
+
+def test_an_error_of_the_broker_has_its_code() -> None:
+    """Whatever comes instead of one is told as well."""
+    assert code_of(b'{"error": "store_unavailable"}') == "store_unavailable"
+    assert code_of(b"<html>") == "without a code"
+    assert code_of(b"[]") == "without a code"
+
+
+def test_all_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """A failure is a request as well, and told at once."""
+    tally = Tally()
+    tally.answered("kept", 0.5, "token-aaaaaa")
+    tally.answered("new", 0.25, "token-aaaaaa")
+    tally.failed({"group": "new", "took": 2.0})
+    assert '"failure"' in capsys.readouterr().out
+    summary = tally.summary()
+    assert (summary["requests"], summary["slowest"], summary["median"]) == (3, 2.0, 0.5)
+    assert summary["by_group"] == {"kept": 1, "new": 2}
+    assert summary["tokens"] == 1
