@@ -77,15 +77,15 @@ class Slot(StrEnum):
 class Grant:
     """The answer to :meth:`RecordStore.acquire`.
 
-    With ``GRANTED``, ``slot`` is the refresh token that is now marked as presented by this attempt
-    and stands in the snapshot (``NONE``: authenticate). With any other status nothing was changed.
-    ``fence`` names this grant: a late duplicate that takes the lease anew has another one.
+    ``slot`` is the refresh token that is now marked as presented by this attempt and stands in the
+    snapshot (``NONE``: authenticate); ``fence`` tells a grant from any other of this attempt.
     """
 
     status: GrantStatus
     slot: Slot
     snapshot: Snapshot
-    fence: str = ""
+    attempt: str
+    fence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +145,10 @@ class RecordStore(Protocol):
         ``failure`` leaves a backoff behind. It is foreign unless ``stamp`` has Redis's time.
         """
 
-    def commit_spare(
-        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
-    ) -> Commitment:
+    def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
         """Keep a refresh token whose access token was unusable; leave a backoff; end the lease.
 
-        Superseded, too, when the attempt does not hold the lease of this ``grant`` any more.
+        Superseded, too, when the lease of this ``grant`` has ended.
         """
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:

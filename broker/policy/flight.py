@@ -149,10 +149,13 @@ class Flight:
                 organization.adopt(binding, grant.snapshot, trip)
 
     def _follow(self, binding: Binding, before: Snapshot) -> None:
-        """Watch another process's attempt for as long as somebody here may wait for it."""
+        """Watch another process's attempt for as long as somebody here may wait for it.
+
+        No longer than its credentials are in force: the new ones' record is to be looked for.
+        """
         clock = self._tools.clock
         until = clock.monotonic() + self._tools.limits.wait
-        while clock.monotonic() < until:
+        while clock.monotonic() < until and self._organization.binding is binding:
             clock.sleep(FOLLOW_PAUSE)
             snapshot, asked = _read(self._organization, binding, self._tools)
             moved = snapshot.generation != before.generation

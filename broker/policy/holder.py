@@ -165,7 +165,7 @@ class Holder:
             store.fail(lease.attempt, lease.expected, failure, clear_mark=False)
             return
         spare = Spare(token.value, lease.redis_time(sent) + token.lifetime)
-        store.commit_spare(lease.attempt, lease.grant, spare, failure)
+        store.commit_spare(lease.grant, spare, failure)
 
     def _without_extension(self, pair: TokenPair) -> TokenPair:
         """Return ``pair`` as it is, or if its access token is held already, with that one's end.

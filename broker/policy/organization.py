@@ -1,13 +1,13 @@
 """What this process knows of one organization: its copy of the token, and why it has no better."""
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from broker.limits import Limits
+from broker.policy.earlier import Earlier, EarlierTokens
 from broker.policy.history import History
 from broker.policy.server_clock import RoundTrip, ServerClock
-from broker.policy.values import Binding, Copy, Earlier, Pause
+from broker.policy.values import Binding, Copy, Pause
 from broker.ports import Snapshot
 from broker.secret import Secret
 from broker.store_faults import Reason
@@ -15,8 +15,6 @@ from broker.tokens import State, state_of
 
 if TYPE_CHECKING:
     from broker.policy.values import Skew, Unlanded
-
-_EARLIER = 4
 
 
 class Organization:
@@ -31,6 +29,7 @@ class Organization:
     """
 
     __slots__ = (
+        "_doubted_from",
         "_earlier",
         "_limits",
         "_lock",
@@ -74,7 +73,8 @@ class Organization:
         self.wanted_since: float | None = None
         self.unanswered: str | None = None
         self.server_clock = ServerClock()
-        self._earlier: tuple[Earlier, ...] = ()
+        self._earlier = EarlierTokens()
+        self._doubted_from = float("-inf")
         self._limits = limits
         self._reported = float("-inf")
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class Organization:
         copy = self.copy
         return (
             copy is None
-            or not copy.certain
+            or (not copy.certain and now >= self._doubted_from)
             or copy.version != self.binding.version
             or self.refused_generation == copy.record.generation
             or self.state(now) is not State.FRESH
@@ -147,11 +147,8 @@ class Organization:
             present = self.copy
             taken = present is None or self._replaces(copy, present)
             if taken:
-                self._remember(present)
-                known = self._recall(copy.record.access_token)
-                self.copy = (
-                    replace(copy, expires=min(copy.expires, known.expires)) if known else copy
-                )
+                self._earlier.add(present)
+                self.copy = self._earlier.dated(copy)
             return taken
 
     def held(self, access_token: Secret) -> Earlier | None:
@@ -159,17 +156,7 @@ class Organization:
         copy = self.copy
         if copy is not None and copy.record.access_token == access_token:
             return Earlier.of(copy)
-        return self._recall(access_token)
-
-    def _recall(self, access_token: Secret) -> Earlier | None:
-        token = hash(access_token)
-        return next((each for each in self._earlier if each.token == token), None)
-
-    def _remember(self, copy: Copy | None) -> None:
-        if copy is not None and copy.certain:
-            known, latest = self._earlier, Earlier.of(copy)
-            others = tuple(each for each in known if each.token != latest.token)
-            self._earlier = (latest, *others)[:_EARLIER]
+        return self._earlier.find(access_token)
 
     def _replaces(self, copy: Copy, present: Copy) -> bool:
         newer = copy.record.generation - present.record.generation
@@ -207,10 +194,12 @@ class Organization:
             copy = Copy(record, binding.version, asked + left, minted, certain)
             if self.install(copy):
                 self.history.adopted(copy.minted)
+                # By then all have looked at this server: one new record is certain to each of them.
+                self._doubted_from = asked + self._limits.backoff_min
         if binding.version == self.binding.version:
             if asked >= self._reported:
                 self.refused_generation = snapshot.generation if snapshot.refused else 0
-            self._note_backoff(snapshot, asked)
+            self.pause = Pause.of(snapshot, asked, self.pause)
 
     def check_clock(self, snapshot: Snapshot, trip: RoundTrip) -> bool:
         """Tell whether Redis's clock was set and it is yet to be told so, by a flight.
@@ -223,12 +212,6 @@ class Organization:
             self.server_clock.forget()
         self.unsettled |= self.server_clock.check(snapshot, trip)
         return self.server_clock.stepped
-
-    def _note_backoff(self, snapshot: Snapshot, now: float) -> None:
-        """Take over the shared backoff, or its absence; but refusals that Redis lost stand."""
-        pause, shared = self.pause, Pause.of(snapshot, now)
-        if shared is not None or pause is None or not pause.stands(snapshot.generation, now):
-            self.pause = shared
 
     def note_failure(self, binding: Binding, pause: Pause) -> None:
         """Heed a backoff at once, unless the credentials were replaced since."""

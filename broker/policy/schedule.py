@@ -106,7 +106,7 @@ class Schedule:
         if pause is not None and pause.until > now:
             until = min(pause.until, now + LATCH_LOOK) if pause.latched else pause.until
             return max(soon, until)
-        if copy is None or organization.is_due(now):
+        if copy is None or not copy.certain or organization.is_due(now):
             return soon
         stale = copy.expires - copy.record.margin
         return max(soon, stale if organization.read_fault is None else min(stale, now + FAULT_LOOK))

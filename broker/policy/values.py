@@ -34,20 +34,6 @@ class Copy:
         return replace(self.record, stamp=Stamp(now, clock.wall()))
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """An access token that was held before: its hash in this process, its end, its credentials."""
-
-    token: int
-    expires: float
-    version: str
-
-    @classmethod
-    def of(cls, copy: Copy) -> Self:
-        """Return what is remembered of ``copy``."""
-        return cls(hash(copy.record.access_token), copy.expires, copy.version)
-
-
 @dataclass(slots=True, eq=False)
 class Binding:
     """The credentials in force and the record store that belongs to them.
@@ -104,27 +90,19 @@ class Pause:
     generation: int = 0
 
     @classmethod
-    def of(cls, snapshot: Snapshot, now: float) -> Self | None:
-        """Return the shared backoff, if there is one, as told at the monotonic instant ``now``."""
-        backoff = snapshot.backoff
-        if backoff is None:
-            return None
-        return cls(
-            now + backoff.remaining,
-            backoff.failures,
-            backoff.failure,
-            backoff.latched,
-            backoff.refusals,
-            snapshot.generation,
-        )
+    def of(cls, snapshot: Snapshot, now: float, known: Self | None) -> Self | None:
+        """Return the shared backoff, or None, as told at the monotonic instant ``now``.
 
-    def stands(self, generation: int, now: float) -> bool:
-        """Tell whether its refusals count although Redis, at ``generation``, holds no backoff.
-
-        Redis had failed when they were to be written, or lost them.
+        ``known`` is the one in force. Its refusals stand where Redis holds nothing of them: it had
+        failed when they were to be written, or lost them.
         """
-        in_a_row = now < self.until + BACKOFF_MEMORY
-        return self.refusals > 0 and generation <= self.generation and in_a_row
+        backoff, generation = snapshot.backoff, snapshot.generation
+        if backoff is None:
+            refused = known is not None and known.refusals > 0 and generation <= known.generation
+            return known if known and refused and now < known.until + BACKOFF_MEMORY else None
+        until, kind = now + backoff.remaining, backoff.failure
+        failures, refusals = backoff.failures, backoff.refusals
+        return cls(until, failures, kind, backoff.latched, refusals, generation)
 
 
 @dataclass(frozen=True, slots=True)

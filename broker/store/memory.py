@@ -93,9 +93,9 @@ class MemoryRecordStore:
             shelf.lease, shelf.fence = (attempt, self._server.name), str(self._server.grants)
             shelf.lease_until = now + longest
             status = GrantStatus.GRANTED
-        if status is not GrantStatus.GRANTED:
-            return Grant(status, Slot.NONE, self._snapshot(0, attempt))
-        return Grant(status, self._burned(attempt), self._snapshot(0, attempt), shelf.fence)
+        granted = status is GrantStatus.GRANTED
+        slot, fence = (self._burned(attempt), shelf.fence) if granted else (Slot.NONE, "")
+        return Grant(status, slot, self._snapshot(0, attempt), attempt, fence)
 
     def commit(
         self, attempt: str, expected: int, record: Record, failure: Failure | None
@@ -117,11 +117,9 @@ class MemoryRecordStore:
         self._end_lease(attempt)
         return Commitment(generation, superseded=False)
 
-    def commit_spare(
-        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
-    ) -> Commitment:
+    def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
         """Keep a refresh token without an access token."""
-        shelf = self.shelf
+        shelf, attempt = self.shelf, grant.attempt
         if shelf.spare_attempt == attempt:
             return Commitment(shelf.generation, superseded=False)
         held = self._holder() == attempt and shelf.fence == grant.fence
@@ -179,9 +177,8 @@ class MemoryRecordStore:
 
     def note_clock_step(self) -> None:
         """Take what is here for another server's."""
-        holder = self._holder() or _LOST
         self.shelf.note_clock_step(self._server.name, self._server.now())
-        self._wait_out_lost_lease(holder)
+        self._wait_out_lost_lease(self._holder() or _LOST)
 
     def _refusal(self, attempt: str, expected: int) -> GrantStatus | None:
         shelf, holder = self.shelf, self._holder()

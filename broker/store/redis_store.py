@@ -79,7 +79,8 @@ class RedisRecordStore:
         arguments = attempt, expected, wish, milliseconds(self._limits.lease)
         status, slot, fence, *snapshot = self._scripts.run("acquire", self.keys, *arguments)
         found = open_snapshot(self._seal, snapshot, 0)
-        return Grant(GrantStatus(status.decode()), Slot(slot.decode()), found, fence.decode())
+        told = status.decode(), slot.decode(), fence.decode()
+        return Grant(GrantStatus(told[0]), Slot(told[1]), found, attempt, told[2])
 
     def commit(
         self, attempt: str, expected: int, record: Record, failure: Failure | None
@@ -97,13 +98,11 @@ class RedisRecordStore:
             reckoned_time(record),
         )
 
-    def commit_spare(
-        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
-    ) -> Commitment:
+    def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
         """Keep a refresh token without an access token."""
         return self._commitment(
             "commit_spare",
-            attempt,
+            grant.attempt,
             grant.snapshot.generation,
             seal_spare(self._seal, spare),
             microseconds(spare.expires_at),

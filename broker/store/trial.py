@@ -31,7 +31,7 @@ class Trial(RedisRecordStore):
         snapshot = self.read(0)
         grant = self.acquire("b", generation, Slot.OWN)
         spare = Spare(Secret(secrets.token_hex()), snapshot.now + LIFETIME)
-        self.commit_spare("b", grant, spare, soon)
+        self.commit_spare(grant, spare, soon)
         self.report(generation)
         self.check_write()
         self.fail("c", generation, soon, clear_mark=True)

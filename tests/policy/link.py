@@ -123,11 +123,9 @@ class _LinkedStore:
             "commit", lambda: self._store.commit(attempt, expected, record, failure)
         )
 
-    def commit_spare(
-        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
-    ) -> Commitment:
+    def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
         return self._link.carry(
-            "commit_spare", lambda: self._store.commit_spare(attempt, grant, spare, failure)
+            "commit_spare", lambda: self._store.commit_spare(grant, spare, failure)
         )
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:

@@ -57,7 +57,7 @@ class TestNewcomer:
         other.tick()
         if other.broker._organizations[ACME].copy is not None:
             assert error_of(fleet, other, end) <= UNCERTAIN
-        fleet.run(LIMITS.lease + 1)
+        fleet.run(LIMITS.lease + 2 * LIMITS.backoff_min)
         assert other.token() == "access-2"
         assert fleet.canvas.calls[1:] in ([AUTHENTICATE] * 2, [REFRESH, AUTHENTICATE])
 
@@ -86,6 +86,21 @@ class TestNewcomer:
         fleet.run(5, asking=True)
         assert {other.token(), worker.token()} == {"access-2"}
         assert fleet.canvas.calls == [AUTHENTICATE, REFRESH]
+
+    def test_many_whose_hosts_clocks_differ_refresh_once(self) -> None:
+        """All have looked at the server before the first one acts on its doubt."""
+        fleet = Fleet(5)
+        first, *others = fleet.workers
+        first.ask()
+        fleet.clock.sleep(10)
+        for number, worker in enumerate(others, 1):
+            fleet.clock.host_error = 60.0 * number
+            worker.ask()
+            fleet.clock.sleep(0.1)
+        fleet.run(10)
+        assert {worker.token() for worker in fleet.workers} == {"access-2"}
+        assert fleet.canvas.calls == [AUTHENTICATE, REFRESH]
+        fleet.check()
 
     def test_where_canvas_is_away_the_shorter_life_is_served(
         self, fleet: Fleet, worker: Worker, other: Worker

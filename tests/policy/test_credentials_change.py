@@ -6,7 +6,7 @@ from broker.errors import ForbiddenError, KeysRejectedError
 from broker.policy.server_clock import RoundTrip
 from broker.tokens import Kind
 from tests.fakes import credentials
-from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker
+from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker, make_stale
 
 OLD, NEW = KEYS.version, NEW_KEYS.version
 
@@ -60,6 +60,25 @@ class TestReplaced:
         fleet.run(5, asking=True)
         assert fleet.canvas.versions == [OLD, NEW]
         assert {worker.token() for worker in fleet.workers} == {"access-2"}
+
+    def test_who_watches_an_attempt_under_the_old_ones_goes_over_at_once(
+        self, fleet: Fleet, worker: Worker, other: Worker
+    ) -> None:
+        """It does not wait for the end of an attempt that concerns it no more."""
+        make_stale(fleet)
+        shelf = fleet.shelf()
+        shelf.lease, shelf.lease_until = ("elsewhere", "one"), fleet.clock.redis() + 25
+
+        def replace_them() -> None:
+            replace_keys(fleet)
+            other.tick()
+
+        worker.link.before["acquire"] = replace_them
+        began = fleet.clock.monotonic()
+        worker.tick()
+        fleet.run(1)
+        assert worker.token() == "access-2"
+        assert fleet.clock.monotonic() - began < 1.5
 
     def test_workers_change_one_after_the_other(
         self, fleet: Fleet, worker: Worker, other: Worker

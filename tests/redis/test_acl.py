@@ -61,7 +61,7 @@ def use_everything(store: RedisRecordStore) -> None:
     store.fail("a", generation, Failure("connect", 0.001), clear_mark=True)
     grant = burn(store, "b", generation, Slot.OWN)
     spare = Spare(Secret("spare"), record().ends_at)
-    store.commit_spare("b", grant, spare, Failure("timeout", 0.001))
+    store.commit_spare(grant, spare, Failure("timeout", 0.001))
     burn(store, "c", generation, Slot.SPARE)
     assert store.report(generation) is ReportStatus.YOUNG
     again = store.commit("c", generation, record("two"), Failure("short_life", 0.001)).generation

@@ -143,11 +143,9 @@ class SimStore:
         """Pass it on."""
         return self.call(lambda: self.store.commit(attempt, expected, record, failure))
 
-    def commit_spare(
-        self, attempt: str, grant: Grant, spare: Spare, failure: Failure
-    ) -> Commitment:
+    def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
         """Pass it on."""
-        return self.call(lambda: self.store.commit_spare(attempt, grant, spare, failure))
+        return self.call(lambda: self.store.commit_spare(grant, spare, failure))
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
         """Pass it on."""

@@ -37,7 +37,7 @@ def report(harness: Harness, generation: int) -> int:
 def keep_spare(harness: Harness, generation: int) -> None:
     """Let an attempt bring a refresh token alone."""
     grant = harness.store.acquire("a", generation, Slot.NONE)
-    harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
+    harness.store.commit_spare(grant, spare(harness), TIMEOUT)
 
 
 def fail(harness: Harness, generation: int) -> None:

@@ -461,7 +461,7 @@ class TestSpare:
         """A good refresh token with a bad access token is kept beside the record and used."""
         generation = commit_first(harness)
         grant = harness.store.acquire("a", generation, Slot.OWN)
-        harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
+        harness.store.commit_spare(grant, spare(harness), TIMEOUT)
         snapshot = harness.store.read(0)
         assert snapshot.generation == generation
         assert snapshot.record is not None
@@ -478,7 +478,7 @@ class TestSpare:
         """The spare is presented once, and the record's own was spent for it."""
         generation = commit_first(harness)
         grant = harness.store.acquire("a", generation, Slot.NONE)
-        harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
+        harness.store.commit_spare(grant, spare(harness), TIMEOUT)
         harness.end_backoff()
         harness.store.acquire("dead", generation, Slot.SPARE)
         harness.end_lease()
@@ -490,9 +490,9 @@ class TestSpare:
     def test_spare_without_a_record(self, harness: Harness) -> None:
         """It may come before any usable token; the generation stays 0."""
         grant = harness.store.acquire("a", 0, Slot.NONE)
-        first = harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
+        first = harness.store.commit_spare(grant, spare(harness), TIMEOUT)
         assert not first.superseded
-        assert harness.store.commit_spare("a", grant, spare(harness), TIMEOUT) == first
+        assert harness.store.commit_spare(grant, spare(harness), TIMEOUT) == first
         snapshot = harness.store.read(0)
         assert (snapshot.generation, snapshot.record) == (0, None)
         assert snapshot.spare is not None
@@ -504,18 +504,18 @@ class TestSpare:
         grant = harness.store.acquire("slow", 0, Slot.NONE)
         harness.end_lease()
         commit_first(harness, "next")
-        assert harness.store.commit_spare("slow", grant, spare(harness), TIMEOUT).superseded
+        assert harness.store.commit_spare(grant, spare(harness), TIMEOUT).superseded
         assert harness.store.read(0).spare is None
 
     def test_late_duplicate_does_not_bring_a_presented_spare_back(self, harness: Harness) -> None:
         """A duplicate that arrives after the next attempt's spare finds its lease gone."""
         grant = harness.store.acquire("a", 0, Slot.NONE)
-        harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
+        harness.store.commit_spare(grant, spare(harness), TIMEOUT)
         harness.end_backoff()
         later_grant = harness.store.acquire("b", 0, Slot.SPARE)
         newer = Spare(Secret("refresh-newer"), harness.now() + 86400.0)
-        harness.store.commit_spare("b", later_grant, newer, TIMEOUT)
-        assert harness.store.commit_spare("a", grant, spare(harness), TIMEOUT).superseded
+        harness.store.commit_spare(later_grant, newer, TIMEOUT)
+        assert harness.store.commit_spare(grant, spare(harness), TIMEOUT).superseded
         found = harness.store.read(0).spare
         assert found is not None
         assert found.refresh_token == Secret("refresh-newer")
@@ -525,11 +525,11 @@ class TestSpare:
         grants = {}
         for name, wish in (("first", Slot.NONE), ("a", Slot.SPARE), ("b", Slot.SPARE)):
             grants[name] = harness.store.acquire(name, 0, wish)
-            harness.store.commit_spare(name, grants[name], spare(harness), TIMEOUT)
+            harness.store.commit_spare(grants[name], spare(harness), TIMEOUT)
             harness.end_backoff()
         duplicate = harness.store.acquire("a", 0, Slot.SPARE)
         assert (duplicate.status, duplicate.slot) == (GrantStatus.GRANTED, Slot.SPARE)
-        assert harness.store.commit_spare("a", grants["a"], spare(harness), TIMEOUT).superseded
+        assert harness.store.commit_spare(grants["a"], spare(harness), TIMEOUT).superseded
         assert harness.store.read(0).spare is None
 
     def test_who_lost_the_answer_to_acquire_keeps_a_spare(self, harness: Harness) -> None:
@@ -537,7 +537,7 @@ class TestSpare:
         first = harness.store.acquire("a", 0, Slot.NONE)
         grant = harness.store.acquire("a", 0, Slot.NONE)
         assert grant.fence == first.fence != ""
-        assert not harness.store.commit_spare("a", grant, spare(harness), TIMEOUT).superseded
+        assert not harness.store.commit_spare(grant, spare(harness), TIMEOUT).superseded
 
 
 class TestFailover:
@@ -553,7 +553,7 @@ class TestFailover:
     def test_foreign_spare_counts_as_spent(self, harness: Harness) -> None:
         """The same holds for a spare."""
         grant = harness.store.acquire("a", 0, Slot.NONE)
-        harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
+        harness.store.commit_spare(grant, spare(harness), TIMEOUT)
         harness.move()
         assert harness.store.read(0).spare is None
         wait_out_lost_lease(harness, 0)
@@ -729,7 +729,7 @@ class TestClockSteps:
     def test_foreign_spare(self, harness: Harness) -> None:
         """A refresh token kept beside the record is not presented any more."""
         grant = harness.store.acquire("a", 0, Slot.NONE)
-        harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
+        harness.store.commit_spare(grant, spare(harness), TIMEOUT)
         harness.store.note_clock_step()
         assert harness.store.read(0).spare is None
 

@@ -125,7 +125,7 @@ class Pair:
 
         def operation(store: RecordStore) -> Any:
             grant = self.grants.get((id(store), attempt))
-            return grant and store.commit_spare(attempt, grant, spare, failure)
+            return grant and store.commit_spare(grant, spare, failure)
 
         return operation
 

@@ -73,7 +73,7 @@ def test_marks_leases_backoffs_and_spares(harness: Harness) -> None:
     assert harness.store.report(generation) is ReportStatus.ACCEPTED
     grant = harness.store.acquire("a", generation, Slot.OWN)
     same(harness, [(other, 0), (harness.store, generation)])
-    harness.store.commit_spare("a", grant, spare(harness), TIMEOUT)
+    harness.store.commit_spare(grant, spare(harness), TIMEOUT)
     same(harness, [(other, 0), (harness.store, generation)])
     harness.move()
     same(harness, [(harness.store, 0), (other, 0)])

@@ -18,7 +18,7 @@ def filled() -> RedisHarness:
     generation = commit_first(harness)
     grant = harness.store.acquire("a", generation, Slot.OWN)
     later = Spare(Secret("refresh-spare"), harness.now() + 1000)
-    harness.store.commit_spare("a", grant, later, TIMEOUT)
+    harness.store.commit_spare(grant, later, TIMEOUT)
     harness.age(11)
     generation = harness.store.read(0).generation
     harness.store.report(generation)
