@@ -61,10 +61,6 @@ class Siblings:
         """
         return self._shared.get()
 
-    def own(self) -> Pod:
-        """Return what this worker alone knows; asks nobody."""
-        return merge([self._snapshot()], [], 1)
-
     def _answer(self) -> bytes:
         return to_bytes(self._snapshot())
 

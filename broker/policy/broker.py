@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from broker.credentials import Credentials
 from broker.errors import ForbiddenError, StoreUnavailableError, TemporarilyUnavailableError
 from broker.policy.answers import (
+    Ability,
     OrganizationHealth,
     Served,
+    ability_of,
     check_min_ttl,
     health_of,
     no_other,
@@ -24,7 +26,7 @@ from broker.policy.answers import (
 )
 from broker.policy.flight import note_silence, try_look
 from broker.policy.flights import Flights
-from broker.policy.landing import land_all
+from broker.policy.landing import land_last
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.policy.places import Places
@@ -233,12 +235,12 @@ class Broker:
     def finish(self, seconds: float) -> bool:
         """Begin no more; let flights end and commits land for ``seconds``; tell whether all did."""
         self._flights.stop()
-        until = self._clock.monotonic() + seconds
-        while self._clock.monotonic() < until:
-            if not self._flights and land_all(self._organizations.values(), self._clock):
-                return True
-            self._clock.sleep(0.1)
-        return False
+        return land_last(self._organizations.values(), self._flights, self._clock, seconds)
+
+    def ability(self) -> Ability:
+        """Return what this process can do for callers."""
+        now, written = self._clock.monotonic(), self._write_checks.passed
+        return ability_of(self._organizations.values(), now, written=written)
 
     def health(self) -> list[OrganizationHealth]:
         """Return what operators may know of each organization, by name."""

@@ -1,6 +1,6 @@
 """Brings to Redis what this process has and Redis has not: late commits, and lost records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import replace
 
 from broker.clock import Clock
@@ -37,6 +37,18 @@ def land_all(organizations: Iterable[Organization], clock: Clock) -> bool:
         except StoreUnavailableError:
             landed = False
     return landed
+
+
+def land_last(
+    organizations: Iterable[Organization], flights: Sized, clock: Clock, seconds: float
+) -> bool:
+    """Let ``flights`` end and commits land for ``seconds``; tell whether all did."""
+    until = clock.monotonic() + seconds
+    while clock.monotonic() < until:
+        if not flights and land_all(organizations, clock):
+            return True
+        clock.sleep(0.1)
+    return False
 
 
 def lost(

@@ -1,6 +1,7 @@
 """The loop in each worker that keeps tokens warm. It survives any exception (invariant 12)."""
 
 import threading
+from collections.abc import Callable
 
 from broker.clock import Clock
 from broker.observer import Observer
@@ -8,6 +9,10 @@ from broker.policy.broker import Broker
 
 TICK = 0.2
 """Seconds between two ticks; an organization is due at most once in ``limits.backoff_min``."""
+
+
+def _nobody() -> None:
+    pass
 
 
 class Refresher:
@@ -19,10 +24,11 @@ class Refresher:
         self._observer = observer
         self._stopped = threading.Event()
 
-    def run(self) -> None:
-        """Tick until :meth:`stop`; meant for a thread of its own."""
+    def run(self, told: Callable[[], object] = _nobody) -> None:
+        """Tick until :meth:`stop`, and call ``told`` each time; meant for a thread of its own."""
         while not self._stopped.is_set():
             self.tick()
+            told()
             self._clock.sleep(TICK)
 
     def tick(self) -> None:

@@ -1,6 +1,7 @@
 """Whether Redis takes writes: tried at a low rate, so that it is known before a refresh is due.
 
-Looks only read, and would go on well while every refresh is going to fail.
+Looks only read, and would go on well while every refresh is going to fail. The first try that goes
+well shows that this process is connected and logged in, and may do there what it needs.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +13,8 @@ from broker.ports import RecordStores
 
 INTERVAL_S = 30.0
 """Seconds between two tries of a process: a few commands for each primary of Redis."""
+FIRST_S = 1.0
+"""Seconds between two tries until the first has gone well: a pod is not ready before."""
 
 
 class WriteChecks:
@@ -29,21 +32,39 @@ class WriteChecks:
         self._keeps_warm = keeps_warm
         self._tools = tools
         self._stores = stores
-        self._next = tools.clock.monotonic() + INTERVAL_S
+        self._last = float("-inf")
+        self._trying = False
+        self.passed = False
+        """Whether a try has ever gone well, for any organization."""
 
     def launch_due(self, organizations: Iterable[Organization]) -> None:
-        """Begin a try if it is due, for those in use and those whose writes were refused."""
+        """Begin a try if it is due, for those in use and those whose writes were refused.
+
+        Until one has gone well it is for all.
+        """
         now = self._tools.clock.monotonic()
-        if now < self._next:
+        if self._trying or now < self._last + (INTERVAL_S if self.passed else FIRST_S):
             return
-        self._next = now + INTERVAL_S
-        chosen = [one for one in organizations if one.write_fault or self._keeps_warm(one, now)]
+        self._last = now
+        chosen = [one for one in organizations if self._is_tried(one, now)]
         if chosen:
-            self._tools.runtime.spawn(partial(self._check, chosen))
+            self._trying = True
+            self._tools.runtime.spawn(partial(self._try, chosen))
+
+    def _is_tried(self, organization: Organization, now: float) -> bool:
+        wanted = organization.write_fault is not None or self._keeps_warm(organization, now)
+        return wanted or not self.passed
+
+    def _try(self, organizations: list[Organization]) -> None:
+        try:
+            self._check(organizations)
+        finally:
+            self._trying = False
 
     def _check(self, organizations: list[Organization]) -> None:
         observer = self._tools.observer
         reasons = self._stores.check_writes([one.binding.store for one in organizations])
+        self.passed = self.passed or None in reasons
         for organization, reason in zip(organizations, reasons, strict=True):
             before = organization.store_fault
             if reason is None:

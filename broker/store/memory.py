@@ -18,6 +18,8 @@ from broker.ports import (
     Snapshot,
 )
 from broker.store.shelf import Shelf, name_for
+from broker.store.write_checks import check_each
+from broker.store_faults import Reason
 from broker.tokens import Record, Spare
 
 _LOST, _SHORTEST_LIFE = "lost", 1.0
@@ -38,9 +40,9 @@ class MemoryServer:
         """Return the record store of an organization under one version of its credentials."""
         return MemoryRecordStore(self, (organization, credentials.version))
 
-    def check_writes(self, stores: Sequence[object]) -> list[None]:
-        """Return that all writes are taken."""
-        return [None for _ in stores]
+    def check_writes(self, stores: Sequence[object]) -> list[Reason | None]:
+        """Return that all writes are taken, while the server answers at all."""
+        return check_each(("", self.now) for _ in stores)
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
         """Read several at once."""
@@ -235,9 +237,8 @@ class MemoryRecordStore:
             shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _wait_out_lost_lease(self, holder: str = _LOST) -> None:
-        shelf = self.shelf
-        shelf.lease = (holder, self._server.name)
-        shelf.lease_until = self._server.now() + self._server.limits.lease
+        self.shelf.lease = (holder, self._server.name)
+        self.shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _end_lease(self, attempt: str) -> None:
         if self._holder() == attempt:

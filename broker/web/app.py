@@ -12,6 +12,7 @@ from broker.kubernetes.composition import service_accounts
 from broker.kubernetes.service_accounts import ServiceAccounts
 from broker.metrics.meters import Meters
 from broker.output.sinks import sink
+from broker.pod.state import PodState
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
@@ -50,17 +51,22 @@ SERVICE = "service"
 """Where ``app.extensions`` keeps the :class:`Service`, to be started after the fork."""
 
 
-def create_app(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None = None) -> Flask:
+def create_app(
+    settings: Settings,
+    inputs: Inputs,
+    folder: RuntimeFolder | None = None,
+    state: PodState | None = None,
+) -> Flask:
     """Return the application of one worker; nothing runs before its service is started.
 
-    ``folder`` is where it meets the other workers; without it, it knows only itself.
+    ``folder`` and ``state`` are where it meets the other workers; without, it knows only itself.
     """
-    parts = _parts(settings, inputs, folder)
+    parts = _parts(settings, inputs, folder, state or PodState(1))
     service = Service(parts, inputs, settings)
     authentication = _authentication(inputs, parts.accounts)
     desk = Desk(parts.broker, authentication, parts.audit, parts.meters, parts.clock)
     headers = standing(settings.hsts_max_age)
-    app = edge(desk, service.siblings, parts.meters, settings.public_url, headers)
+    app = edge(desk, service, parts.meters, settings.public_url, headers)
     requests = RequestLog(parts.clock, settings.request_log)
     requests.install(app)
     if parts.spans is None:
@@ -88,14 +94,16 @@ def edge(
     errors.install(app)
     app.register_blueprint(token_views(desk))
     app.register_blueprint(metadata_view(desk.authentication, public_url))
-    app.register_blueprint(health_views(pod.gather, pod.own))
+    app.register_blueprint(health_views(pod.gather, pod.is_ready))
     app.register_blueprint(metrics_view(meters, pod.gather))
     app.register_blueprint(status_view())
     app.register_blueprint(openapi_view())
     return app
 
 
-def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> Parts:
+def _parts(
+    settings: Settings, inputs: Inputs, folder: RuntimeFolder | None, state: PodState
+) -> Parts:
     clock, runtime, meters = SystemClock(), ThreadRuntime(), Meters(strict=False)
     standard_output.count_losses(meters.log_lost)
     spans = Spans() if settings.tracing is Tracing.OTLP else None
@@ -120,6 +128,7 @@ def _parts(settings: Settings, inputs: Inputs, folder: RuntimeFolder | None) -> 
         accounts=_service_accounts(settings, inputs, clock),
         spans=spans,
         folder=folder,
+        state=state,
     )
 
 

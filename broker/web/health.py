@@ -4,7 +4,7 @@ The body of ``/health`` is ``application/health+json`` (draft-inadarei-api-healt
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -18,26 +18,27 @@ from broker.pod.checks import (
     last_success,
     store_reason,
 )
-from broker.pod.judgement import LARGEST_SKEW, Status, Verdict, hindrance_of, judge
+from broker.pod.judgement import LARGEST_SKEW, Status, Verdict, judge
 from broker.pod.snapshot import FilesReport, Pod
 from broker.policy.answers import OrganizationHealth
 from broker.policy.history import Event
-from broker.tokens import State
 from broker.web.health_schemas import HEALTH_ANSWER
 
-__all__ = ["LARGEST_SKEW", "Report", "health_views", "is_ready", "summary"]
+__all__ = ["LARGEST_SKEW", "Report", "health_views", "summary"]
 
 MEDIA_TYPE = "application/health+json"
 
 Report = Callable[[], Pod]
-"""The workers of the pod, or this one alone, as they are now."""
+"""The workers of the pod as they are now."""
 
 
-def health_views(gather: Report, own: Report, wall: Callable[[], float] = time.time) -> Blueprint:
+def health_views(
+    gather: Report, is_ready: Callable[[], bool], wall: Callable[[], float] = time.time
+) -> Blueprint:
     """Return the views under ``/health``.
 
-    ``gather`` asks all workers of the pod, ``own`` only this one: a probe must not depend on
-    siblings. ``wall`` returns Unix seconds by the host's clock.
+    ``gather`` asks all workers of the pod; ``is_ready`` tells whether the pod is and asks nobody: a
+    probe must not wait for siblings. ``wall`` returns Unix seconds by the host's clock.
     """
     views = Blueprint("health", __name__, url_prefix="/health")
 
@@ -51,14 +52,9 @@ def health_views(gather: Report, own: Report, wall: Callable[[], float] = time.t
 
     @views.get("/ready")
     def ready() -> Response:
-        return _answer({"status": Status.PASS if is_ready(own().organizations) else Status.FAIL})
+        return _answer({"status": Status.PASS if is_ready() else Status.FAIL})
 
     return views
-
-
-def is_ready(organizations: Iterable[OrganizationHealth]) -> bool:
-    """Tell whether this worker can serve: it has a token, or nothing hinders getting one."""
-    return any(o.state is not State.EMPTY or hindrance_of(o) is None for o in organizations)
 
 
 def summary(pod: Pod, now: float) -> dict[str, Any]:

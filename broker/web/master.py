@@ -15,6 +15,8 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
+from broker.pod.state import PodState
+
 BOOT_PAUSE = 2.0
 """Seconds that a worker which cannot boot waits before it ends, and the next one is tried."""
 LOG_INTERVAL = 60.0
@@ -27,15 +29,12 @@ class Master(Arbiter):
     """Starts and ends workers.
 
     ``keep_up`` is called about once a second, and before a worker is forked: whatever it takes over
-    is what the next worker begins with. ``has_booted`` tells, in any process, whether a worker has
-    ever served.
+    is what the next worker begins with. ``state`` is what the processes share.
     """
 
-    def __init__(
-        self, app: Any, keep_up: Callable[[], object], has_booted: Callable[[], bool]
-    ) -> None:
+    def __init__(self, app: Any, keep_up: Callable[[], object], state: PodState) -> None:
         self._keep_up = keep_up
-        self._has_booted = has_booted
+        self._state = state
         self._told = float("-inf")
         self._halting = False
         super().__init__(app)
@@ -52,7 +51,7 @@ class Master(Arbiter):
             return super().spawn_worker()
         except SystemExit as end:
             # In the worker, which has ended.
-            if end.code in _CANNOT_BOOT and self._has_booted():
+            if end.code in _CANNOT_BOOT and self._state.booted:
                 time.sleep(BOOT_PAUSE)
                 sys.exit(1)
             raise

@@ -17,8 +17,8 @@ class PodView(Protocol):
         """Return all of them as they are now."""
         ...
 
-    def own(self) -> Pod:
-        """Return this one alone; asks nobody."""
+    def is_ready(self) -> bool:
+        """Tell whether the pod is ready; asks nobody."""
         ...
 
 

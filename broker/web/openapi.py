@@ -151,7 +151,7 @@ def _health() -> dict[str, Any]:
 
 
 def _ready() -> dict[str, Any]:
-    operation = _read("getReady", "Whether this worker can serve", ProbeAnswer, HEALTH_JSON)
+    operation = _read("getReady", "Whether this pod can serve", ProbeAnswer, HEALTH_JSON)
     operation["responses"]["503"] = _answer("It cannot", ProbeAnswer, None, HEALTH_JSON)
     return operation
 

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import mmap
 import os
 import resource
 import sys
@@ -16,6 +15,7 @@ from gunicorn.glogging import Logger
 
 from broker.metrics.directory import forget
 from broker.metrics.meters import master_log_losses
+from broker.pod.state import PodState
 from broker.settings import Inputs, Settings
 from broker.settings.host import connections, open_files
 from broker.web.app import SERVICE, create_app
@@ -69,8 +69,7 @@ class BrokerServer(BaseApplication):
         self._settings = settings
         self._inputs = inputs
         self._folder = make_runtime_folder(settings.runtime_dir, settings.workers)
-        # One byte that all processes share: whether a worker has ever served.
-        self._booted = mmap.mmap(-1, 1)
+        self._state = PodState(settings.workers)
         self._next_look = 0.0
         super().__init__()
 
@@ -78,12 +77,31 @@ class BrokerServer(BaseApplication):
         """Set what gunicorn calls its settings; its own files and environment are not read."""
         for name, value in options(self._settings, self._inputs, self._folder).items():
             self.cfg.set(name, value)
+        self.cfg.set("pre_fork", self._prepare_worker)
+        self.cfg.set("post_fork", self._begin_worker)
         self.cfg.set("post_worker_init", self._start_worker)
+        self.cfg.set("child_exit", self._forget_worker)
+
+    def _prepare_worker(self, server: Any, worker: Any) -> None:
+        worker.slot = self._state.reserve([one.slot for one in server.WORKERS.values()])
+
+    def _begin_worker(self, server: Any, worker: Any) -> None:
+        del server
+        self._folder.release()
+        self._state.take(worker.slot)
 
     def _start_worker(self, worker: Any) -> None:
-        worker.wsgi.extensions[SERVICE].start()
+        service = worker.wsgi.extensions[SERVICE]
+        worker.may_accept = service.readiness.may_accept
+        service.start()
         _keep_what_is_there(worker)
-        self._booted[0] = 1
+        self._state.note_boot()
+
+    def _forget_worker(self, server: Any, worker: Any) -> None:
+        """Keep what an ended worker counted, and forget what it said; runs in the master."""
+        del server
+        forget(worker.pid)
+        self._state.empty(worker.slot)
 
     def keep_up(self) -> None:
         """Take over what is new in the files, for workers that are started later; in the master.
@@ -108,11 +126,11 @@ class BrokerServer(BaseApplication):
         standard_output.count_losses(master_log_losses())
         most = connections(threads, hard)
         _log.info("service.limits", extra={"connections": most, "open_files": files})
-        Master(self, self.keep_up, lambda: self._booted[0] == 1).run()
+        Master(self, self.keep_up, self._state).run()
 
     def load(self) -> Any:
         """Return a new application; called in each worker."""
-        return create_app(self._settings, self._inputs, self._folder)
+        return create_app(self._settings, self._inputs, self._folder, self._state)
 
 
 def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[str, Any]:
@@ -126,10 +144,6 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
     def clean_up(server: Any) -> None:
         del server
         folder.remove()
-
-    def begin_worker(server: Any, worker: Any) -> None:
-        del server, worker
-        folder.release()
 
     return {
         "bind": list(settings.bind),
@@ -154,9 +168,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "logger_class": QuietLogger,
         "logconfig_dict": logging_config(settings.log_level, settings.log_format),
         "when_ready": _keep_what_is_there,
-        "post_fork": begin_worker,
         "worker_exit": _stop_service,
-        "child_exit": _forget_worker,
         "on_exit": clean_up,
         **tls_options(settings, inputs.certificates),
     }
@@ -183,9 +195,3 @@ def _stop_service(server: Any, worker: Any) -> None:
     app = getattr(worker, "wsgi", None)
     if app is not None:
         app.extensions[SERVICE].stop()
-
-
-def _forget_worker(server: Any, worker: Any) -> None:
-    """Keep what an ended worker counted; runs in the master."""
-    del server
-    forget(worker.pid)

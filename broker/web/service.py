@@ -5,14 +5,17 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from broker.audit.log import AuditLog
 from broker.clock import Clock
 from broker.kubernetes.service_accounts import ServiceAccounts
 from broker.metrics import directory
 from broker.metrics.meters import Meters
+from broker.pod.readiness import Readiness
 from broker.pod.siblings import Siblings
-from broker.pod.snapshot import FilesReport, WorkerSnapshot
+from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
+from broker.pod.state import PodState
 from broker.policy.broker import Broker
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, Settings
@@ -46,6 +49,7 @@ class Parts:
     spans: Spans | None = None
     folder: RuntimeFolder | None = None
     set_up_times: SetUpTimes = field(default_factory=SetUpTimes)
+    state: PodState = field(default_factory=lambda: PodState(1))
 
 
 class Service:
@@ -62,13 +66,16 @@ class Service:
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         sockets = parts.folder.sockets if parts.folder else None
-        self.siblings = Siblings(sockets, settings.workers, self.snapshot, parts.clock)
+        self.readiness = Readiness(parts.state, parts.broker.ability)
+        self._siblings = Siblings(sockets, settings.workers, self.snapshot, parts.clock)
 
     def start(self) -> None:
         """Load the organizations and start the threads; returns at once."""
         self.reload()
-        self.siblings.start()
-        jobs = {"refresher": self._parts.refresher.run, "reloader": self._keep_reloading}
+        self._siblings.start()
+        refresh = partial(self._parts.refresher.run, self.readiness.tell)
+        jobs: dict[str, Callable[[], object]]
+        jobs = {"refresher": refresh, "reloader": self._keep_reloading}
         if self._parts.accounts is not None:
             jobs["cluster-keys"] = self._keep_fetching_keys
         for name, work in jobs.items():
@@ -84,11 +91,19 @@ class Service:
         self._parts.runtime.close()
         for thread in self._threads:
             thread.join(1.0)
-        self.siblings.stop()
+        self._siblings.stop()
         self._parts.audit.flush(AUDIT_RESERVE)
         if self._parts.spans is not None:
             self._parts.spans.flush()
         _log.info("service.stopped", extra={"finished": finished})
+
+    def gather(self) -> Pod:
+        """Return the pod as it is now; see :meth:`~broker.pod.siblings.Siblings.gather`."""
+        return self._siblings.gather()
+
+    def is_ready(self) -> bool:
+        """Tell whether the pod is ready; asks nobody."""
+        return self.readiness.is_ready()
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker knows now."""

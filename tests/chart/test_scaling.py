@@ -8,6 +8,8 @@ from tests.chart.rendered import render
 from tests.chart.samples import MINIMAL, changed
 
 AUTO = {"autoscaling.enabled": True}
+PROGRESS_DEADLINE_S = 600
+"""Kubernetes' own, after which a rollout without progress has failed."""
 BUDGETS: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     ({}, {"maxUnavailable": 1}),
     ({"replicaCount": 1}, None),
@@ -71,6 +73,14 @@ def test_a_new_pod_comes_before_an_old_one_goes() -> None:
     assert again.broker()["spec"]["strategy"] == {"type": "Recreate"}
     kept = render(changed({"revisionHistoryLimit": 0, "minReadySeconds": 5})).broker()["spec"]
     assert (kept["revisionHistoryLimit"], kept["minReadySeconds"]) == (0, 5)
+
+
+def test_a_pod_that_does_not_stay_ready_stops_a_rollout() -> None:
+    """It counts only when its probe has had the time to fail; Kubernetes gives up long after."""
+    rendered = render(MINIMAL)
+    probe, least = rendered.container()["readinessProbe"], rendered.broker()["spec"]
+    failing = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
+    assert failing < least["minReadySeconds"] < PROGRESS_DEADLINE_S / 10
 
 
 def test_the_service() -> None:

@@ -149,14 +149,23 @@ class Deployment:
         callers.write_text(f'[callers.app]\nkey_sha256 = "{digest}"\norganizations = ["*"]\n')
         self.credentials = directory / "credentials"
         self.write_credentials(CONSUMER, SECRET_KEY)
-        environ = {
+        self._directory = directory
+        self._environ = {
             "BROKER_REDIS_URL": redis_url,
             "BROKER_CANVAS_URL": emulator.url,
             "BROKER_CREDENTIALS_DIR": str(self.credentials),
             "BROKER_CALLERS_FILE": str(callers),
             **(settings or {}),
         }
-        self.brokers = [BrokerProcess(environ, directory / f"{n}.log") for n in range(brokers)]
+        self.brokers: list[BrokerProcess] = []
+        for number in range(brokers):
+            self.add(str(number))
+
+    def add(self, name: str) -> BrokerProcess:
+        """Return one more broker; it is started with the others, or by the test."""
+        broker = BrokerProcess(self._environ, self._directory / f"{name}.log")
+        self.brokers.append(broker)
+        return broker
 
     def write_credentials(self, consumer: str, secret_key: str) -> None:
         """Write the keys of the one organization."""

@@ -89,12 +89,6 @@ class TestAlone:
         rig.siblings.stop()
         assert (pids(pod), pod.silent, pod.expected) == ({os.getpid()}, (), 3)
 
-    def test_its_own_view_asks_nobody(self, rig: Rig, directory: Path) -> None:
-        """And expects nobody: a probe is about this worker."""
-        (directory / f"{OTHER}.sock").touch()
-        pod = rig.siblings.own()
-        assert (pids(pod), pod.silent, pod.expected) == ({os.getpid()}, (), 1)
-
     def test_other_files_in_the_directory_are_left_alone(self, rig: Rig, directory: Path) -> None:
         """Only sockets of workers are asked, or removed."""
         names = {"0.sock", "07.sock", "x.sock", "99999999999.sock", f"{OTHER}.new", "gauge.db"}

@@ -20,7 +20,7 @@ from broker.ports import (
     Snapshot,
 )
 from broker.store.memory import MemoryServer
-from broker.store_faults import Reason
+from broker.store_faults import Reason, StoreFault
 from broker.tokens import Record, Spare
 from tests.fakes import FakeClock
 
@@ -67,7 +67,8 @@ class Link:
     def check_writes(self, stores: Sequence[RecordStore]) -> list[Reason | None]:
         """Return why Redis takes no writes, as the test says."""
         self.write_checks += 1
-        return [self.refuses for _ in stores]
+        reason = Reason(StoreFault.CONNECTION) if self.down else self.refuses
+        return [reason for _ in stores]
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
         """Read several now, each as if it came alone."""

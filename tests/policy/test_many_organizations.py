@@ -137,6 +137,9 @@ class TestColdStart:
         """Give a worker whose flights stay in the air until they are let go."""
         fleet = Fleet(1)
         fleet.canvas.latency = 0.0
+        fleet.run(1)  # has tried whether Redis takes writes
+        fleet.canvas.calls.clear()
+        fleet.canvas.versions.clear()
         fleet.configure({f"org-{number}": keys(number) for number in range(1000)})
         only(fleet).runtime.hold = True
         return fleet

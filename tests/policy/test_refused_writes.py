@@ -3,10 +3,10 @@
 import pytest
 
 from broker.errors import NoStoreError, TemporarilyUnavailableError
-from broker.policy.write_checks import INTERVAL_S
+from broker.policy.write_checks import FIRST_S, INTERVAL_S
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import State
-from tests.policy.fleet import Fleet, Worker
+from tests.policy.fleet import KEYS, Fleet, Worker
 
 FULL = Reason(StoreFault.OUT_OF_MEMORY)
 LATEST = 60.0
@@ -26,7 +26,7 @@ def test_it_is_known_long_before_a_refresh_is_due(fleet: Fleet, worker: Worker) 
 
 def test_it_is_over_as_soon_as_a_write_is_taken(fleet: Fleet, worker: Worker) -> None:
     """A look that goes well in between proves nothing; that it is over is told once."""
-    worker.ask()
+    fleet.run(1, asking=True)
     worker.link.refuses = FULL
     fleet.run(INTERVAL_S + 2, asking=True)
     assert not worker.health().store_answers
@@ -64,6 +64,43 @@ def test_a_try_costs_little(fleet: Fleet, worker: Worker) -> None:
     """One in half a minute, however many requests and looks there are."""
     fleet.run(4 * INTERVAL_S, asking=True)
     assert worker.link.write_checks == pytest.approx(4, abs=1)
+
+
+def test_it_is_tried_each_second_until_it_has_gone_well(fleet: Fleet, worker: Worker) -> None:
+    """A pod is not ready before."""
+    worker.link.down = True
+    fleet.run(5)
+    assert worker.link.write_checks == pytest.approx(5, abs=1)
+    assert not worker.broker.ability().written
+    worker.link.down = False
+    fleet.run(FIRST_S)
+    assert worker.broker.ability().written
+    tries = worker.link.write_checks
+    fleet.run(INTERVAL_S - 1, asking=True)
+    assert worker.link.write_checks == tries
+
+
+def test_until_then_it_is_tried_for_whom_nobody_asks_as_well(fleet: Fleet, worker: Worker) -> None:
+    """Redis may be away for longer than a token is kept warm."""
+    worker.link.down = True
+    fleet.run(1)
+    fleet.clock.sleep(8 * 86_400)
+    worker.link.down = False
+    fleet.run(1)
+    assert worker.broker.ability().written
+
+
+def test_one_try_at_a_time(fleet: Fleet, worker: Worker) -> None:
+    """Where Redis hangs, more of them would only hold threads."""
+    fleet.configure({})
+    fleet.configure({"globex": KEYS})
+    worker.link.down = worker.runtime.hold = True
+    fleet.run(10)
+    tries = [work for work in worker.runtime.held if "WriteChecks" in repr(work)]
+    assert len(tries) == 1
+    worker.link.down = worker.runtime.hold = False
+    worker.runtime.release()
+    assert worker.broker.ability().written
 
 
 def test_what_is_no_refusal_is_left_to_the_looks(fleet: Fleet, worker: Worker) -> None:

@@ -12,7 +12,9 @@ from broker.errors import StoreUnavailableError
 from broker.limits import Limits
 from broker.metrics.meters import Meters
 from broker.pod.merge import merge
+from broker.pod.readiness import Readiness
 from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
+from broker.pod.state import PodState
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.store.memory import MemoryServer
@@ -87,6 +89,7 @@ class Rig:
         known = CallersAuthentication(lambda: self.callers, service_accounts)
         self.desk = Desk(self.broker, authentication or known, self.audit, self.tally, self.clock)
         self.meters = Meters()
+        self.readiness = Readiness(PodState(1), self.broker.ability)
         self.app = edge(self.desk, self, self.meters, public_url)
         self.client = self.app.test_client()
 
@@ -119,9 +122,9 @@ class Rig:
             raise StoreUnavailableError
         return self.clock.redis()
 
-    def own(self) -> Pod:
-        """Return the pod, which has one worker."""
-        return self.gather()
+    def is_ready(self) -> bool:
+        """Tell whether the pod is, which has one worker."""
+        return self.readiness.is_ready()
 
     def gather(self) -> Pod:
         """Return the pod as it is now."""

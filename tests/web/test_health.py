@@ -1,6 +1,5 @@
 """The three health paths over HTTP, while Canvas, Redis and the files come and go."""
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
@@ -27,7 +26,9 @@ def _all(rig: Rig) -> list[tuple[int, Any]]:
 
 class TestOverHttp:
     def test_all_is_well(self, rig: Rig) -> None:
-        """Before the first token and with it."""
+        """Before the first token and with it, once Redis has answered."""
+        assert _status(rig, "/health/ready") == (503, "fail")
+        rig.broker.tick()
         assert _all(rig) == [(200, "pass")] * 3
         rig.get()
         assert _all(rig) == [(200, "pass")] * 3
@@ -38,7 +39,7 @@ class TestOverHttp:
 
     def test_with_a_token_an_outage_of_redis_warns(self, rig: Rig) -> None:
         """The pod stays, and says what is wrong."""
-        rig.get()
+        rig.broker.tick()
         rig.redis_answers = False
         rig.clock.sleep(2)
         assert rig.get().status_code == 200
@@ -52,7 +53,7 @@ class TestOverHttp:
 
     def test_with_a_token_an_outage_of_canvas_warns(self, rig: Rig) -> None:
         """And fails once the token is over; a new token makes it pass."""
-        rig.get()
+        rig.broker.tick()
         rig.clock.sleep(450)
         rig.canvas.errors = [NotSentError("connect")] * 50
         rig.broker.tick()
@@ -68,7 +69,7 @@ class TestOverHttp:
     def test_refused_keys_fail_until_they_are_replaced(self, rig: Rig) -> None:
         """The error's class and the next attempt are told."""
         rig.canvas.errors = [KeysRejectedError("unauthorized")]
-        rig.get()
+        rig.broker.tick()
         assert _status(rig, "/health/ready") == (503, "fail")
         entry = rig.get("/health").get_json()["checks"]["organization:token"][0]
         assert (entry["last_error"], entry["next_attempt_in"]) == ("unauthorized", 29)
@@ -79,31 +80,33 @@ class TestOverHttp:
         """A warning tells of it."""
         rig = Rig("acme", "globex")
         rig.canvas.errors = [KeysRejectedError("unauthorized")]
-        rig.get()
+        rig.broker.tick()
         assert _all(rig) == [(200, "pass"), (200, "pass"), (200, "warn")]
 
     def test_a_broken_file_warns(self, rig: Rig) -> None:
         """The last good version is in force."""
+        rig.broker.tick()
         rig.file_problems = ["BROKER_CALLERS_FILE: is not TOML (at line 1, column 1)"]
         assert _all(rig) == [(200, "pass"), (200, "pass"), (200, "warn")]
 
-    def test_probes_look_at_this_worker_alone(self, rig: Rig) -> None:
-        """A sibling that hangs, or has no token, takes no other out of service."""
+    def test_probes_wait_for_no_sibling(self, rig: Rig) -> None:
+        """One that hangs takes no other out of service."""
         calls: list[str] = []
 
-        def seen(by: str, *silent: int) -> Callable[[], Pod]:
-            def look() -> Pod:
-                calls.append(by)
-                return merge([worker()], silent, 2)
+        def gather() -> Pod:
+            calls.append("gather")
+            return merge([worker()], [9], 2)
 
-            return look
+        def is_ready() -> bool:
+            calls.append("ready")
+            return True
 
         app = Flask("probes")
-        app.register_blueprint(health_views(seen("gather", 9), seen("own"), lambda: NOW))
+        app.register_blueprint(health_views(gather, is_ready, lambda: NOW))
         client = app.test_client()
         for path, status in (("", "warn"), ("/ready", "pass"), ("/live", "pass")):
             assert client.get(f"/health{path}").get_json()["status"] == status
-        assert calls == ["gather", "own"]
+        assert calls == ["gather", "ready"]
 
     def test_it_never_shows_a_secret(self, rig: Rig) -> None:
         """Neither keys nor tokens, in any state."""
@@ -117,5 +120,6 @@ class TestOverHttp:
 
     def test_head_has_no_body(self, rig: Rig) -> None:
         """Some probes ask so."""
+        rig.broker.tick()
         response = rig.client.head("/health/ready")
         assert (response.status_code, response.data) == (200, b"")

@@ -1,4 +1,4 @@
-"""The body of ``/health`` as a whole, and what makes a worker ready."""
+"""The body of ``/health`` as a whole."""
 
 from dataclasses import replace
 
@@ -10,9 +10,8 @@ from broker.pod.merge import merge
 from broker.pod.snapshot import FilesReport
 from broker.policy.answers import OrganizationHealth
 from broker.policy.history import REMEMBERED, Event
-from broker.tokens import State
 from broker.web import examples
-from broker.web.health import is_ready, organization_check, summary
+from broker.web.health import organization_check, summary
 from broker.web.health_schemas import HEALTH_ANSWER
 from tests.pod.samples import (
     FAILING,
@@ -182,43 +181,3 @@ class TestSchema:
         assert not HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))  # merged, they are fewer
         body["checks"]["organization:token"][0]["recent"] *= 2 * REMEMBERED
         assert HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))
-
-
-class TestReady:
-    @pytest.mark.parametrize(
-        "organizations",
-        [
-            [GOOD],
-            [IDLE],
-            [FAILING],
-            [NO_REDIS],
-            [LATCHED],
-            [UNLANDED],
-            [SKEWED],
-            [empty(SKEWED)],
-            [empty(LATCHED), GOOD],
-            [empty(FAILING), IDLE],
-            [empty(NO_REDIS), replace(NO_REDIS, state=State.CRITICAL)],
-        ],
-    )
-    def test_a_worker_that_can_serve_anybody_is_ready(
-        self, organizations: list[OrganizationHealth]
-    ) -> None:
-        """An outage takes no pod away that still has a valid token, nor does a wrong clock."""
-        assert is_ready(organizations)
-
-    @pytest.mark.parametrize(
-        "organizations",
-        [
-            [],
-            [empty(LATCHED)],
-            [empty(FAILING)],
-            [empty(NO_REDIS)],
-            [empty(LATCHED), empty(NO_REDIS)],
-        ],
-    )
-    def test_a_worker_that_can_serve_nobody_is_not(
-        self, organizations: list[OrganizationHealth]
-    ) -> None:
-        """Nothing is loaded, or nothing is left."""
-        assert not is_ready(organizations)

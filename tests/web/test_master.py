@@ -11,6 +11,7 @@ import pytest
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
+from broker.pod.state import PodState
 from broker.web import master
 from broker.web.master import LOG_INTERVAL, Master
 
@@ -19,7 +20,7 @@ class Scene:
     """A master whose forks end as they are told to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.booted = False
+        self.state = PodState(1)
         self.steps: list[str] = []
         self.now = 0.0
         self.slept: list[float] = []
@@ -28,7 +29,7 @@ class Scene:
         monkeypatch.setattr(Arbiter, "manage_workers", lambda _: self.steps.append("manage"))
         clock = SimpleNamespace(monotonic=lambda: self.now, sleep=self.slept.append)
         monkeypatch.setattr(master, "time", clock)
-        self.master = Master(None, lambda: self.steps.append("keep up"), lambda: self.booted)
+        self.master = Master(None, lambda: self.steps.append("keep up"), self.state)
         self.master.pid = os.getpid()
         self.ending: Any = 77
 
@@ -59,11 +60,12 @@ def test_a_worker_is_started(scene: Scene) -> None:
 @pytest.mark.parametrize("code", [Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR])
 def test_a_worker_that_cannot_boot(scene: Scene, code: int) -> None:
     """At the first start it ends the master; later it only ends, not too soon."""
-    for booted, expected, slept in ((False, code, []), (True, 1, [master.BOOT_PAUSE])):
-        scene.booted, scene.ending = booted, SystemExit(code)
+    for expected, slept in ((code, []), (1, [master.BOOT_PAUSE])):
+        scene.ending = SystemExit(code)
         with pytest.raises(SystemExit) as end:
             scene.master.spawn_worker()
         assert (end.value.code, scene.slept) == (expected, slept)
+        scene.state.note_boot()
 
 
 def test_two_workers_that_cannot_boot(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +88,8 @@ def test_two_workers_that_cannot_boot(scene: Scene, monkeypatch: pytest.MonkeyPa
 
 def test_a_worker_that_ended_keeps_its_code(scene: Scene) -> None:
     """Its own reasons are none of the master's."""
-    scene.booted, scene.ending = True, SystemExit(0)
+    scene.state.note_boot()
+    scene.ending = SystemExit(0)
     with pytest.raises(SystemExit) as end:
         scene.master.spawn_worker()
     assert (end.value.code, scene.slept) == (0, [])

@@ -118,8 +118,11 @@ def test_the_service_starts_and_stops_with_the_worker(server: BrokerServer) -> N
     """By gunicorn's hooks."""
     told: list[str] = []
     service = SimpleNamespace(start=lambda: told.append("start"), stop=lambda: told.append("stop"))
-    worker = SimpleNamespace(wsgi=SimpleNamespace(extensions={SERVICE: service}))
+    service.readiness = SimpleNamespace(may_accept=lambda: told.append("accepts"))
+    worker = SimpleNamespace(wsgi=SimpleNamespace(extensions={SERVICE: service}), may_accept=None)
     _cfg(server).post_worker_init(worker)
+    worker.may_accept()
+    assert told.pop() == "accepts"
     assert told == ["start"]
     _cfg(server).worker_exit(None, worker)
     assert told == ["start", "stop"]
@@ -127,7 +130,7 @@ def test_the_service_starts_and_stops_with_the_worker(server: BrokerServer) -> N
 
 def test_the_collector_leaves_alone_what_workers_share(server: BrokerServer) -> None:
     """It would write to the pages, and each worker would get its own copy of all of them."""
-    service = SimpleNamespace(start=lambda: None)
+    service = SimpleNamespace(start=lambda: None, readiness=SimpleNamespace(may_accept=None))
     worker = SimpleNamespace(wsgi=SimpleNamespace(extensions={SERVICE: service}))
     try:
         for hook, argument in (("when_ready", None), ("post_worker_init", worker)):

@@ -6,6 +6,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from broker.web.pool import Ended
 from broker.web.worker import (
     AT_ONCE,
     GRACE,
+    HELD_BACK,
     LOOK,
     MOMENT,
     READ_LIMIT,
@@ -422,3 +424,48 @@ def test_errors_are_answered(rig: Rig) -> None:
     rig.worker.malformed = MalformedRequests(Edge("acme").desk)
     rig.worker.handle_error(None, rig.conn.sock, ("203.0.113.9", 1), RuntimeError())
     assert rig.caller.recv(100).startswith(b"HTTP/1.1 503 ")
+
+
+class TestHeldBack:
+    """A worker that leaves connections to the others of its pod."""
+
+    @pytest.fixture
+    def listener(self, rig: Rig) -> Iterator[socket.socket]:
+        """Give the worker an address to listen at."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            rig.worker.sockets = [listener]
+            yield listener
+
+    def test_it_takes_none(self, rig: Rig, listener: socket.socket) -> None:
+        """They wait until another one takes them, or it does."""
+        rig.worker.may_accept = lambda: False
+        rig.worker.set_accept_enabled(enabled=True)
+        with socket.create_connection(listener.getsockname()):
+            rig.turn()
+            assert rig.worker.nr_conns == 1
+            rig.worker.may_accept = lambda: True
+            rig.worker.set_accept_enabled(enabled=True)
+            rig.turn()
+            assert rig.worker.nr_conns == 2
+            rig.worker.pending_conns[0].sock.close()
+
+    def test_it_looks_often_whether_it_may(
+        self, rig: Rig, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """But not after it does."""
+        waits: list[float | None] = []
+        monkeypatch.setattr(
+            ThreadWorker, "wait_for_and_dispatch_events", lambda _, timeout: waits.append(timeout)
+        )
+        for may in (False, True):
+            rig.worker.may_accept = partial(bool, may)
+            rig.worker.set_accept_enabled(enabled=True)
+            rig.worker.wait_for_and_dispatch_events(LOOK)
+        assert waits == [HELD_BACK, LOOK]
+
+    def test_one_that_stops_asks_nobody(self, rig: Rig, listener: socket.socket) -> None:
+        """It closes what it listens at."""
+        rig.worker.set_accept_enabled(enabled=True)
+        rig.worker.may_accept = lambda: 1 / 0 > 0
+        rig.worker.set_accept_enabled(enabled=False)
+        assert not [key for key in rig.worker.poller.get_map().values() if key.fileobj is listener]

@@ -1,8 +1,12 @@
--- Writes what no other script reads, as others write: it fails where Redis refuses writes.
+-- Writes what no other script reads, by every command that others write with: it fails where Redis
+-- refuses any of them.
 -- KEYS  1 a key of its own, which lives for a minute
 local LIFE_MS = 60000
 redis.call('SET', KEYS[1], '1', 'PX', LIFE_MS)
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'at', digits(now))
+redis.call('HSETNX', KEYS[1], 'at', '')
+redis.call('HINCRBY', KEYS[1], 'tries', 1)
+redis.call('HDEL', KEYS[1], 'tries')
 redis.call('PEXPIRE', KEYS[1], LIFE_MS)
 return 1
