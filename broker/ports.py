@@ -124,6 +124,10 @@ class RecordStore(Protocol):
     same attempt id: twice is as once.
     """
 
+    @property
+    def outage(self) -> Reason | None:
+        """Why its server is out of reach, as far as anybody's last try told; asks nobody."""
+
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot, without the record if its generation is ``known``."""
 
@@ -193,8 +197,7 @@ class RecordStores(Protocol):
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
         """Read several together; each answer is that of :meth:`RecordStore.read`.
 
-        Raises :class:`~broker.errors.StoreUnavailableError`; an answer raises what concerns it
-        alone. The stores are such as were opened here.
+        Raises :class:`~broker.errors.StoreUnavailableError`; an answer raises its own error.
         """
 
     def check_writes(self, stores: Sequence[RecordStore]) -> Sequence[Reason | None]:
@@ -215,10 +218,7 @@ class Retry(Protocol):
     """Repeats an upstream call inside one lease, by the class of its failure."""
 
     def __call__(self, call: Callable[[], TokenPair], attempts: int) -> TokenPair:
-        """Return what ``call`` returns; raise its last :class:`~broker.errors.UpstreamError`.
-
-        Tries at most ``attempts`` times and only again after a ``retryable`` failure.
-        """
+        """Call up to ``attempts`` times, again after a ``retryable`` error only; raise the last."""
 
 
 class Signal(Protocol):

@@ -17,6 +17,7 @@ from broker.policy.history import Event
 from broker.policy.organization import Organization
 from broker.policy.values import Copy, Pause
 from broker.secret import Secret
+from broker.store_faults import Reason
 from broker.tokens import State, state_of
 
 STALE_REFRESH_IN = 5.0
@@ -95,12 +96,17 @@ class OrganizationHealth:
         return self.store_fault is None
 
 
+def store_fault_of(organization: Organization) -> Reason | None:
+    """Return what keeps Redis from working for ``organization``, whoever found out."""
+    return organization.store_fault or organization.binding.store.outage
+
+
 def hindrance_of(organization: Organization) -> Hindrance | None:
     """Return what keeps this process from getting a better token, if anything does."""
     pause = organization.pause
     if pause is not None and pause.latched:
         return Hindrance.CREDENTIALS_REJECTED
-    if organization.store_fault is not None:
+    if store_fault_of(organization) is not None:
         return Hindrance.STORE_UNAVAILABLE
     return None if pause is None or not pause.failures else Hindrance.REFRESH_FAILING
 
@@ -186,7 +192,7 @@ def health_of(
     current. Until somebody has asked for it, it is not in use all the same: nobody misses it.
     """
     copy, pause, skew = organization.copy, organization.pause, organization.skew
-    fault = organization.store_fault
+    fault = store_fault_of(organization)
     in_use = kept and organization.wanted_since is not None
     return OrganizationHealth(
         organization=organization.name,

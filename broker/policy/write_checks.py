@@ -38,7 +38,7 @@ class WriteChecks:
         """Whether a try has ever gone well, for any organization."""
 
     def launch_due(self, organizations: Iterable[Organization]) -> None:
-        """Begin a try if it is due, for those in use and those whose writes were refused.
+        """Begin a try if it is due, for those in use and those for whom Redis does not work.
 
         Until one has gone well it is for all.
         """
@@ -52,8 +52,8 @@ class WriteChecks:
             self._tools.runtime.spawn(partial(self._try, chosen))
 
     def _is_tried(self, organization: Organization, now: float) -> bool:
-        wanted = organization.write_fault is not None or self._keeps_warm(organization, now)
-        return wanted or not self.passed
+        failing = organization.write_fault or organization.binding.store.outage
+        return bool(failing) or not self.passed or self._keeps_warm(organization, now)
 
     def _try(self, organizations: list[Organization]) -> None:
         try:

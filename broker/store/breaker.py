@@ -39,6 +39,11 @@ class Breaker:
         """Tell whether Redis, or a node of it, is taken to be out of reach."""
         return bool(self._open)
 
+    def reason(self, node: str = "") -> "Reason | None":
+        """Return why Redis, or this node of it, is taken to be out of reach; None if it is not."""
+        found = self._open.get(node)
+        return None if found is None else found[1]
+
     def call(self, operation: Callable[[], _T], node: str = "") -> _T:
         """Return what ``operation`` returns; raise its error, or at once while open."""
         self._admit(node)

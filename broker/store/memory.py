@@ -52,6 +52,8 @@ class MemoryServer:
 class MemoryRecordStore:
     """Implements :class:`broker.ports.RecordStore` on a :class:`MemoryServer`."""
 
+    outage = None
+
     def __init__(self, server: MemoryServer, key: tuple[str, str]) -> None:
         self._server = server
         self._key = key
@@ -169,10 +171,8 @@ class MemoryRecordStore:
     def republish(self, record: Record) -> None:
         """Put ``record`` back where the server lost it."""
         shelf = self.shelf
-        here = not shelf.is_record_foreign(self._server.name, self._server.now())
-        if shelf.generation < record.generation or (
-            shelf.generation == record.generation and not here
-        ):
+        foreign = shelf.is_record_foreign(self._server.name, self._server.now())
+        if shelf.generation < record.generation + foreign:
             self._place(record, "republished")
             shelf.presented = "republished"
             self._wait_out_lost_lease()
@@ -223,8 +223,7 @@ class MemoryRecordStore:
         self._keep_until(record.ends_at)
 
     def _keep_until(self, expires_at: float) -> None:
-        shelf = self.shelf
-        shelf.ends = max(shelf.ends, expires_at, self._server.now() + _SHORTEST_LIFE)
+        self.shelf.ends = max(self.shelf.ends, expires_at, self._server.now() + _SHORTEST_LIFE)
 
     def _holder(self) -> str | None:
         lease = self.shelf.lease
@@ -237,8 +236,9 @@ class MemoryRecordStore:
             shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _wait_out_lost_lease(self, holder: str = _LOST) -> None:
-        self.shelf.lease = (holder, self._server.name)
-        self.shelf.lease_until = self._server.now() + self._server.limits.lease
+        shelf = self.shelf
+        shelf.lease = (holder, self._server.name)
+        shelf.lease_until = self._server.now() + self._server.limits.lease
 
     def _end_lease(self, attempt: str) -> None:
         if self._holder() == attempt:

@@ -66,6 +66,11 @@ class RedisRecordStore:
         """Return the names of its keys; kept, they would be half a kilobyte."""
         return [self._stem + part for part in _PARTS]
 
+    @property
+    def outage(self) -> Reason | None:
+        """Return why its server is out of reach, as far as is known by now."""
+        return self._scripts.outage(self._stem)
+
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot."""
         return self.snapshot(self._scripts.run("read", self.keys, known), known)
@@ -133,26 +138,17 @@ class RedisRecordStore:
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""
-        reply = self._scripts.run(
-            "report",
-            self.keys,
-            generation,
-            microseconds(self._limits.report_min_age),
-            milliseconds(self._limits.report_interval),
-        )
+        limits = self._limits
+        durations = microseconds(limits.report_min_age), milliseconds(limits.report_interval)
+        reply = self._scripts.run("report", self.keys, generation, *durations)
         return ReportStatus(reply.decode())
 
     def republish(self, record: Record) -> None:
         """Put ``record`` back where Redis lost it."""
-        self._scripts.run(
-            "republish",
-            self.keys,
-            record.generation,
-            seal_record(self._seal, record),
-            microseconds(record.ends_at),
-            milliseconds(self._limits.lease),
-            reckoned_time(record),
-        )
+        sealed, ends = seal_record(self._seal, record), microseconds(record.ends_at)
+        lease, written = milliseconds(self._limits.lease), reckoned_time(record)
+        arguments = record.generation, sealed, ends, lease, written
+        self._scripts.run("republish", self.keys, *arguments)
 
     def note_clock_step(self) -> None:
         """Note that Redis's clock was set."""

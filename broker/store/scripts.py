@@ -16,6 +16,7 @@ from broker.limits import Limits
 from broker.store.breaker import AnsweredError, Breaker
 from broker.store.deadline import within
 from broker.store.trouble import reason_of
+from broker.store_faults import Reason
 
 _T = TypeVar("_T")
 NAMES = (
@@ -91,6 +92,10 @@ class Scripts:
             name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
             for name, text in self._texts.items()
         }
+
+    def outage(self, key: str) -> Reason | None:
+        """Return why the server of ``key`` is out of reach, as far as is known by now."""
+        return self._breaker.reason(self.node_of(key)) if self._breaker.open else None
 
     def run(self, name: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
         """Return the script's reply; raises :class:`StoreUnavailableError`."""

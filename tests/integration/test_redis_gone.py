@@ -1,13 +1,15 @@
 """Redis away for a while, and back with nothing in it."""
 
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from broker.emulator.server import EmulatorServer
-from tests.integration.deployment import Deployment
-from tests.servers import RedisServer
+from broker.policy.schedule import IN_USE
+from tests.integration.deployment import Deployment, Reply
+from tests.servers import SLACK, RedisServer
 
 pytestmark = pytest.mark.sockets
 
@@ -55,3 +57,31 @@ def test_never_there(tmp_path: Path, emulator: EmulatorServer) -> None:
         assert reply.seconds < 4.5
         assert broker.get("/health/ready").status == 503
         assert deployment.calls() == {"authenticate": 0, "refresh": 0}
+
+
+def test_health_names_every_organization(
+    tmp_path: Path, emulator: EmulatorServer, valkey_of_its_own: RedisServer
+) -> None:
+    """One is asked for while it is away; all are kept warm, and none of them can be refreshed."""
+    names = {"acme", "globex", "initech"}
+    with Deployment(tmp_path, emulator, valkey_of_its_own.url, brokers=0) as deployment:
+        for name in names - {"acme"}:
+            shutil.copytree(deployment.credentials / "acme", deployment.credentials / name)
+        broker = deployment.add("broker").start()
+        broker.wait_for("/health", lambda reply: organizations(reply, "token is there") == names)
+        time.sleep(IN_USE + SLACK)  # nobody has asked: no look is due before the tokens are stale
+        valkey_of_its_own.stop()
+        assert deployment.token(organization="globex").status == 200
+        health = broker.get("/health")
+        assert organizations(health, "cannot be refreshed") == names
+        assert health.body["checks"]["redis:connection"][0]["output"].count("only") == 0
+        valkey_of_its_own.start()
+        broker.wait_for("/health", lambda reply: organizations(reply, "token is there") == names)
+
+
+def organizations(health: Reply, words: str) -> set[str]:
+    """Return the organizations of which a health answer says this."""
+    if not isinstance(health.body, dict):
+        return set()
+    entries = health.body["checks"]["organization:token"]
+    return {one["componentId"] for one in entries if words in one["output"]}

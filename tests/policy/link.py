@@ -54,6 +54,7 @@ class Link:
         self.sweeps: list[int] = []
         self.write_checks = 0
         self.refuses: Reason | None = None
+        self.outage: Reason | None = None
 
     def open(self, organization: str, credentials: Credentials) -> RecordStore:
         """Return a record store at the end of this connection."""
@@ -67,8 +68,8 @@ class Link:
     def check_writes(self, stores: Sequence[RecordStore]) -> list[Reason | None]:
         """Return why Redis takes no writes, as the test says."""
         self.write_checks += 1
-        reason = Reason(StoreFault.CONNECTION) if self.down else self.refuses
-        return [reason for _ in stores]
+        self.outage = Reason(StoreFault.CONNECTION) if self.down else None
+        return [self.outage or self.refuses for _ in stores]
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
         """Read several now, each as if it came alone."""
@@ -84,8 +85,9 @@ class Link:
         self.clock.sleep(self.seconds)
         if self.refuses and name in WRITES:
             raise StoreUnavailableError("refused", self.refuses)
-        if self.down:
-            raise StoreUnavailableError("down")
+        self.outage = Reason(StoreFault.CONNECTION) if self.down else None
+        if self.outage:
+            raise StoreUnavailableError("down", self.outage)
         result = operation()
         if name in self.deaf:
             raise StoreUnavailableError("the answer was lost")
@@ -110,6 +112,10 @@ class _LinkedStore:
     def __init__(self, link: Link, store: RecordStore) -> None:
         self._link = link
         self._store = store
+
+    @property
+    def outage(self) -> Reason | None:
+        return self._link.outage
 
     def read(self, known: int) -> Snapshot:
         return self._link.carry("read", lambda: self._store.read(known))

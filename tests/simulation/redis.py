@@ -129,6 +129,11 @@ class SimStore:
         self._key = (organization, credentials.version)
         self.store: RecordStore = redis.server.open(organization, credentials)
 
+    @property
+    def outage(self) -> Reason | None:
+        """Return what the breaker knows."""
+        return self._breaker.reason()
+
     def read(self, known: int) -> Snapshot:
         """Pass it on."""
         return self.call(lambda: self.store.read(known))

@@ -64,6 +64,8 @@ def test_each_node_counts_for_itself() -> None:
             breaker.call(sick.operation, "sick:6379")
         assert breaker.call(well.operation, "well:6379") == "answer"
     assert (sick.operations, well.operations) == (1, 3)
+    assert breaker.reason("sick:6379") is not None
+    assert breaker.reason("well:6379") is None
 
 
 def test_one_probe_a_second() -> None:
