@@ -9,7 +9,7 @@ import mmap
 from collections.abc import Collection
 from enum import IntFlag
 
-_BOOTED, _READY, _SLOTS = 0, 1, 8
+_BOOTED, _READY, _DRAINING, _SLOTS = 0, 1, 2, 8
 
 
 class Told(IntFlag):
@@ -53,6 +53,15 @@ class PodState:
     def note_boot(self) -> None:
         """Say that a worker serves."""
         self._shared[_BOOTED] = 1
+
+    @property
+    def draining(self) -> bool:
+        """Tell whether the pod is about to stop, so that connections are not to be kept."""
+        return bool(self._shared[_DRAINING])
+
+    def begin_drain(self) -> None:
+        """Say that the pod is about to stop; in the master."""
+        self._shared[_DRAINING] = 1
 
     def tell(self, told: Told) -> None:
         """Say this of the own worker; once all workers have written, the pod has been ready."""

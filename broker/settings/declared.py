@@ -184,6 +184,12 @@ DECLARED: dict[str, Setting[Any]] = {
         "by default a new one in memory; for one broker alone, with 192 KB for each worker and "
         "their master"
     ),
+    "drain_time": Count(
+        "Seconds after SIGTERM for which everybody is still served and told to connect elsewhere, "
+        "while load balancers forget this replica; 0 stops at once",
+        default="0",
+        least=0,
+    ),
     "graceful_timeout": Duration(
         "Seconds that a stopping worker has; at least the upstream deadline plus a request plus 5",
         default="25",

@@ -96,6 +96,7 @@ class Settings:
     request_log: float
     tracing: Tracing
     runtime_dir: Path | None
+    drain_time: int
     graceful_timeout: float
     limits: Limits
     secret_files: Mapping[str, Path] = field(default_factory=dict, repr=False)

@@ -29,20 +29,38 @@ class Master(Arbiter):
     """Starts and ends workers.
 
     ``keep_up`` is called about once a second, and before a worker is forked: whatever it takes over
-    is what the next worker begins with. ``state`` is what the processes share.
+    is what the next worker begins with. ``state`` is what the processes share. After SIGTERM all
+    are still served for ``drain_time`` seconds.
     """
 
-    def __init__(self, app: Any, keep_up: Callable[[], object], state: PodState) -> None:
+    def __init__(
+        self, app: Any, keep_up: Callable[[], object], state: PodState, drain_time: float = 0.0
+    ) -> None:
         self._keep_up = keep_up
         self._state = state
+        self._drain_time = drain_time
+        self._ends_at = float("inf")
         self._told = float("-inf")
         self._halting = False
         super().__init__(app)
 
     def manage_workers(self) -> None:
-        """Take over what is new, then start and end workers until they are as many as wanted."""
+        """Take over what is new, then start and end workers until they are as many as wanted.
+
+        Raises StopIteration, as gunicorn's own end does, once the drain is over.
+        """
+        if time.monotonic() >= self._ends_at:
+            raise StopIteration
         self._keep_up()
         super().manage_workers()
+
+    def handle_term(self) -> None:
+        """Begin to drain; raises StopIteration where that is not wanted, or has begun before."""
+        if not self._drain_time or self._state.draining:
+            raise StopIteration
+        self._ends_at = time.monotonic() + self._drain_time
+        self._state.begin_drain()
+        _log.info("service.draining", extra={"seconds": self._drain_time})
 
     def spawn_worker(self) -> int:
         """Start a worker and return its process id; 0 if that is impossible now."""

@@ -19,7 +19,7 @@ from gunicorn.http.unreader import IterUnreader
 
 from broker.web.answer import wire
 from broker.web.express import ExpressLane
-from broker.web.lingering import LingeringWorker
+from broker.web.pod_worker import PodWorker
 from broker.web.shortcut import asked_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _WITH_QUERY = re.compile(rb"GET (/token\?[A-Za-z0-9._=-]*)(?= HTTP/1\.[01]\r\n)"
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class PromptWorker(LingeringWorker):
+class PromptWorker(PodWorker):
     """Answers what needs no thread; everything else is the threads'.
 
     ``lane`` gives the answers; without one, all go to threads.

@@ -93,6 +93,7 @@ class BrokerServer(BaseApplication):
     def _start_worker(self, worker: Any) -> None:
         service = worker.wsgi.extensions[SERVICE]
         worker.may_accept = service.readiness.may_accept
+        worker.is_draining = lambda: self._state.draining
         service.start()
         _keep_what_is_there(worker)
         self._state.note_boot()
@@ -126,7 +127,7 @@ class BrokerServer(BaseApplication):
         standard_output.count_losses(master_log_losses())
         most = connections(threads, hard)
         _log.info("service.limits", extra={"connections": most, "open_files": files})
-        Master(self, self.keep_up, self._state).run()
+        Master(self, self.keep_up, self._state, self._settings.drain_time).run()
 
     def load(self) -> Any:
         """Return a new application; called in each worker."""

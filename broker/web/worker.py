@@ -37,6 +37,7 @@ from broker.web.malformed import (
     has_body,
     read_body,
 )
+from broker.web.pod_worker import HELD_BACK
 from broker.web.pool import Ended, Pool
 from broker.web.prompt import PromptWorker
 from broker.web.shortcut import asked_of
@@ -53,8 +54,6 @@ AT_ONCE = 8
 """Requests that are worked on at once, without those that have taken longer than ``MOMENT``."""
 MOMENT = 0.005
 """Seconds; nearly every request takes less than a tenth of it."""
-HELD_BACK = 0.1
-"""Seconds between two looks whether to take connections."""
 _log = logging.getLogger(__name__)
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -65,8 +64,6 @@ class BrokerWorker(PromptWorker):
 
     malformed: MalformedRequests
     """Answers what cannot be read; the application's."""
-    may_accept: Callable[[], bool] = staticmethod(lambda: True)
-    """Tells whether to take connections, or to leave them to the other workers of the pod."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,7 +72,6 @@ class BrokerWorker(PromptWorker):
         # One entry for each thread that is busy; a dictionary's single steps need no lock.
         self._busy: dict[int, tuple[Any, float]] = {}
         self._next_look = 0.0
-        self._held_back = False
         # Only the main loop knows these: what waits for its turn, and since when what had it has.
         self._waiting: deque[Any] = deque()
         self._begun: dict[Any, float] = {}
@@ -186,11 +182,6 @@ class BrokerWorker(PromptWorker):
         finally:
             del self._busy[thread]
 
-    def set_accept_enabled(self, enabled: bool | None) -> None:  # noqa: FBT001  # gunicorn's signature
-        """Take connections or not; gunicorn asks for it at each turn of the loop until it is so."""
-        self._held_back = bool(enabled) and not self.may_accept()
-        super().set_accept_enabled(bool(enabled) and not self._held_back)
-
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         """Wait for events; look after slow clients each second, or when one's time is over."""
         now = monotonic()
@@ -199,7 +190,7 @@ class BrokerWorker(PromptWorker):
             self.end_lingering(now)
         self.let_go()
         most = min(self._next_look - now, MOMENT if self._waiting else LOOK)
-        most = min(most, HELD_BACK if self._held_back else LOOK)
+        most = min(most, HELD_BACK if self.held_back else LOOK)
         super().wait_for_and_dispatch_events(most if timeout is None else min(timeout, most))
 
     def _cut_slow(self, now: float) -> float:

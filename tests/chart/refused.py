@@ -138,7 +138,7 @@ NEIGHBOURS: list[Changes] = [
     {**MUTUAL, "tls.clientCerts": "optional", **TEST},
     {"livenessProbe.failureThreshold": 4},
     {"shutdown.gracefulTimeoutSeconds": 20},
-    {"shutdown.preStopSleepSeconds": 0},
+    {"shutdown.drainSeconds": 0},
     {"podDisruptionBudget.minAvailable": 1},
     {"podDisruptionBudget.minAvailable": "50%"},
     {"podDisruptionBudget.maxUnavailable": "50%"},

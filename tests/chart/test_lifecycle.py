@@ -21,24 +21,20 @@ def action(container: Object, probe: str) -> Object:
 
 @EACH_FILE
 def test_the_grace_period_is_the_sum(path: Path) -> None:
-    """Of the sleep, what the broker gives its workers, and five seconds."""
+    """Of the drain, what the broker gives its workers, and five seconds."""
     values = load(path).get("shutdown", {})
     rendered = render(load(path))
     stop = values.get("gracefulTimeoutSeconds", 25)
-    sleep = values.get("preStopSleepSeconds", 10)
+    drain = values.get("drainSeconds", 10)
     spec = rendered.broker()["spec"]["template"]["spec"]
-    assert spec["terminationGracePeriodSeconds"] == sleep + stop + 5
+    assert spec["terminationGracePeriodSeconds"] == drain + stop + 5
     assert rendered.env()["BROKER_GRACEFUL_TIMEOUT"] == str(stop)
+    assert rendered.env()["BROKER_DRAIN_TIME"] == str(drain)
 
 
-def test_the_sleep_before_the_end() -> None:
-    """Kubernetes' own, which needs no shell; 0 leaves it out."""
-    hook = render(MINIMAL).container()["lifecycle"]
-    assert hook == {"preStop": {"sleep": {"seconds": 10}}}
-    none = render(changed({"shutdown.preStopSleepSeconds": 0}))
-    assert "lifecycle" not in none.container()
-    spec = none.broker()["spec"]["template"]["spec"]
-    assert spec["terminationGracePeriodSeconds"] == 30
+def test_the_drain_is_the_brokers_own() -> None:
+    """A hook before SIGTERM would leave the broker without a word of it."""
+    assert "lifecycle" not in render(MINIMAL).container()
 
 
 def test_what_is_asked() -> None:

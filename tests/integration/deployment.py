@@ -115,6 +115,11 @@ class BrokerProcess:
             time.sleep(0.1)
         return reply
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the master."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def terminate(self) -> int:
         """Send SIGTERM and return the exit code."""
         assert self._process is not None

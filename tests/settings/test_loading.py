@@ -71,6 +71,7 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         request_log=0.01,
         tracing=Tracing.NONE,
         runtime_dir=None,
+        drain_time=0,
         graceful_timeout=25.0,
         limits=Limits(),
     )

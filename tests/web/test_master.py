@@ -15,6 +15,8 @@ from broker.pod.state import PodState
 from broker.web import master
 from broker.web.master import LOG_INTERVAL, Master
 
+DRAIN = 10.0
+
 
 class Scene:
     """A master whose forks end as they are told to."""
@@ -29,7 +31,7 @@ class Scene:
         monkeypatch.setattr(Arbiter, "manage_workers", lambda _: self.steps.append("manage"))
         clock = SimpleNamespace(monotonic=lambda: self.now, sleep=self.slept.append)
         monkeypatch.setattr(master, "time", clock)
-        self.master = Master(None, lambda: self.steps.append("keep up"), self.state)
+        self.master = Master(None, lambda: self.steps.append("keep up"), self.state, DRAIN)
         self.master.pid = os.getpid()
         self.ending: Any = 77
 
@@ -130,3 +132,32 @@ def test_gunicorns_mask_for_one_file_does_not_stay(
         assert os.umask(0o027) == 0o027
     finally:
         os.umask(before)
+
+
+class TestDrain:
+    """What SIGTERM does before it ends the master."""
+
+    def test_it_goes_on_for_a_while(self, scene: Scene) -> None:
+        """Workers are kept up meanwhile, and are told; then gunicorn ends as ever."""
+        scene.master.handle_term()
+        assert scene.state.draining
+        scene.now = DRAIN - 0.1
+        scene.master.manage_workers()
+        assert scene.steps == ["keep up", "manage"]
+        scene.now = DRAIN
+        with pytest.raises(StopIteration):
+            scene.master.manage_workers()
+        assert scene.steps == ["keep up", "manage"]
+
+    def test_a_second_one_ends_it_at_once(self, scene: Scene) -> None:
+        """Whoever cannot wait says so twice."""
+        scene.master.handle_term()
+        with pytest.raises(StopIteration):
+            scene.master.handle_term()
+
+    def test_where_none_is_wanted(self, scene: Scene) -> None:
+        """It ends at once, as gunicorn does."""
+        at_once = Master(None, lambda: None, scene.state)
+        with pytest.raises(StopIteration):
+            at_once.handle_term()
+        assert not scene.state.draining

@@ -123,6 +123,7 @@ def test_the_service_starts_and_stops_with_the_worker(server: BrokerServer) -> N
     _cfg(server).post_worker_init(worker)
     worker.may_accept()
     assert told.pop() == "accepts"
+    assert not worker.is_draining()
     assert told == ["start"]
     _cfg(server).worker_exit(None, worker)
     assert told == ["start", "stop"]

@@ -20,11 +20,11 @@ from broker.web import lingering
 from broker.web import worker as module
 from broker.web.lingering import LINGER
 from broker.web.malformed import MALFORMED, MalformedRequests
+from broker.web.pod_worker import HELD_BACK
 from broker.web.pool import Ended
 from broker.web.worker import (
     AT_ONCE,
     GRACE,
-    HELD_BACK,
     LOOK,
     MOMENT,
     READ_LIMIT,
@@ -424,6 +424,16 @@ def test_errors_are_answered(rig: Rig) -> None:
     rig.worker.malformed = MalformedRequests(Edge("acme").desk)
     rig.worker.handle_error(None, rig.conn.sock, ("203.0.113.9", 1), RuntimeError())
     assert rig.caller.recv(100).startswith(b"HTTP/1.1 503 ")
+
+
+def test_no_connection_is_kept_while_the_pod_drains(rig: Rig) -> None:
+    """From the next answer on, however many may be kept otherwise."""
+    most = rig.worker.max_keepalived
+    assert most == rig.worker.cfg.worker_connections - rig.worker.cfg.threads > 0
+    rig.worker.is_draining = lambda: True
+    assert rig.worker.max_keepalived == 0
+    rig.worker.is_draining = lambda: False
+    assert rig.worker.max_keepalived == most
 
 
 class TestHeldBack:

@@ -7,6 +7,7 @@ BROKER_BIND: {{ ternary "[::]:8080" "0.0.0.0:8080" .ipv6 | quote }}
 BROKER_WORKERS: {{ .workers | int }}
 BROKER_THREADS: {{ .threads | int }}
 BROKER_RUNTIME_DIR: /run/canvas-token-broker
+BROKER_DRAIN_TIME: {{ .shutdown.drainSeconds | int }}
 BROKER_GRACEFUL_TIMEOUT: {{ .shutdown.gracefulTimeoutSeconds | int }}
 BROKER_CREDENTIALS_DIR: /etc/canvas-token-broker/credentials
 BROKER_CALLERS_FILE: /etc/canvas-token-broker/callers/callers.toml
@@ -134,6 +135,7 @@ BROKER_BIND: ipv6
 BROKER_WORKERS: workers
 BROKER_THREADS: threads
 BROKER_RUNTIME_DIR: memoryVolumes.runtime
+BROKER_DRAIN_TIME: shutdown.drainSeconds
 BROKER_GRACEFUL_TIMEOUT: shutdown.gracefulTimeoutSeconds
 BROKER_CREDENTIALS_DIR: organizations
 BROKER_CONSUMER: organizations
