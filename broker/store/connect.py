@@ -125,7 +125,7 @@ def _by_sentinel(
     own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
     secure = issubclass(options["connection_class"], TlsConnection)
     own["connection_class"] = speaking(SentinelTlsConnection if secure else SentinelConnection, tls)
-    own["reply_timeout"] = ours["limits"].redis_timeout
+    own["reply_timeout"] = max(ours["limits"].redis_timeout, TCP_TIMEOUT)
     own |= login(current, "sentinel_")
     primary = speaking(PrimaryTlsConnection if secure else PrimaryConnection, tls)
     pool = BackgroundSentinelPool(

@@ -28,7 +28,10 @@ Contexts: TypeAlias = Callable[[], ssl.SSLContext]
 SET_UP_TIMEOUT = 5.0
 """Seconds for each step of a set-up, TLS and login: nobody's request waits for them."""
 TCP_TIMEOUT = 1.5
-"""Seconds for TCP with each address of a name: a packet that is lost is sent again after one."""
+"""Seconds for TCP with each address of a name: a packet that is lost is sent again after one.
+
+Also for an answer of a sentinel, in the set-up of another connection: then the next one is asked.
+"""
 
 
 class _Bounded(_Base):

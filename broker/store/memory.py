@@ -144,8 +144,7 @@ class MemoryRecordStore:
             return
         if clear_mark:
             shelf.clear_marks(attempt)
-        holder = self._holder()
-        if shelf.generation <= expected and holder in {None, attempt}:
+        if shelf.generation <= expected and self._holder() in {None, attempt}:
             self._back_off(attempt, failure)
         self._end_lease(attempt)
 
@@ -230,10 +229,9 @@ class MemoryRecordStore:
         return lease[0] if lease and self._server.now() < self.shelf.lease_until else None
 
     def _adopt_lease(self) -> None:
-        shelf, name = self.shelf, self._server.name
-        if shelf.lease and shelf.lease[1] != name:
-            shelf.lease = (shelf.lease[0], name)
-            shelf.lease_until = self._server.now() + self._server.limits.lease
+        lease = self.shelf.lease
+        if lease and lease[1] != self._server.name:
+            self._wait_out_lost_lease(lease[0])
 
     def _wait_out_lost_lease(self, holder: str = _LOST) -> None:
         shelf = self.shelf

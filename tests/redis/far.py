@@ -11,13 +11,14 @@ _PIECE = 65536
 
 
 @contextmanager
-def far_away(port: int, round_trip: float) -> Iterator[int]:
+def far_away(port: int, round_trip: float, set_up: float = 0.0) -> Iterator[int]:
     """Listen on a port of 127.0.0.1 from which ``port`` is ``round_trip`` seconds away.
 
-    A connection is taken by the system at once, so its first bytes wait for its round trip as well.
+    A connection is taken by the system at once, so its first bytes wait for its round trip as well,
+    and for ``set_up`` seconds more: what a busy host takes to begin with a connection.
     """
     loop = asyncio.new_event_loop()
-    way = _Way(port, round_trip)
+    way = _Way(port, round_trip, set_up)
     server = loop.run_until_complete(asyncio.start_server(way.take, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever, name="far-away")
     thread.start()
@@ -32,8 +33,9 @@ def far_away(port: int, round_trip: float) -> Iterator[int]:
 
 
 class _Way:
-    def __init__(self, port: int, round_trip: float) -> None:
+    def __init__(self, port: int, round_trip: float, set_up: float) -> None:
         self._port = port
+        self._set_up = set_up
         self._round_trip = round_trip
         self._ends: list[StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,7 +50,7 @@ class _Way:
         half = self._round_trip / 2
         with suppress(OSError):
             await asyncio.gather(
-                _carry(reader, far_writer, half, extra=self._round_trip),
+                _carry(reader, far_writer, half, extra=self._round_trip + self._set_up),
                 _carry(far_reader, writer, half),
             )
 
