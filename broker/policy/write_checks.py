@@ -10,9 +10,12 @@ from functools import partial
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.ports import RecordStores
+from broker.store_faults import StoreFault
 
 INTERVAL_S = 30.0
 """Seconds between two tries of a process: a few commands for each primary of Redis."""
+_OF_REDIS = {StoreFault.OUT_OF_MEMORY, StoreFault.CANNOT_PERSIST, StoreFault.TOO_FEW_REPLICAS}
+"""Writes refused so are refused to all processes: the one that tried is set up as it should be."""
 FIRST_S = 1.0
 """Seconds between two tries until the first has gone well: a pod is not ready before."""
 
@@ -35,7 +38,7 @@ class WriteChecks:
         self._last = float("-inf")
         self._trying = False
         self.passed = False
-        """Whether a try has ever gone well, for any organization."""
+        """Whether a try has ever gone well for any organization, but for :data:`_OF_REDIS`."""
 
     def launch_due(self, organizations: Iterable[Organization]) -> None:
         """Begin a try if it is due, for those in use and those for whom Redis does not work.
@@ -64,7 +67,7 @@ class WriteChecks:
     def _check(self, organizations: list[Organization]) -> None:
         observer = self._tools.observer
         reasons = self._stores.check_writes([one.binding.store for one in organizations])
-        self.passed = self.passed or None in reasons
+        self.passed |= any(not reason or reason.fault in _OF_REDIS for reason in reasons)
         for organization, reason in zip(organizations, reasons, strict=True):
             before = organization.store_fault
             if reason is None:

@@ -46,6 +46,17 @@ def test_who_may_only_read_has_not_written(fleet: Fleet, worker: Worker) -> None
     assert worker.broker.ability() == Ability(written=False, serving=True)
 
 
+@pytest.mark.parametrize("fault", ["out_of_memory", "cannot_persist", "too_few_replicas"])
+def test_a_redis_that_takes_no_writes_of_anybody(fleet: Fleet, worker: Worker, fault: str) -> None:
+    """It keeps nobody from serving the token that lies there, and is no reason to wait."""
+    worker.link.refuses = Reason(StoreFault(fault))
+    fleet.run(2)
+    assert worker.broker.ability() == Ability(written=True, serving=False)
+    commit_elsewhere(fleet)
+    fleet.run(2)
+    assert worker.broker.ability() == ABLE
+
+
 def test_a_valid_token_is_enough(fleet: Fleet, worker: Worker) -> None:
     """Redis is away, later Canvas as well; when the token is over, nothing is left."""
     worker.tick()
