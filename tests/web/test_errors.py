@@ -196,6 +196,7 @@ def test_health_that_crashes_is_told_by_the_same_table(
 ) -> None:
     """No path ever answers 500."""
     monkeypatch.setattr(rig.broker, "health", lambda: 1 / 0)
+    monkeypatch.setattr("broker.pod.readiness.Readiness.tell", lambda _: 1 / 0)
     error_of(rig.get("/health"), 503, "temporarily_unavailable")
     error_of(rig.get("/health/ready"), 503, "temporarily_unavailable")
     assert rig.get("/health/live").status_code == 200
