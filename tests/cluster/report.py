@@ -52,11 +52,14 @@ def expect(truth: object, sentence: str) -> None:
 
 
 def wait_for(
-    happens: Callable[[], bool], otherwise: Callable[[], str], limit: float = PATIENCE
+    happens: Callable[[], bool],
+    otherwise: Callable[[], str],
+    limit: float = PATIENCE,
+    pause: float = PAUSE,
 ) -> None:
     """Return once something happens; raise FailedError with what is instead if it takes long."""
     until = time.monotonic() + limit
     while not happens():
         if time.monotonic() > until:
             raise FailedError(f"not within {limit:.0f} s: {otherwise()}")
-        time.sleep(PAUSE)
+        time.sleep(pause)

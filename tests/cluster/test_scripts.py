@@ -99,3 +99,8 @@ def test_without_go_one_sentence_says_so(script: str, tmp_path: Path, tools: Pat
     assert "no Go toolchain here to build helm" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "name the folder" in run(script, tools).stderr
+
+
+def test_what_a_node_needs_is_put_into_a_folder(tools: Path) -> None:
+    """One that is named."""
+    assert "name the folder" in run("node", tools).stderr

@@ -91,8 +91,9 @@ def play(place: Place, report: Path | None, scenarios: list[str]) -> int:
     inside = ["nsenter", "--target", place.first_process.read_text()]
     inside += ["--mount", "--net", "--pid", "--uts", "--ipc"]
     path = f"{place.binaries}:/usr/sbin:/usr/bin:/sbin:/bin"
-    command = [sys.executable, "-m", "tests.node.playing", str(place.folder), str(place.binaries)]
+    command = [sys.executable, "-m", "tests.node.playing"]
     command += ["--report", str(report.resolve())] if report else []
+    command += [str(place.folder), str(place.binaries)]
     done = subprocess.run(
         [*inside, "--wd=" + str(Path.cwd()), *command, *scenarios],
         env={**os.environ, "PATH": path},

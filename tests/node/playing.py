@@ -1,6 +1,6 @@
 """Plays scenarios, inside of the node's namespaces.
 
-``python -m tests.node.playing FOLDER BINARIES [--report FILE] [SCENARIO...]``
+``python -m tests.node.playing [--report FILE] FOLDER BINARIES [SCENARIO...]``
 """
 
 import argparse

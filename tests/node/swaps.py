@@ -6,6 +6,7 @@ import socket
 import ssl
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from broker.callers import new_key
@@ -16,6 +17,7 @@ from tests.node.stage import HOST, NAMESPACE, Stage
 from tests.node.trials import Trial, play
 
 TAKEN_S = 150.0
+LOOK_S = 1.0
 RENEWED_S = 900.0
 SHOW_TOKEN = "print(open('/caller/token').read())"
 
@@ -23,7 +25,7 @@ SHOW_TOKEN = "print(open('/caller/token').read())"
 def in_every_pod(trial: Trial, what: str, holds: Callable[[Any], bool]) -> None:
     """Wait until something is so in each pod, and note after how long."""
     for pod in trial.stage.pods():
-        wait_for(lambda pod=pod: holds(pod), lambda: f"not in every pod: {what}", TAKEN_S)  # type: ignore[misc]
+        wait_for(partial(holds, pod), lambda: f"not in every pod: {what}", TAKEN_S, LOOK_S)
     trial.note(f"{what} in every pod after {trial.since():.0f} s")
 
 
@@ -151,7 +153,7 @@ def token_renewal(stage: Stage) -> list[Row]:
 
     def renewal(trial: Trial) -> None:
         first = issued()
-        wait_for(lambda: issued() != first, lambda: "the token is the same", RENEWED_S)
+        wait_for(lambda: issued() != first, lambda: "it is the same", RENEWED_S, 5 * LOOK_S)
         trial.note(f"renewed {issued() - first} s after it was issued, of 600 s of its life")
 
     return [play(stage, "projected token renewed", renewal)]
