@@ -94,12 +94,16 @@ def play(place: Place, report: Path | None, scenarios: list[str]) -> int:
     command = [sys.executable, "-m", "tests.node.playing"]
     command += ["--report", str(report.resolve())] if report else []
     command += [str(place.folder), str(place.binaries)]
-    done = subprocess.run(
-        [*inside, "--wd=" + str(Path.cwd()), *command, *scenarios],
+    player = subprocess.Popen(
+        [*inside, f"--wd={Path.cwd()}", *command, *scenarios],
         env={**os.environ, "PATH": path},
-        check=False,
+        start_new_session=True,
     )
-    return done.returncode
+    try:
+        return player.wait()
+    finally:
+        if player.returncode is None:
+            os.killpg(player.pid, signal.SIGTERM)
 
 
 def end(place: Place) -> None:

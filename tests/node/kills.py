@@ -104,7 +104,7 @@ def restart(stage: Stage) -> list[Row]:
     _, health = stage.ask(pod, "/health")
     workers = health["checks"]["workers"]
     problems = [*row.problems]
-    if status != 200 or b"canvas_token_broker" not in metrics:
+    if status != 200 or b"broker_token_requests_total" not in metrics:
         problems.append(f"metrics: {status}")
     if [one["status"] for one in workers] != ["pass"] * WORKERS:
         problems.append(f"workers: {workers}")

@@ -42,7 +42,7 @@ def measured(stage: Stage, size: int, cells: list[list[str]]) -> Row:
     tell_canvas(stage, lifetimes)
     stage.kubectl.apply(many_secret(names))
     release = stage.release()
-    release.upgrade(*stage.options(**values(names)))
+    release.upgrade(*stage.only(**values(names)))
     stage.settle(pods=1)
     (pod,) = stage.pods()
 
@@ -79,9 +79,14 @@ def values(names: list[str]) -> dict[str, Any]:
     }
     return {
         "replicaCount": 1,
-        "organizations": organizations | {"acme": None, "globex": None},
-        "callers": {"billing": everything, "orders": everything, "reports": None},
-        "helmTest": {"organization": names[0]},
+        "organizations": organizations,
+        "callers": {"billing": everything, "orders": everything},
+        "serviceAccountCallers": {"enabled": True},
+        "redis": {
+            "username": "broker",
+            "password": {"existingSecret": "canvas-token-broker-redis"},
+            "tls": {"caSecret": "canvas-token-broker-redis-ca"},
+        },
         "resources": {"limits": {"memory": "1Gi"}},
     }
 

@@ -13,6 +13,8 @@ from tests.node.trials import Trial, play
 TIMES = 3
 WRONG_LIMIT = "45s"
 SEEN_WRONG_S = 20.0
+OLDER_WARM_S = 15.0
+"""Its pods call themselves ready before they have reached Redis."""
 WRONG = {
     "password": {"redis": {"password": {"existingSecret": "wrong-password"}}},
     "CA": {"redis": {"tls": {"caSecret": "wrong-ca"}}},
@@ -156,6 +158,7 @@ def upgrade(stage: Stage) -> list[Row]:
     wait_for(lambda: not stage.pods(), lambda: "pods are left", 90.0)
     values = stage.options(older, image={"tag": "older"})
     stage.release(older).install(*values)
+    time.sleep(OLDER_WARM_S)
 
     def to_present(trial: Trial) -> None:
         stage.release().upgrade(*stage.options())

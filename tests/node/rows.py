@@ -44,14 +44,15 @@ class Row:
     def details(self) -> list[str]:
         """Return a line for each note, and for each failure, with its time since the event."""
         lines = [f"- {note}" for note in self.notes]
-        for one in self.outcome.failures[:MOST_TOLD]:
+        failures = sorted(self.outcome.failures, key=lambda one: one.at)
+        for one in failures[:MOST_TOLD]:
             idle = f", idle for {one.idle:.1f} s before" if one.idle is not None else ""
             lines.append(
                 f"- {one.at - self.began:+.1f} s, {one.group}: {one.words}"
                 f" after {one.took:.2f} s{idle}"
             )
-        if len(self.outcome.failures) > MOST_TOLD:
-            lines.append(f"- and {len(self.outcome.failures) - MOST_TOLD} more")
+        if left := failures[MOST_TOLD:]:
+            lines.append(f"- and {len(left)} more, the last at {left[-1].at - self.began:+.1f} s")
         return lines
 
 

@@ -64,10 +64,14 @@ class Stage:
 
     def options(self, chart: Path | None = None, **changed: Any) -> tuple[str, ...]:
         """Return the options that name the values in force, and those changed for once."""
+        production = (chart or self.chart) / "values-production.yaml"
+        return "--values", str(production), *self.only(**changed)
+
+    def only(self, **changed: Any) -> tuple[str, ...]:
+        """Return the same without values-production.yaml: a later file takes nothing away."""
         file = self.place.folder / "values.json"
         file.write_text(json.dumps(merged(self.values, changed)))
-        production = (chart or self.chart) / "values-production.yaml"
-        return "--values", str(production), "--values", str(file)
+        return "--values", str(file)
 
     def load(self, groups: tuple[Group, ...] = GROUPS) -> Load:
         """Return a load on the Service."""

@@ -36,7 +36,7 @@ def test_failures_are_told_with_the_time_since_the_event() -> None:
         "- +4.5 s, kept, by key: ECONNRESET (response) after 0.25 s, idle for 3.0 s before",
     ]
     many = Row("drain", Outcome(99, 0.5, [FAILURE] * (MOST_TOLD + 2)), began=100.0)
-    assert many.details()[-1] == "- and 2 more"
+    assert many.details()[-1] == "- and 2 more, the last at +4.5 s"
 
 
 def test_a_report_is_a_table_and_what_is_to_be_said_of_its_rows() -> None:
