@@ -19,6 +19,7 @@ REST_S = 20.0
 LOAD_S = 60.0
 LIFETIME_S = 180
 REFRESHED_S = 400.0
+LOOK_S = 5.0
 MEBIBYTE = 1 << 20
 HEAD = ("organizations", "when", "usage", "working set", "rss", "memory volumes", "peak")
 
@@ -26,8 +27,10 @@ HEAD = ("organizations", "when", "usage", "working set", "rss", "memory volumes"
 def memory(stage: Stage) -> list[Row]:
     """Measure one pod of two workers with each number of organizations."""
     cells: list[list[str]] = []
-    rows = [measured(stage, size, cells) for size in SIZES]
-    stage.rows.tables.append(f"Memory of one pod, in MiB:\n\n{table(HEAD, cells)}")
+    try:
+        rows = [measured(stage, size, cells) for size in SIZES]
+    finally:
+        stage.rows.tables.append(f"Memory of one pod, in MiB:\n\n{table(HEAD, cells)}")
     Scene(stage).make_canvas(KEYS)
     stage.release().upgrade(*stage.options())
     stage.settle()
@@ -56,7 +59,10 @@ def measured(stage: Stage, size: int, cells: list[list[str]]) -> Row:
         load.last(LOAD_S)
         keep("under load")
         wait_for(
-            lambda: refreshes(stage) >= size, lambda: f"{refreshes(stage)} refreshes", REFRESHED_S
+            lambda: refreshes(stage) >= size,
+            lambda: f"{refreshes(stage)} refreshes",
+            REFRESHED_S,
+            LOOK_S,
         )
         load.last(REST_S)
         keep("under load, each refreshed")
@@ -130,5 +136,5 @@ def tell_canvas(stage: Stage, knobs: dict[str, Any]) -> None:
 
 def refreshes(stage: Stage) -> int:
     """Return how many organizations have been refreshed at the emulator."""
-    stats = urllib3.request("GET", f"{canvas_url(stage)}/stats", retries=5).json()
+    stats = urllib3.request("GET", f"{canvas_url(stage)}/stats", timeout=30.0, retries=5).json()
     return sum(1 for one in stats["organizations"].values() if one.get("refresh"))
