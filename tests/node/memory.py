@@ -6,7 +6,7 @@ from typing import Any
 
 import urllib3
 
-from tests.cluster.report import wait_for
+from tests.cluster.report import say, wait_for
 from tests.node.containers import group_of
 from tests.node.load import GROUPS, Group
 from tests.node.outcomes import none_failed
@@ -20,6 +20,7 @@ LOAD_S = 60.0
 LIFETIME_S = 180
 REFRESHED_S = 400.0
 LOOK_S = 5.0
+PATIENT = urllib3.Retry(8, backoff_factor=0.3)
 MEBIBYTE = 1 << 20
 HEAD = ("organizations", "when", "usage", "working set", "rss", "memory volumes", "peak")
 
@@ -51,6 +52,7 @@ def measured(stage: Stage, size: int, cells: list[list[str]]) -> Row:
 
     def keep(when: str) -> None:
         cells.append([str(size), when, *figures(group_of(pod))])
+        say(" ".join(cells[-1]))
 
     time.sleep(REST_S)
     keep("at rest, never asked")
@@ -131,10 +133,12 @@ def canvas_url(stage: Stage) -> str:
 
 def tell_canvas(stage: Stage, knobs: dict[str, Any]) -> None:
     """Turn knobs of the emulator."""
-    urllib3.request("POST", f"{canvas_url(stage)}/faults", json=knobs, retries=5)
+    urllib3.request("POST", f"{canvas_url(stage)}/faults", json=knobs, retries=PATIENT)
 
 
 def refreshes(stage: Stage) -> int:
     """Return how many organizations have been refreshed at the emulator."""
-    stats = urllib3.request("GET", f"{canvas_url(stage)}/stats", timeout=30.0, retries=5).json()
+    stats = urllib3.request(
+        "GET", f"{canvas_url(stage)}/stats", timeout=30.0, retries=PATIENT
+    ).json()
     return sum(1 for one in stats["organizations"].values() if one.get("refresh"))

@@ -5,6 +5,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path)
     parser.add_argument("scenarios", nargs="*")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     stage = Stage(Place(arguments.folder, arguments.binaries), Rows(headline(arguments.binaries)))
     prepare(stage)
     wanted = arguments.scenarios or list(SCENARIOS)
