@@ -25,7 +25,7 @@ SAMPLE = "sample.json"
 CALLERS = "askers.json"
 OURS, STOCK = "ours", "gthread"
 """The broker's own worker class, and the one that it derives from."""
-_OF_THE_SERVICE = ("worker_exit", "child_exit")
+_OF_THE_SERVICE = "worker_exit"
 
 
 class RivalServer(BaseApplication):
@@ -68,8 +68,7 @@ def _options(worker: str) -> dict[str, Any]:
     settings = load({**environ, **unused, "BROKER_WORKERS": "1", "BROKER_CALLER_AUTH": "none"})
     folder = make_runtime_folder(None, 1)
     chosen = options(settings, load_inputs(settings), folder)
-    for hook in _OF_THE_SERVICE:
-        del chosen[hook]
+    del chosen[_OF_THE_SERVICE]
     if worker == STOCK:
         chosen["worker_class"] = STOCK
     return chosen

@@ -96,6 +96,7 @@ def test_waits_as_long_as_it_is_told(by_key: Stage, clock: Clock) -> None:
         CanvasToken("umbrella", clock).header()
     waits = token._ask_at - clock.now
     assert waits - 10 < int(told.value.headers["Retry-After"]) <= waits
+    told.value.close()
 
 
 def test_without_a_token_the_error_is_told(by_key: Stage) -> None:

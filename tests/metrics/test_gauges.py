@@ -15,6 +15,7 @@ from broker.policy.answers import OrganizationHealth, health_of
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
 from broker.secret import Secret
+from broker.store.memory import MemoryServer
 from broker.tokens import Record, State
 from tests.fakes import FakeClock, credentials
 from tests.metrics.pods import FILES, HEALTHY, Readings, named, pod, seen
@@ -28,8 +29,8 @@ def gauge(name: str, of: Pod) -> Readings:
 def with_token(clock: FakeClock) -> Organization:
     """Return an organization that has just got a token for 900 s."""
     now = clock.monotonic()
-    store: Any = None
-    binding = Binding(credentials(), store)
+    keys = credentials()
+    binding = Binding(keys, MemoryServer(clock.redis, Limits()).open("acme", keys))
     record = Record(1, 1, Secret("canary"), 900, 900, 300, Secret("canary"), 86400)
     organization = Organization("acme", binding, Limits(), now)
     organization.copy = Copy(record, binding.version, now + 900, now)

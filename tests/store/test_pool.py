@@ -107,7 +107,8 @@ def test_silent_names_hold_no_caller(names: NameServer, url: str, names_in_it: i
 def test_what_comes_late_is_kept(names: NameServer, valkey: RedisServer) -> None:
     """The connection of a caller who has given up serves the next."""
     names.fall_silent()
-    run = scripts(f"redis://redis.test:{valkey.port}", SHORT).run
+    limits = replace(SHORT, redis_timeout=2.0)
+    run = scripts(f"redis://redis.test:{valkey.port}", limits).run
     with pytest.raises(StoreUnavailableError):
         run("read", KEYS, 0)
     names.answer()
