@@ -57,7 +57,7 @@ class TestNewcomer:
         other.tick()
         if other.broker._organizations[ACME].copy is not None:
             assert error_of(fleet, other, end) <= UNCERTAIN
-        fleet.run(LIMITS.lease + 2 * LIMITS.backoff_min)
+        fleet.run(LIMITS.lease + 1)
         assert other.token() == "access-2"
         assert fleet.canvas.calls[1:] in ([AUTHENTICATE] * 2, [REFRESH, AUTHENTICATE])
 
