@@ -22,10 +22,10 @@ pytestmark = pytest.mark.sockets
 
 THREADS = 4
 MANY = 50
-SHORT = 2.0
+SHORT = 4.0
 ALL_CUT = SHORT + 1.0 + MANY / THREADS * 0.4
 """The limit, a look, and a grace for each turn of those that waited for a thread meanwhile."""
-PROMPT = 1.0
+PROMPT = 2.5
 SHORTENED = f"""
 from broker.web import worker
 worker.READ_LIMIT = worker.WRITE_LIMIT = {SHORT}

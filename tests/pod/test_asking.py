@@ -14,7 +14,7 @@ from broker.pod.asking import Heard, ask
 from tests.servers import SLACK
 
 pytestmark = pytest.mark.sockets
-LIMIT = 0.2
+LIMIT = 1.0
 
 
 @contextmanager

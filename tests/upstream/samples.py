@@ -17,7 +17,7 @@ DATE = formatdate(NOW, usegmt=True)
 REFRESH_TOKEN = "6ed6d7ba271d43a0843f8f363fe27279"
 CREDENTIALS = Credentials(Secret("c0ffee00" * 8), Secret("0d5a2f3e-7b1c-4d8e-9f60-a1b2c3d4e5f6"))
 LIMITS = Limits(upstream_body_limit=4096)
-HASTY = Limits(upstream_timeout=0.3, upstream_connect_timeout=0.15, upstream_body_limit=4096)
+HASTY = Limits(upstream_timeout=1.0, upstream_connect_timeout=0.5, upstream_body_limit=4096)
 """For tests that wait for a timeout."""
 
 
