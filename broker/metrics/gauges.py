@@ -10,7 +10,7 @@ from broker import __version__
 from broker.metrics.catalogue import Type
 from broker.metrics.series import declared
 from broker.pod.snapshot import FilesReport, Pod
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.tokens import State
 
 Value: TypeAlias = tuple[tuple[str, ...], float]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from broker.pod.judgement import OUR_OWN, Status, Verdict, advice
 from broker.pod.snapshot import FilesReport, Pod
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.policy.history import SUCCESS
 from broker.store_faults import Reason, read_reason
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.store_faults import read_reason
 from broker.tokens import Flaw, State
 

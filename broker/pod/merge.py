@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from broker.pod.events import join
 from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.policy.history import ELSEWHERE, SUCCESS, Event
 from broker.tokens import State
 

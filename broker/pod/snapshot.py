@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from broker.limits import Limits
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 
 
 @dataclass(frozen=True, slots=True)

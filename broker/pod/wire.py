@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any, NoReturn, get_args, get_type_hints
 
 from broker.pod.snapshot import FilesReport, WorkerSnapshot
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.policy.history import Event
 from broker.tokens import State
 

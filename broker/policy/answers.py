@@ -1,7 +1,6 @@
 """What a caller gets: a token with its times, or the reason why there is none."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,7 +12,6 @@ from broker.errors import (
     UnavailableError,
 )
 from broker.limits import Limits
-from broker.policy.history import Event
 from broker.policy.organization import Organization
 from broker.policy.values import Copy, Pause
 from broker.secret import Secret
@@ -58,42 +56,6 @@ class Served(NamedTuple):
     generation: int
     state: State
     hindrance: Hindrance | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OrganizationHealth:
-    """What operators may know of one organization; never a secret. Durations in seconds.
-
-    ``store_fault`` is a :class:`~broker.store_faults.Reason` as text: why Redis fails, if it does.
-    """
-
-    organization: str
-    state: State
-    generation: int | None
-    expires_in: float | None
-    refresh_expires_in: float | None
-    last_refresh: float | None
-    last_error: str | None
-    failures: int
-    latched: bool
-    next_attempt_in: float | None
-    store_fault: str | None
-    landed: bool
-    credential_version: str
-    record_version: str | None
-    skew: float | None
-    lifetime: float | None = None
-    margin: float | None = None
-    refresh_lifetime: float | None = None
-    in_use: bool = False
-    overdue: float = 0.0
-    flaws: tuple[str, ...] = ()
-    recent: tuple[Event, ...] = ()
-
-    @property
-    def store_answers(self) -> bool:
-        """Tell whether Redis answers, and takes writes as far as is known."""
-        return self.store_fault is None
 
 
 def store_fault_of(organization: Organization) -> Reason | None:
@@ -181,61 +143,3 @@ def _left(pause: Pause, now: float) -> float:
 def still_running() -> TemporarilyUnavailableError:
     """Return the answer to one who has waited as long as may be."""
     return TemporarilyUnavailableError("A refresh is still running.", retry_after=1)
-
-
-def health_of(
-    organization: Organization, now: float, host: float, *, kept: bool
-) -> OrganizationHealth:
-    """Return what operators may know of ``organization``.
-
-    ``host`` is this host's wall clock minus its monotonic one; ``kept`` says that a token is kept
-    current. Until somebody has asked for it, it is not in use all the same: nobody misses it.
-    """
-    copy, pause, skew = organization.copy, organization.pause, organization.skew
-    fault = store_fault_of(organization)
-    in_use = kept and organization.wanted_since is not None
-    return OrganizationHealth(
-        organization=organization.name,
-        state=organization.state(now),
-        **_times_of(copy, now),
-        generation=copy.record.generation if copy else None,
-        last_error=pause.failure if pause else None,
-        failures=pause.failures if pause else 0,
-        latched=pause is not None and pause.latched,
-        next_attempt_in=max(0.0, pause.until - now) if pause else None,
-        store_fault=None if fault is None else str(fault),
-        landed=organization.unlanded is None,
-        credential_version=organization.binding.version,
-        record_version=copy.version if copy else None,
-        skew=None if skew is None else skew.now(host),
-        in_use=in_use,
-        overdue=overdue(organization, now) if in_use else 0.0,
-        flaws=tuple(sorted(copy.record.flaws)) if copy else (),
-        recent=tuple(organization.history.recent(now)),
-    )
-
-
-def overdue(organization: Organization, now: float) -> float:
-    """Return the seconds since a new token was due; 0 while none is."""
-    copy, wanted = organization.copy, organization.wanted_since
-    if wanted is None:
-        return 0.0
-    due = wanted if copy is None else max(wanted, copy.expires - copy.record.margin)
-    return max(0.0, now - due)
-
-
-def _times_of(copy: Copy | None, now: float) -> dict[str, float | None]:
-    if copy is None:
-        names = ("expires_in", "refresh_expires_in", "last_refresh", "lifetime", "margin")
-        return dict.fromkeys((*names, "refresh_lifetime"))
-    record, expires_in = copy.record, copy.remaining(now)
-    refresh = record.refresh_expires_at
-    beyond = None if refresh is None else refresh - record.expires_at
-    return {
-        "expires_in": expires_in,
-        "refresh_expires_in": None if beyond is None else expires_in + beyond,
-        "last_refresh": now - copy.minted,
-        "lifetime": record.lifetime,
-        "margin": record.margin,
-        "refresh_lifetime": None if beyond is None else record.lifetime + beyond,
-    }

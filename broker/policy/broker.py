@@ -15,17 +15,16 @@ from broker.credentials import Credentials
 from broker.errors import ForbiddenError, StoreUnavailableError, TemporarilyUnavailableError
 from broker.policy.answers import (
     Ability,
-    OrganizationHealth,
     Served,
     ability_of,
     check_min_ttl,
-    health_of,
     no_other,
     refusal,
     serve,
 )
 from broker.policy.flight import note_silence, try_look
 from broker.policy.flights import Flights
+from broker.policy.health import OrganizationHealth, health_of
 from broker.policy.landing import land_last
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization

@@ -20,7 +20,7 @@ from broker.pod.checks import (
 )
 from broker.pod.judgement import LARGEST_SKEW, Status, Verdict, judge
 from broker.pod.snapshot import FilesReport, Pod
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.policy.history import Event
 from broker.web.health_schemas import HEALTH_ANSWER
 

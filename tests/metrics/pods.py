@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from broker.metrics.exposition import exposition
 from broker.metrics.meters import Meters
 from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.tokens import State
 
 Readings: TypeAlias = dict[tuple[str, ...], float]

@@ -11,7 +11,7 @@ from broker import __version__
 from broker.limits import Limits
 from broker.metrics.meters import Meters
 from broker.pod.snapshot import Pod
-from broker.policy.answers import OrganizationHealth, health_of
+from broker.policy.health import OrganizationHealth, health_of
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
 from broker.secret import Secret

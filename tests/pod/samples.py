@@ -5,7 +5,7 @@ from typing import Any
 
 from broker.pod.merge import merge
 from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.policy.history import Event
 from broker.tokens import State
 

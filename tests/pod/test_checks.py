@@ -15,7 +15,7 @@ from broker.pod.checks import (
 from broker.pod.judgement import Status
 from broker.pod.merge import merge
 from broker.pod.snapshot import WorkerSnapshot
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.policy.history import Event
 from tests.pod.samples import FAILING, GOOD, IDLE, LATCHED, NO_REDIS, empty, files, pod_of, worker
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from broker.pod.judgement import _ADVICE, OUR_OWN, Status, advice, judge
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.tokens import State
 from broker.upstream.kinds import FailureKind
 from tests.pod.samples import (

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from broker.pod.merge import merge, merge_organization
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.policy.history import Event
 from broker.tokens import State
 from tests.pod.samples import (

@@ -10,8 +10,9 @@ from dataclasses import replace
 from broker.credentials import Credentials
 from broker.errors import FailureClass, UnavailableError, UpstreamError
 from broker.limits import Limits
-from broker.policy.answers import OrganizationHealth, Served
+from broker.policy.answers import Served
 from broker.policy.broker import Broker
+from broker.policy.health import OrganizationHealth
 from broker.policy.lease import Tools
 from broker.policy.refresher import TICK, Refresher
 from broker.ports import Retry

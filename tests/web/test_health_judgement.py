@@ -8,7 +8,7 @@ from broker import __version__
 from broker.pod.judgement import Status
 from broker.pod.merge import merge
 from broker.pod.snapshot import FilesReport
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.policy.history import REMEMBERED, Event
 from broker.web import examples
 from broker.web.health import organization_check, summary

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from broker.policy.answers import OrganizationHealth
+from broker.policy.health import OrganizationHealth
 from broker.web.context import REQUEST_ID, TRACE_ID
 from broker.web.request_id import trace_of
 from tests.web.rig import Rig
