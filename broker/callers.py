@@ -12,6 +12,8 @@ from typing import Literal, TypeAlias
 
 CALLER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 CALLER_NAME_RULE = "1 to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+CALLER_KEY = re.compile(r"[\x21-\x7e]{20,4096}")
+CALLER_KEY_RULE = "20 to 4096 visible ASCII characters"
 KEY_PREFIX = "ctb_"
 _KEY_BYTES = 32
 
@@ -69,7 +71,12 @@ class Callers:
         object.__setattr__(self, "_by_account", accounts)
 
     def find(self, key: str) -> Caller | None:
-        """Return the caller that has ``key``, if any has."""
+        """Return the caller that has ``key``, if any has; none has one that is not sound.
+
+        A slip that hashes next to nothing would else give everybody who sends as little a token.
+        """
+        if not CALLER_KEY.fullmatch(key):
+            return None
         presented = key_digest(key)
         digest, caller = self._by_digest.get(presented, ("", None))
         return caller if hmac.compare_digest(digest, presented) else None
@@ -102,7 +109,7 @@ class Callers:
 
 def key_digest(key: str) -> str:
     """Return the SHA-256 of a caller key as 64 hexadecimal digits, the form in which it is kept."""
-    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def new_key() -> tuple[str, str]:

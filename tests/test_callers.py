@@ -7,22 +7,49 @@ import pytest
 
 from broker.callers import EVERYTHING, Caller, Callers, key_digest, new_key
 
-BILLING = Caller("billing", frozenset({"acme", "globex"}), frozenset({key_digest("one")}))
-REPORTS = Caller("reports", EVERYTHING, frozenset({key_digest("two"), key_digest("three")}))
+ONE, TWO, THREE = (f"ctb_the-key-number-{n}" for n in (1, 2, 3))
+BILLING = Caller("billing", frozenset({"acme", "globex"}), frozenset({key_digest(ONE)}))
+REPORTS = Caller("reports", EVERYTHING, frozenset({key_digest(TWO), key_digest(THREE)}))
 CALLERS = Callers((BILLING, REPORTS))
 
 
 def test_a_caller_is_found_by_each_of_its_keys() -> None:
     """Two keys live side by side while they are rotated."""
-    assert CALLERS.find("one") is BILLING
-    assert CALLERS.find("two") is REPORTS
-    assert CALLERS.find("three") is REPORTS
+    assert CALLERS.find(ONE) is BILLING
+    assert CALLERS.find(TWO) is REPORTS
+    assert CALLERS.find(THREE) is REPORTS
 
 
-@pytest.mark.parametrize("key", ["", "four", key_digest("one"), "one ", "ön€", "\udcff"])
+@pytest.mark.parametrize("key", ["", "four", key_digest(ONE), f"{ONE} ", "ön€", "\udcff"])
 def test_any_other_text_finds_nobody(key: str) -> None:
     """Not even the digest that is kept, nor text that is no Unicode."""
     assert CALLERS.find(key) is None
+
+
+@pytest.mark.parametrize("key", ["x" * 20, "!" * 20, "~" * 4096])
+def test_a_sound_key_has_20_to_4096_visible_characters(key: str) -> None:
+    """Letters, digits and signs alike."""
+    caller = Caller("billing", EVERYTHING, frozenset({key_digest(key)}))
+    assert Callers((caller,)).find(key) is caller
+
+
+ODD = (" ", "\t", "\n", "\r\n", "\0", "\x7f", "\x85", "\xa0", "é")
+LONG = "x" * 20
+WEAK = (
+    *ODD,
+    LONG[1:],
+    "x" * 4097,
+    *(LONG + odd for odd in ODD[1:]),
+    *(odd + LONG for odd in ODD[1:]),
+)
+
+
+@pytest.mark.parametrize("key", WEAK)
+def test_a_weak_key_finds_nobody(key: str) -> None:
+    """Even if its digest is kept: too short, too long, or with a character that no key has."""
+    callers = Callers((Caller("billing", EVERYTHING, frozenset({key_digest(key)})),))
+    assert callers.find(key) is None
+    assert callers.find_named("billing", key) is None
 
 
 def test_nobody_is_found_among_no_callers() -> None:
@@ -57,7 +84,7 @@ def test_the_organization_may_be_left_out_when_just_one_is_usable(
 
 def test_callers_that_cannot_be_told_apart_are_problems() -> None:
     """Each pair is named."""
-    shared = frozenset({key_digest("one"), key_digest("five")})
+    shared = frozenset({key_digest(ONE), key_digest("five")})
     copy = Caller("copy", EVERYTHING, shared, service_account="a:b")
     other = Caller("other", EVERYTHING, service_account="a:b")
     third = Caller("third", EVERYTHING)
@@ -70,7 +97,7 @@ def test_callers_that_cannot_be_told_apart_are_problems() -> None:
 
 def test_callers_show_no_digest() -> None:
     """A log line with a caller in it names it and no more."""
-    assert key_digest("one") not in repr(CALLERS)
+    assert key_digest(ONE) not in repr(CALLERS)
 
 
 def test_callers_are_equal_by_what_the_file_says() -> None:

@@ -12,7 +12,13 @@ from broker.credentials import ORGANIZATION, ORGANIZATION_RULE
 
 T = TypeVar("T")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_EMPTY_KEY = key_digest("")
+_ENDINGS = {"": "", "\n": "LF", "\r\n": "CRLF"}
+SLIPS = {
+    key_digest(text + ending): " and ".join(filter(None, (text, name))) or "nothing"
+    for text in ("", "-", '""', "''", "null")
+    for ending, name in _ENDINGS.items()
+}
+"""Of the texts that are hashed by mistake where a key is missing: the digest, and words for it."""
 _SERVICE_ACCOUNT = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 )
@@ -44,8 +50,9 @@ class KeyDigests(Entry[frozenset[str]]):
             raise ValidationError(
                 "must be the SHA-256 of a key in 64 hexadecimal digits, or a list of such"
             )
-        if _EMPTY_KEY in good:
-            raise ValidationError("holds the SHA-256 of an empty key")
+        slips = [SLIPS[digest] for digest in good if digest in SLIPS]
+        if slips:
+            raise ValidationError([f"holds the SHA-256 of {told}, not of a key" for told in slips])
         return frozenset(good)
 
 

@@ -6,8 +6,8 @@ from typing import Protocol
 from broker.callers import EVERYTHING, Caller, Callers
 from broker.errors import InvalidCredentialError, InvalidGrantError, MissingCredentialError
 
-LONGEST_CREDENTIAL = 4096
-"""Characters of the longest key or token that is looked at."""
+LONGEST_TOKEN = 4096
+"""Characters of the longest service-account token that is looked at."""
 ANYBODY = Caller("anybody", EVERYTHING)
 """The caller of every request where ``BROKER_CALLER_AUTH=none`` asks nobody."""
 
@@ -84,17 +84,15 @@ class CallersAuthentication:
     def by_header(self, authorization: str | None) -> Caller:
         """Return whose key or service-account token the header holds."""
         scheme, _, text = (authorization or "").partition(" ")
-        credential = text.strip()
+        credential = text.strip(" ")
         if scheme.lower() != "bearer" or not credential:
             raise MissingCredentialError
-        if len(credential) > LONGEST_CREDENTIAL:
-            raise InvalidCredentialError
         caller = self._callers().find(credential)
         return self._of_token(credential) if caller is None else caller
 
     def by_name_and_key(self, name: str, key: str) -> Caller:
         """Return the caller of that name and key."""
-        caller = self._callers().find_named(name, key) if len(key) <= LONGEST_CREDENTIAL else None
+        caller = self._callers().find_named(name, key)
         if caller is None:
             raise InvalidCredentialError
         return caller
@@ -107,7 +105,7 @@ class CallersAuthentication:
             raise InvalidGrantError from None
 
     def _of_token(self, token: str) -> Caller:
-        if self._service_accounts is not None and len(token) <= LONGEST_CREDENTIAL:
+        if self._service_accounts is not None and len(token) <= LONGEST_TOKEN:
             account = self._service_accounts.identify(token)
             caller = self._callers().of_service_account(account)
             if caller is not None:

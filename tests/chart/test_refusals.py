@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from broker.files.caller_schema import SLIPS
 from broker.settings import LogLevel
 from tests.chart import engine
 from tests.chart.binary import Helm
@@ -38,6 +39,13 @@ def test_a_contradiction_is_refused(values: Changes, words: tuple[str, ...]) -> 
         engine.render(changed(values))
     lines = [line for line in str(refused.value).splitlines() if line.startswith("- ")]
     assert any(all(word in line for word in words) for line in lines), str(refused.value)
+
+
+def test_each_hash_that_the_broker_takes_for_a_slip_is_refused() -> None:
+    """At the upgrade, and not by pods that keep the last good file."""
+    with pytest.raises(RefusedError) as refused:
+        engine.render(changed({"callers.billing.keySha256": [one.upper() for one in SLIPS]}))
+    assert str(refused.value).count("callers.billing.keySha256 holds the SHA-256 of ") == len(SLIPS)
 
 
 @pytest.mark.parametrize(("values", "word"), SHAPES, ids=name)

@@ -1,5 +1,6 @@
 """The callers file: read whole or not at all, every problem told at once."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from broker.callers import EVERYTHING, Callers, key_digest
 from broker.files.callers import CallersSource, parse_callers, read_callers
 from broker.files.watch import Polled, Watched
 
-ONE, TWO = key_digest("one"), key_digest("two")
+KEYS = tuple(f"ctb_the-key-number-{n}" for n in (1, 2, 3))
+ONE, TWO, THREE = map(key_digest, KEYS)
+NEW = "ctb_a-key-that-is-new"
 CANARY = "canary-7d1f"
 GOOD = f"""
 [callers.billing]
@@ -16,7 +19,7 @@ key_sha256 = "{ONE}"
 organizations = ["acme", "globex"]
 
 [callers.reports]
-key_sha256 = ["{TWO.upper()}", "{key_digest("three")}"]
+key_sha256 = ["{TWO.upper()}", "{THREE}"]
 service_account = "analytics:reports"
 organizations = ["*"]
 
@@ -35,12 +38,12 @@ def test_a_good_file_gives_its_callers() -> None:
     """One key, several keys, a service account beside them or alone."""
     callers, problems = parse_callers(GOOD)
     assert problems == []
-    billing, reports = callers.find("one"), callers.find("three")
+    billing, reports = callers.find(KEYS[0]), callers.find(KEYS[2])
     assert billing
     assert (billing.name, billing.organizations) == ("billing", frozenset({"acme", "globex"}))
     assert reports
     assert (reports.organizations, reports.service_account) == (EVERYTHING, "analytics:reports")
-    assert callers.find("two") is reports
+    assert callers.find(KEYS[1]) is reports
     assert [caller.name for caller in callers.callers] == ["billing", "reports", "pod"]
 
 
@@ -64,7 +67,7 @@ NAMES_RULE = 'must be ["*"], or a list of organizations'
         (table(f'{ALL}\nkey_sha256 = ["{ONE}", 5]'), f"callers.billing.key_sha256 {DIGEST_RULE}"),
         (
             table(f'{ALL}\nkey_sha256 = "{key_digest("")}"'),
-            "callers.billing.key_sha256 holds the SHA-256 of an empty key",
+            "callers.billing.key_sha256 holds the SHA-256 of nothing, not of a key",
         ),
         (
             table(f'{ALL}\nservice_account = "{CANARY}"'),
@@ -105,6 +108,28 @@ def test_each_problem_has_a_sentence_that_repeats_no_value(text: str, problem: s
     assert CANARY not in problems[0].lower()
 
 
+@pytest.mark.parametrize(
+    ("hashed", "name"),
+    [
+        ("", "nothing"),
+        ("\n", "LF"),
+        ("\r\n", "CRLF"),
+        ("-", "-"),
+        ('""', '""'),
+        ("''\r\n", "'' and CRLF"),
+        ("null\n", "null and LF"),
+    ],
+)
+def test_the_hash_of_a_slip_is_refused_by_name(hashed: str, name: str) -> None:
+    """What ``echo "$KEY" | sha256sum`` gives without the variable, and its like."""
+    digest = hashlib.sha256(hashed.encode()).hexdigest()
+    for text in (table(f'{ALL}\nkey_sha256 = "{digest.upper()}"'), GOOD.replace(ONE, digest)):
+        found, problems = parse_callers(text)
+        told = f"callers.billing.key_sha256 holds the SHA-256 of {name}, not of a key"
+        assert problems == [told]
+        assert found.find(hashed) is None
+
+
 def test_all_problems_are_told_at_once() -> None:
     """Those of several callers, several of one, and an unknown name beside them."""
     text = 'extra = 1\n[callers.a]\nkey_sha256 = "x"\nzzz = 1\n[callers.b]\norganizations = []\n'
@@ -135,9 +160,9 @@ def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None
         "BROKER_CALLERS_FILE: callers.new needs key_sha256, or service_account, or both",
     )
     assert len(watched.current.callers) == 3
-    file.write_text(f'{GOOD}\n[callers.new]\nkey_sha256 = "{key_digest("new")}"\n{ALL}')
+    file.write_text(f'{GOOD}\n[callers.new]\nkey_sha256 = "{key_digest(NEW)}"\n{ALL}')
     assert watched.poll() == Polled(reloaded=True)
-    assert watched.current.find("new")
+    assert watched.current.find(NEW)
     file.unlink()
     assert watched.poll().problems == ("BROKER_CALLERS_FILE does not exist",)
-    assert watched.current.find("new")
+    assert watched.current.find(NEW)

@@ -7,6 +7,8 @@ import pytest
 from broker.callers import key_digest
 from tests.files.folders import keys, write
 
+CALLER_KEY = "ctb_a-key-of-a-caller"
+
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
@@ -14,7 +16,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     write(tmp_path / "credentials" / "acme", keys("a"))
     callers = tmp_path / "callers.toml"
     callers.write_text(
-        f'[callers.billing]\nkey_sha256 = "{key_digest("one")}"\norganizations = ["*"]\n'
+        f'[callers.billing]\nkey_sha256 = "{key_digest(CALLER_KEY)}"\norganizations = ["*"]\n'
     )
     return {
         "BROKER_CREDENTIALS_DIR": str(tmp_path / "credentials"),

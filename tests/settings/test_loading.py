@@ -20,6 +20,7 @@ from broker.settings import (
     load_inputs,
 )
 from tests.files.folders import keys, write
+from tests.settings.conftest import CALLER_KEY
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -176,7 +177,7 @@ def test_the_folder_is_read_for_keeps(environ: dict[str, str], tmp_path: Path) -
     inputs = load_inputs(load(environ))
     assert inputs.credentials.current == {"acme": keys("a")}
     assert inputs.callers
-    assert inputs.callers.current.find("one")
+    assert inputs.callers.current.find(CALLER_KEY)
     write(tmp_path / "credentials" / "globex", keys("b"))
     assert inputs.credentials.poll().reloaded
     assert set(inputs.credentials.current) == {"acme", "globex"}

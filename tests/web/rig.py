@@ -23,10 +23,10 @@ from broker.web.authentication import Authentication, CallersAuthentication, Ser
 from broker.web.desk import Desk
 from tests.fakes import FakeCanvas, FakeClock, FakeRuntime, Notes, credentials, retry_definite
 
-KEY = "ctb_billing"
-OTHER_KEY = "ctb_billing-next"
-AUDIT_KEY = "ctb_audit"
-STRANGER_KEY = "ctb_stranger"
+KEY = "ctb_the-key-of-billing"
+OTHER_KEY = "ctb_the-next-key-of-billing"
+AUDIT_KEY = "ctb_the-key-of-audit"
+STRANGER_KEY = "ctb_the-key-of-stranger"
 CALLERS = Callers(
     (
         Caller("billing", frozenset({"acme"}), frozenset(map(key_digest, (KEY, OTHER_KEY)))),
@@ -35,6 +35,17 @@ CALLERS = Callers(
         Caller("pod", frozenset({"acme"}), service_account="shop:pod"),
     )
 )
+WEAK = (
+    "",
+    " ",
+    "\n",
+    "\r\n",
+    "x" * 19,
+    " " * 20,
+    "x" * 4097,
+    *(f"{odd:x>20}" for odd in " \n\x7f\xa0é"),
+)
+"""Keys that open nothing, whatever the callers file says."""
 FORM = "application/x-www-form-urlencoded"
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:/'-_()?")
 
@@ -131,6 +142,11 @@ class Rig:
         files = FilesReport("callers", tuple(self.file_problems), self.clock.wall())
         known = tuple(self.broker.health())
         return merge([WorkerSnapshot(17, self.clock.elapsed, known, (files,), 0, 8)], [], 1)
+
+
+def having(key: str, name: str = "billing") -> Callers:
+    """Return one caller that has ``key`` and may use everything."""
+    return Callers((Caller(name, EVERYTHING, frozenset({key_digest(key)})),))
 
 
 def error_of(response: TestResponse, status: int, code: str) -> str:

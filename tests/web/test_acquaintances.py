@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from broker.callers import EVERYTHING, Caller, Callers, key_digest
+from broker.callers import Callers
 from broker.policy.answers import Served
 from broker.web.acquaintances import MOST, Acquaintance, Acquaintances, digest_of
 from broker.web.authentication import NobodyIsAsked
@@ -14,7 +15,7 @@ from broker.web.desk import Visit
 from broker.web.token_request import Asked
 from tests.fakes import credentials
 from tests.policy.fleet import NEW_KEYS
-from tests.web.rig import AUDIT_KEY, CALLERS, KEY, Rig
+from tests.web.rig import AUDIT_KEY, CALLERS, KEY, WEAK, Rig, having
 
 VISIT = Visit("the-request", "192.0.2.7")
 
@@ -79,6 +80,15 @@ def test_other_words_are_proved_by_themselves(window: Window) -> None:
     assert window.proved == 5
 
 
+@pytest.mark.parametrize("key", WEAK)
+def test_a_weak_key_opens_nothing(window: Window, key: str) -> None:
+    """Even if the file has it, in the header as in a form."""
+    window.rig.callers = having(key)
+    form = {"grant_type": "client_credentials", "client_id": "billing", "client_secret": key}
+    assert window.ask(key, "organization=acme") is None
+    assert window.ask(form=f"{urlencode(form)}&scope=acme") is None
+
+
 @pytest.mark.parametrize(
     ("key", "query"),
     [("wrong", ""), (KEY, "organization=globex"), (AUDIT_KEY, ""), (AUDIT_KEY, "organization=x")],
@@ -108,14 +118,13 @@ def test_new_callers_prove_it_anew(window: Window) -> None:
 def test_new_organizations_prove_it_anew(window: Window) -> None:
     """One that is gone is served no more; one that has come is in its caller's way."""
     rig = window.rig
-    everything = Caller("all", EVERYTHING, frozenset({key_digest("ctb_all")}))
-    rig.callers = Callers((everything,))
+    rig.callers = having("ctb_the-key-to-everything")
     rig.broker.configure({"acme": credentials()})
-    assert window.ask("ctb_all") is not None
+    assert window.ask("ctb_the-key-to-everything") is not None
     rig.broker.configure({"acme": credentials(), "globex": credentials()})
-    assert window.ask("ctb_all") is None
+    assert window.ask("ctb_the-key-to-everything") is None
     rig.broker.configure({"globex": credentials()})
-    assert window.ask("ctb_all", "organization=acme") is None
+    assert window.ask("ctb_the-key-to-everything", "organization=acme") is None
 
 
 def test_new_credentials_are_heeded(window: Window) -> None:

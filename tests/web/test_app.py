@@ -24,7 +24,7 @@ from broker.web.logs import standard_output
 from broker.web.malformed import MALFORMED
 from broker.web.service import Service
 from tests.web.conftest import write_callers
-from tests.web.rig import KEY, error_of
+from tests.web.rig import KEY, OTHER_KEY, error_of
 
 
 def _make(environ: dict[str, str]) -> tuple[Flask, Inputs]:
@@ -69,10 +69,10 @@ def test_the_callers_in_force_are_asked_for_at_each_request(
     """A reload needs no new application."""
     app, inputs = _make(environ)
     assert inputs.callers is not None
-    error_of(_get(app, "/token", "another"), 401, "invalid_token")
-    write_callers(tmp_path / "callers.toml", "another")
+    error_of(_get(app, "/token", OTHER_KEY), 401, "invalid_token")
+    write_callers(tmp_path / "callers.toml", OTHER_KEY)
     inputs.callers.poll()
-    assert _get(app, "/token", "another").status_code == 403
+    assert _get(app, "/token", OTHER_KEY).status_code == 403
     error_of(_get(app, "/token"), 401, "invalid_token")
 
 

@@ -9,7 +9,7 @@ import pytest
 from broker.policy.health import OrganizationHealth
 from broker.web.context import REQUEST_ID, TRACE_ID
 from broker.web.request_id import trace_of
-from tests.web.rig import Rig
+from tests.web.rig import KEY, Rig
 
 NEW = re.compile(r"[0-9a-f]{32}")
 FORKED = """
@@ -26,7 +26,7 @@ PATHS = ("/token", "/token?x=1", "/nowhere", "/health", "/health/live", "/health
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("key", [None, "ctb_billing"])
+@pytest.mark.parametrize("key", [None, KEY])
 def test_each_answer_has_a_new_one(rig: Rig, path: str, key: str | None) -> None:
     """Good or bad, and no two alike."""
     given = [rig.get(path, key).headers["X-Request-ID"] for _ in range(2)]

@@ -10,7 +10,7 @@ from tests.files.folders import keys, write
 from tests.redis.certificates import LOOPBACK, Authority
 from tests.web.conftest import write_callers
 from tests.web.house import House, told, wait_for
-from tests.web.rig import KEY
+from tests.web.rig import KEY, OTHER_KEY
 
 
 def problems_of(house: House) -> list[str]:
@@ -32,11 +32,11 @@ def test_new_credentials_come_into_force(house: House, caplog: pytest.LogCapture
 def test_new_callers_come_into_force(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """The old key is out, the new one in."""
     house.service.reload()
-    write_callers(house.root / "callers.toml", "another")
+    write_callers(house.root / "callers.toml", OTHER_KEY)
     house.service.reload()
     house.service.reload()
     assert house.inputs.callers is not None
-    assert house.inputs.callers.current.find("another") is not None
+    assert house.inputs.callers.current.find(OTHER_KEY) is not None
     assert house.inputs.callers.current.find(KEY) is None
     assert told(caplog) == [("INFO", "files.reloaded", {"what": "callers"})]
 

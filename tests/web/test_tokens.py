@@ -5,7 +5,7 @@ import json
 import pytest
 
 from broker.errors import NotSentError
-from tests.web.rig import AUDIT_KEY, STRANGER_KEY, Rig, error_of
+from tests.web.rig import AUDIT_KEY, KEY, STRANGER_KEY, Rig, error_of
 
 
 def test_the_answer_holds_the_six_names_and_no_more(rig: Rig) -> None:
@@ -67,7 +67,7 @@ def test_a_second_request_is_served_the_same_token_without_canvas(rig: Rig) -> N
 
 def test_head_answers_as_get_without_a_body(rig: Rig) -> None:
     """As HTTP wants it; the key is asked for all the same."""
-    response = rig.client.head("/token", headers={"Authorization": "Bearer ctb_billing"})
+    response = rig.client.head("/token", headers={"Authorization": f"Bearer {KEY}"})
     assert (response.status_code, response.data) == (200, b"")
     assert response.headers["Content-Length"] == rig.get().headers["Content-Length"]
     assert response.headers["Cache-Control"] == "no-store"

@@ -119,8 +119,19 @@
 
 {{- define "canvas-token-broker.checkCallerCredentials" -}}
 {{- $owners := dict }}
+{{- $slips := dict }}
+{{- range $text := list "" "-" "\"\"" "''" "null" }}
+{{- range $ending := list "" "\n" "\r\n" }}
+{{- $_ := set $slips (sha256sum (print $text $ending)) (print $text $ending | quote) }}
+{{- end }}
+{{- end }}
 {{- range $name, $caller := include "canvas-token-broker.callers" . | fromYaml }}
 {{- $hashes := include "canvas-token-broker.keyHashes" $caller | fromYamlArray }}
+{{- range $hashes }}
+{{- with get $slips (lower .) }}
+- callers.{{ $name }}.keySha256 holds the SHA-256 of {{ . }}, not of a key (broker key {{ $name }} makes a key and its hash)
+{{- end }}
+{{- end }}
 {{- range $credential := concat $hashes (list $caller.serviceAccount) | compact }}
 {{- with get $owners (lower $credential) }}
 - callers {{ . }} and {{ $name }} both have {{ lower $credential }}: a key hash or service account belongs to one caller, and once
