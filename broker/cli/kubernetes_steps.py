@@ -21,7 +21,8 @@ _WHAT_TO_DO: Mapping[KeysFailure, str] = {
     KeysFailure.TLS: "TLS fails: BROKER_KUBERNETES_CA_FILE must hold the cluster's authority.",
     KeysFailure.TIMEOUT: f"no answer within {FETCH_TIMEOUT:g} s.",
     KeysFailure.FORBIDDEN: "the own token may not read them: bind the ClusterRole "
-    "system:service-account-issuer-discovery to the broker's service account.",
+    "system:service-account-issuer-discovery to the broker's service account; or it is not shown "
+    "there: see BROKER_KUBERNETES_TOKEN_HOST.",
     KeysFailure.NOT_KEYS: "the answer is no JWKS: correct BROKER_KUBERNETES_JWKS_URL.",
     KeysFailure.NO_KEY: "the JWKS holds no key that may be used.",
 }
@@ -39,7 +40,12 @@ def _keys(settings: Settings) -> Finding:
     try:
         issuer = settings.kubernetes_issuer or own_issuer(token_file)
         token = read_own_token(token_file)
-        source = KeySource(settings.kubernetes_jwks_url, token=lambda: token, tls=tls)
+        source = KeySource(
+            settings.kubernetes_jwks_url,
+            token=lambda: token,
+            token_host=settings.kubernetes_token_host,
+            tls=tls,
+        )
         keys = read_keys(source.fetch())
     except KeysError as error:
         reason = _WHAT_TO_DO.get(error.failure, f"no usable answer ({error.failure}).")

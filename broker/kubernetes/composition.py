@@ -20,15 +20,18 @@ def service_accounts(  # noqa: PLR0913  # each argument is a setting
     issuer: str,
     jwks_url: str,
     token: Callable[[], Secret],
+    token_host: str,
+    longest_life: float,
     tls: Callable[[], ssl.SSLContext] | None,
     clock: Clock,
 ) -> ServiceAccounts:
     """Return what tells service accounts by their tokens for ``audience``; fetches nothing yet.
 
-    ``token`` and ``tls`` as in :class:`KeySource`. Raises SetupError.
+    ``token``, ``token_host`` and ``tls`` as in :class:`KeySource`. Raises SetupError.
     """
     try:
-        source = KeySource(jwks_url, token=token, tls=tls)
+        source = KeySource(jwks_url, token=token, token_host=token_host, tls=tls)
     except ValueError as error:
         raise SetupError(str(error)) from None
-    return ServiceAccounts(audience, issuer, Keys(source.fetch, clock), clock)
+    keys = Keys(source.fetch, clock)
+    return ServiceAccounts(audience, issuer, keys, clock, longest_life)

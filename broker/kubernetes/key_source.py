@@ -27,9 +27,10 @@ _PIECE = 8192
 class KeySource:
     """The JWKS at ``jwks_url``, read with the broker's own token as Bearer.
 
-    ``token`` and ``tls`` are called for each fetch and return the token, and what the server is
-    verified with, as they are then: the kubelet renews both. Without ``tls`` the system's
-    certificate authorities count. Raises ValueError for a URL that cannot be used.
+    The token is for the cluster: it is shown to ``token_host`` only. ``token`` and ``tls`` are
+    called for each fetch and return the token, and what the server is verified with, as they are
+    then: the kubelet renews both. Without ``tls`` the system's certificate authorities count.
+    Raises ValueError for a URL that cannot be used.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class KeySource:
         jwks_url: str,
         *,
         token: Callable[[], Secret],
+        token_host: str,
         tls: Callable[[], ssl.SSLContext] | None,
     ) -> None:
         self._url = _split(jwks_url)
-        self._token = token
+        self._token = token if self._url.hostname == token_host else None
         self._tls = tls or ssl.create_default_context
         self._last = Fetch()
         self._last.finish(b"")
@@ -85,8 +87,8 @@ class KeySource:
                 return _body(response)
 
     def _headers(self) -> dict[str, str]:
-        return {
-            "Authorization": f"Bearer {self._token().reveal()}",
+        own = {} if self._token is None else {"Authorization": f"Bearer {self._token().reveal()}"}
+        return own | {
             "Accept": "application/jwk-set+json, application/json",
             "Accept-Encoding": "identity",
             "Connection": "close",

@@ -30,18 +30,25 @@ def read_own_token(path: Path) -> Secret:
 
 
 def own_issuer(path: Path) -> str:
-    """Return the ``iss`` claim of the token in the file at ``path``.
-
-    It is not verified: whoever can write this file can do as the broker does anyway. Raises
-    OwnTokenError.
-    """
-    token = read_unverified(read_own_token(path).reveal())
-    if token is None:
-        raise OwnTokenError("the token file does not hold a service-account token")
-    issuer = token.claims.get("iss")
+    """Return the ``iss`` claim of the token in the file at ``path``; raises OwnTokenError."""
+    issuer = _own_claims(path).get("iss")
     if not isinstance(issuer, str) or not issuer:
         raise OwnTokenError("the token in the token file names no issuer")
     return issuer
+
+
+def own_audiences(path: Path) -> list[object]:
+    """Return the ``aud`` of that token, which is the API server's own; raises OwnTokenError."""
+    audiences = _own_claims(path).get("aud")
+    return audiences if isinstance(audiences, list) else [audiences]
+
+
+def _own_claims(path: Path) -> dict[str, object]:
+    """Return the claims, unverified: whoever can write this file can do as the broker does."""
+    token = read_unverified(read_own_token(path).reveal())
+    if token is None:
+        raise OwnTokenError("the token file does not hold a service-account token")
+    return token.claims
 
 
 def _read(path: Path) -> bytes:

@@ -27,7 +27,7 @@ _SUBJECT = re.compile(
 )
 # The clock of PyJWT cannot be replaced: exp and nbf are compared here.
 _OPTIONS: Options = {
-    "require": ["exp", "iss", "aud", "sub"],
+    "require": ["exp", "iat", "iss", "aud", "sub"],
     "verify_exp": False,
     "verify_nbf": False,
     "verify_iat": False,
@@ -48,14 +48,18 @@ class _Verified:
 class ServiceAccounts:
     """Tells service accounts by their tokens for ``audience``, issued by exactly ``issuer``.
 
-    ``keys`` are the cluster's. May be used by many threads.
+    ``keys`` are the cluster's; no token is taken whose whole life is longer than ``longest_life``
+    seconds. May be used by many threads.
     """
 
-    def __init__(self, audience: str, issuer: str, keys: Keys, clock: Clock) -> None:
+    def __init__(
+        self, audience: str, issuer: str, keys: Keys, clock: Clock, longest_life: float
+    ) -> None:
         self.keys = keys
         self._audience = audience
         self._issuer = issuer
         self._clock = clock
+        self._longest_life = longest_life
         self._lock = threading.Lock()
         self._verified: dict[bytes, _Verified] = {}
 
@@ -86,10 +90,13 @@ class ServiceAccounts:
         if key is None or key.algorithm != algorithm:
             raise InvalidCredentialError
         claims = self._signed_claims(token, key)
+        issued, expires = _instant(claims["iat"]), _instant(claims["exp"])
+        if expires - issued > self._longest_life:
+            raise InvalidCredentialError
         return _Verified(
             account=_account(claims["sub"]),
-            expires=_instant(claims["exp"]),
-            begins=_instant(claims.get("nbf", 0)),
+            expires=expires,
+            begins=max(issued, _instant(claims.get("nbf", issued))),
             kid=kid,
             key=key,
         )

@@ -18,7 +18,15 @@ from broker.settings.fields import (
     Texts,
     matching,
 )
-from broker.settings.urls import canvas_url, jwks_url, location, proxy_url, public_url, redis_url
+from broker.settings.urls import (
+    canvas_url,
+    host_name,
+    jwks_url,
+    location,
+    proxy_url,
+    public_url,
+    redis_url,
+)
 from broker.settings.values import CallerAuth, ClientCerts, LogFormat, LogLevel, Tracing
 
 _AUDIENCE = re.compile(r"[!-~]{1,255}")
@@ -108,9 +116,20 @@ DECLARED: dict[str, Setting[Any]] = {
         default="https://kubernetes.default.svc/openid/v1/jwks",
     ),
     "kubernetes_token_file": Location(
-        "The broker's own service-account token: shown when the keys are fetched, read again when "
-        "it changes",
+        "The broker's own service-account token: shown to `BROKER_KUBERNETES_TOKEN_HOST` when the "
+        "keys are fetched, read again when it changes",
         default="/var/run/secrets/kubernetes.io/serviceaccount/token",
+    ),
+    "kubernetes_token_host": Text(
+        "The only host that this token is shown to; where `BROKER_KUBERNETES_JWKS_URL` has "
+        "another, the keys are fetched without it",
+        accept=host_name,
+        default="kubernetes.default.svc",
+    ),
+    "kubernetes_lifetime_max": Duration(
+        "Longest whole life, in seconds from `iat` to `exp`, of a service-account token that is "
+        "taken",
+        default="86400",
     ),
     "kubernetes_ca_file": Location(
         "PEM file of the authorities trusted for `BROKER_KUBERNETES_JWKS_URL`; read again when it "

@@ -3,12 +3,13 @@
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from broker.files.authorities import watch_authorities
 from broker.files.certificates import certificate_problems
-from broker.kubernetes.own_token import OwnTokenError, own_issuer
+from broker.kubernetes.own_token import OwnTokenError, own_audiences, own_issuer
 from broker.settings.draft import Draft
 from broker.settings.own_token_file import watch_own_token
 from broker.settings.values import CallerAuth, Tracing
@@ -59,6 +60,7 @@ def kubernetes(draft: Draft) -> Iterator[str]:
         return
     if draft.knows("kubernetes_token_file"):
         yield from _own_token(draft["kubernetes_token_file"], draft["kubernetes_issuer"])
+        yield from _audience(draft["kubernetes_audience"], draft["kubernetes_token_file"])
     if draft.knows("kubernetes_jwks_url", "kubernetes_ca_file"):
         yield from _authorities(draft["kubernetes_jwks_url"], draft["kubernetes_ca_file"])
 
@@ -78,6 +80,16 @@ def _own_issuer(token_file: Path) -> Iterator[str]:
             f"BROKER_KUBERNETES_ISSUER is required: BROKER_KUBERNETES_TOKEN_FILE does not tell it "
             f"({error})"
         )
+
+
+def _audience(audience: str, token_file: Path) -> Iterator[str]:
+    """Yield a sentence if callers would have to send what opens the cluster, too."""
+    with suppress(OwnTokenError):
+        if audience in own_audiences(token_file):
+            yield (
+                "BROKER_KUBERNETES_AUDIENCE is an audience of the API server, as the broker's own "
+                "token shows: choose a name that is this broker's alone"
+            )
 
 
 def _authorities(jwks_url: str, ca_file: Path) -> Iterator[str]:

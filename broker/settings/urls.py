@@ -107,6 +107,14 @@ def jwks_url(text: str) -> str:
     return text
 
 
+def host_name(text: str) -> str:
+    """Return a host without a port as a URL has it, an IPv6 address without its brackets."""
+    address = parse_address(text)
+    if address.port is not None:
+        raise ValidationError("must be a host without a port")
+    return address.host.strip("[]")
+
+
 def proxy_url(text: str) -> str:
     """Return the URL of an HTTP proxy as it is."""
     url = parse_url(text)

@@ -78,6 +78,8 @@ class Settings:
     kubernetes_issuer: str | None
     kubernetes_jwks_url: str
     kubernetes_token_file: Path
+    kubernetes_token_host: str
+    kubernetes_lifetime_max: float
     kubernetes_ca_file: Path
     audit_log: str
     public_url: str | None

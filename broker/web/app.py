@@ -184,6 +184,8 @@ def _service_accounts(
         issuer=inputs.issuer,
         jwks_url=settings.kubernetes_jwks_url,
         token=lambda: token.current,
+        token_host=settings.kubernetes_token_host,
+        longest_life=settings.kubernetes_lifetime_max,
         tls=contexts(inputs.kubernetes_ca),
         clock=clock,
     )

@@ -42,6 +42,10 @@ CONTRADICTIONS: list[tuple[Changes, tuple[str, ...]]] = [
     ({"callers.x": KEY}, ("billing", "x", DIGEST)),
     ({"callers.x": {**KEY, "keySha256": DIGEST}}, ("billing", "x", DIGEST)),
     ({**ACCOUNTS, "callers.x": ACCOUNT, "callers.y": ACCOUNT}, ("x", "y", "shop:billing")),
+    (
+        {**ACCOUNTS, "serviceAccountCallers.audience": "https://kubernetes.default.svc"},
+        ("serviceAccountCallers.audience", "API server"),
+    ),
     ({"redis.url": "redis://:secret@redis:6379"}, ("redis.url", "redis.password.existingSecret")),
     ({"redis.url": "rediss://a:b@redis"}, ("redis.url", "redis.password.existingSecret")),
     ({"redis.url": "redis://redis?password=x"}, ("redis.url", "redis.password.existingSecret")),

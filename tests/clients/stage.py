@@ -99,6 +99,7 @@ def _settings(cluster: Cluster) -> dict[str, str]:
         "BROKER_REPORT_INTERVAL": _AT_ONCE,
         "BROKER_KUBERNETES_AUDIENCE": AUDIENCE,
         "BROKER_KUBERNETES_JWKS_URL": cluster.jwks_url,
+        "BROKER_KUBERNETES_TOKEN_HOST": "127.0.0.1",
         "BROKER_KUBERNETES_TOKEN_FILE": str(cluster.own_token_file),
         "BROKER_KUBERNETES_CA_FILE": str(cluster.ca_file),
     }

@@ -148,6 +148,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             **{name: str(path) for name, path in files.items() if name.startswith("BROKER_")},
             "BROKER_KUBERNETES_AUDIENCE": AUDIENCE,
             "BROKER_KUBERNETES_JWKS_URL": cluster.jwks_url,
+            "BROKER_KUBERNETES_TOKEN_HOST": "127.0.0.1",
             "BROKER_TLS_CLIENT_CERTS": "optional",
             "BROKER_RUNTIME_DIR": str(root / "run"),
             "BROKER_RELOAD_INTERVAL": "0.1",

@@ -36,6 +36,8 @@ def broker(
     settings = {
         "BROKER_KUBERNETES_AUDIENCE": AUDIENCE,
         "BROKER_KUBERNETES_JWKS_URL": cluster.jwks_url,
+        "BROKER_KUBERNETES_TOKEN_HOST": "127.0.0.1",
+        "BROKER_KUBERNETES_LIFETIME_MAX": "3600",
         "BROKER_KUBERNETES_TOKEN_FILE": str(cluster.own_token_file),
         "BROKER_KUBERNETES_CA_FILE": str(cluster.ca_file),
         "BROKER_REDIS_PREFIX": tmp_path.name,
@@ -56,13 +58,14 @@ def outcome(broker: BrokerProcess, token: str) -> tuple[int, str]:
 
 
 def test_a_service_account_is_a_caller(broker: BrokerProcess, cluster: Cluster) -> None:
-    """By RS256 and ES256; any other account, audience, issuer, time or key is nobody."""
+    """By RS256 and ES256; any other account, audience, issuer, time, life or key is nobody."""
     assert outcome(broker, cluster.token(sub=OWN)) == (200, "")
     assert outcome(broker, cluster.token(sub=OWN, alg="ES256")) == (200, "")
     assert outcome(broker, cluster.token(sub=OTHER)) == REFUSED
     assert outcome(broker, cluster.token(sub=OWN, aud="another")) == REFUSED
     assert outcome(broker, cluster.token(sub=OWN, iss="https://elsewhere")) == REFUSED
     assert outcome(broker, cluster.token(sub=OWN, exp=int(time.time()) - 60)) == REFUSED
+    assert outcome(broker, cluster.token(sub=OWN, exp=int(time.time()) + 7200)) == REFUSED
     assert outcome(broker, cluster.token(sub=OWN, header={"alg": "none"})) == REFUSED
     assert outcome(broker, cluster.token(sub=OWN) + "x" * 3000) == REFUSED
     assert outcome(broker, cluster.own_token_file.read_text()) == REFUSED

@@ -30,6 +30,8 @@ def accounts(cluster: Cluster, clock: FakeClock) -> ServiceAccounts:
         issuer=cluster.issuer,
         jwks_url=cluster.jwks_url,
         token=cluster.own_token,
+        token_host="127.0.0.1",
+        longest_life=86400,
         tls=cluster.tls,
         clock=clock,
     )

@@ -22,6 +22,8 @@ def compose(cluster: Cluster, clock: FakeClock) -> Compose:
             "issuer": cluster.issuer,
             "jwks_url": cluster.jwks_url,
             "token": cluster.own_token,
+            "token_host": "127.0.0.1",
+            "longest_life": 86400.0,
             "tls": cluster.tls,
             "clock": clock,
         }
@@ -42,6 +44,20 @@ def test_a_named_issuer_counts_alone(cluster: Cluster, compose: Compose) -> None
     with pytest.raises(InvalidCredentialError):
         accounts.identify(cluster.token())
     assert accounts.identify(cluster.token(iss="https://other.example")) == "shop:orders"
+
+
+def test_the_longest_life_is_the_one_set(cluster: Cluster, compose: Compose) -> None:
+    """A token of the cluster lives an hour."""
+    assert compose(longest_life=3600.0).identify(cluster.token()) == "shop:orders"
+    with pytest.raises(InvalidCredentialError):
+        compose(longest_life=3599.0).identify(cluster.token())
+
+
+def test_the_own_token_goes_to_its_host_alone(cluster: Cluster, compose: Compose) -> None:
+    """The one set."""
+    compose().keys.refresh()
+    compose(token_host="kubernetes.default.svc").keys.refresh()
+    assert ["authorization" in request.headers for request in cluster.requests] == [True, False]
 
 
 def test_what_is_wrong_is_said_in_a_sentence(compose: Compose) -> None:

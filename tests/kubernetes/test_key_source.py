@@ -21,12 +21,13 @@ from tests.redis.nodes import wait_until
 pytestmark = pytest.mark.sockets
 
 SLOWEST = 5.0
+HOST = "127.0.0.1"
 
 
 @pytest.fixture
 def source(cluster: Cluster) -> KeySource:
     """Return the source of the cluster's keys."""
-    return KeySource(cluster.jwks_url, token=cluster.own_token, tls=cluster.tls)
+    return KeySource(cluster.jwks_url, token=cluster.own_token, token_host=HOST, tls=cluster.tls)
 
 
 def failure(source: KeySource) -> str:
@@ -49,6 +50,19 @@ def test_the_document_is_fetched_with_the_own_token(cluster: Cluster, source: Ke
     assert request.headers["authorization"] == f"Bearer {cluster.own_token_file.read_text()}"
 
 
+@pytest.mark.parametrize(
+    "host", ["kubernetes.default.svc", "localhost", "127.0.0.11", "127.0.0", ""]
+)
+def test_another_host_is_not_shown_the_own_token(cluster: Cluster, host: str) -> None:
+    """The file is not even read: keys that somebody else publishes are for everybody."""
+    cluster.own_token_file.unlink()
+    cluster.answer_with(cluster.document())
+    source = KeySource(cluster.jwks_url, token=cluster.own_token, token_host=host, tls=cluster.tls)
+    assert source.fetch() == cluster.document()
+    (request,) = cluster.requests
+    assert "authorization" not in request.headers
+
+
 def test_the_own_token_is_read_anew_for_each_fetch(cluster: Cluster, source: KeySource) -> None:
     """The kubelet renews it, and the old one is refused some day."""
     source.fetch()
@@ -62,7 +76,7 @@ def test_another_authority_is_not_trusted(cluster: Cluster, tmp_path: Path) -> N
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other", "other-ca")
     for tls in (lambda: ssl.create_default_context(cafile=other.file), None):
-        source = KeySource(cluster.jwks_url, token=cluster.own_token, tls=tls)
+        source = KeySource(cluster.jwks_url, token=cluster.own_token, token_host=HOST, tls=tls)
         assert failure(source) == "tls"
     assert cluster.requests == []
 
@@ -70,7 +84,7 @@ def test_another_authority_is_not_trusted(cluster: Cluster, tmp_path: Path) -> N
 def test_the_name_in_the_certificate_counts(cluster: Cluster) -> None:
     """A certificate of the right authority for another name is not enough."""
     url = cluster.jwks_url.replace("127.0.0.1", "localhost")
-    source = KeySource(url, token=cluster.own_token, tls=cluster.tls)
+    source = KeySource(url, token=cluster.own_token, token_host=HOST, tls=cluster.tls)
     assert failure(source) == "tls"
     assert cluster.requests == []
 
@@ -81,7 +95,9 @@ def test_a_new_authority_is_trusted_without_restart(cluster: Cluster, tmp_path: 
     (tmp_path / "other").mkdir()
     bundle.write_bytes(Authority(tmp_path / "other", "other-ca").file.read_bytes())
     watched = watch_authorities("CA_FILE", bundle)
-    source = KeySource(cluster.jwks_url, token=cluster.own_token, tls=contexts(watched))
+    source = KeySource(
+        cluster.jwks_url, token=cluster.own_token, token_host=HOST, tls=contexts(watched)
+    )
     assert failure(source) == "tls"
     bundle.write_bytes(cluster.ca_file.read_bytes())
     assert watched.poll().reloaded
@@ -121,7 +137,7 @@ def test_a_server_that_does_not_speak_is_not_waited_for(
     monkeypatch.setattr(key_source, "FETCH_TIMEOUT", 10.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
-        source = KeySource(url, token=cluster.own_token, tls=cluster.tls)
+        source = KeySource(url, token=cluster.own_token, token_host=HOST, tls=cluster.tls)
         assert failure(source) == "timeout"
 
 
@@ -199,7 +215,7 @@ def test_a_header_that_cannot_be_read_is_not_logged(
 def test_a_url_that_cannot_be_used_is_refused_at_once(cluster: Cluster, url: str) -> None:
     """Without showing it."""
     with pytest.raises(ValueError, match="the JWKS URL must be") as found:
-        KeySource(url, token=cluster.own_token, tls=None)
+        KeySource(url, token=cluster.own_token, token_host=HOST, tls=None)
     assert "canary" not in str(found.value)
     assert found.value.__context__ is None
 

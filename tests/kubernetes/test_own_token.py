@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from broker.kubernetes.compact import LONGEST_TOKEN
-from broker.kubernetes.own_token import OwnTokenError, own_issuer, read_own_token
+from broker.kubernetes.own_token import OwnTokenError, own_audiences, own_issuer, read_own_token
 from tests.kubernetes.signing import encoded
 
 
@@ -63,6 +63,18 @@ def test_the_issuer_is_the_claim_of_the_own_token(tmp_path: Path) -> None:
     """No signature is needed: the file is the broker's own."""
     token = f"{encoded({'alg': 'RS256'})}.{encoded({'iss': 'https://cluster'})}.c2ln"
     assert own_issuer(written(tmp_path, token.encode())) == "https://cluster"
+
+
+@pytest.mark.parametrize(
+    ("claims", "audiences"),
+    [({"aud": ["a", "b"]}, ["a", "b"]), ({"aud": "a"}, ["a"]), ({}, [None])],
+)
+def test_the_audiences_are_those_of_the_own_token(
+    tmp_path: Path, claims: object, audiences: list[object]
+) -> None:
+    """A list, as Kubernetes has it, or text (RFC 7519 section 4.1.3)."""
+    token = f"{encoded({'alg': 'RS256'})}.{encoded(claims)}.c2ln"
+    assert own_audiences(written(tmp_path, token.encode())) == audiences
 
 
 @pytest.mark.parametrize("claims", [{}, {"iss": ""}, {"iss": ["canary"]}, {"iss": None}])

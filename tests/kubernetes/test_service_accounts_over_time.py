@@ -57,12 +57,28 @@ def test_no_other_clock_is_asked(
     assert accounts.identify(cluster.token()) == "shop:orders"
 
 
-def test_iat_is_not_looked_at(
+def test_iat_counts_as_nbf_does(
     cluster: Cluster, accounts: ServiceAccounts, clock: FakeClock
 ) -> None:
-    """It says when, and allows nothing."""
-    assert accounts.identify(cluster.token(iat=int(clock.wall()) + 3600))
-    assert accounts.identify(cluster.token(iat="yesterday"))
+    """Nothing is good before it was issued, with a little leeway."""
+    issued = int(clock.wall()) + 60
+    token = cluster.token(iat=issued, nbf=ABSENT)
+    refused(accounts, token)
+    refused(accounts, cluster.token(iat=issued))
+    clock.sleep(60 - LEEWAY)
+    assert accounts.identify(token) == "shop:orders"
+
+
+@pytest.mark.parametrize("age", [0, 3600])
+def test_a_whole_life_is_a_day_at_most(
+    cluster: Cluster, accounts: ServiceAccounts, clock: FakeClock, age: int
+) -> None:
+    """By the times in the token, however much of it is left."""
+    issued = int(clock.wall()) - age
+    claims: dict[str, Any] = {"iat": issued, "nbf": issued}
+    assert accounts.identify(cluster.token(**claims, exp=issued + 86400)) == "shop:orders"
+    refused(accounts, cluster.token(**claims, exp=issued + 86401))
+    refused(accounts, cluster.token(**claims, exp=issued + 10**9))
 
 
 def test_a_hot_caller_costs_one_signature_check(

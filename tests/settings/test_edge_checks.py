@@ -81,6 +81,28 @@ class TestKubernetes:
         (told,) = problems(cluster)
         assert told.startswith("BROKER_KUBERNETES_AUDIENCE is set and BROKER_CALLER_AUTH=none")
 
+    @pytest.mark.parametrize("aud", ["canvas-token-broker", [ISSUER, "canvas-token-broker"]])
+    @pytest.mark.parametrize("issuer", ["", ISSUER])
+    def test_the_audience_of_the_api_server(
+        self, cluster: dict[str, str], tmp_path: Path, aud: object, issuer: str
+    ) -> None:
+        """What callers send for it would open the cluster, too."""
+        cluster["BROKER_KUBERNETES_ISSUER"] = issuer
+        own_token(tmp_path / "token", {"iss": ISSUER, "aud": aud})
+        (told,) = problems(cluster)
+        assert told.startswith("BROKER_KUBERNETES_AUDIENCE is an audience of the API server")
+        own_token(tmp_path / "token", {"iss": ISSUER, "aud": [ISSUER, "canvas"]})
+        assert problems(cluster) == ()
+
+    @pytest.mark.parametrize("host", ["a b", "https://host", "host:443", "host/jwks"])
+    def test_where_the_own_token_may_go(self, cluster: dict[str, str], host: str) -> None:
+        """One host, whatever its port; an IPv6 address in brackets or not is the same."""
+        cluster["BROKER_KUBERNETES_TOKEN_HOST"] = host
+        (told,) = problems(cluster)
+        assert told.startswith("BROKER_KUBERNETES_TOKEN_HOST must ")
+        cluster["BROKER_KUBERNETES_TOKEN_HOST"] = "[::1]"
+        assert load(cluster).kubernetes_token_host == "::1"
+
     def test_authorities_of_the_cluster(self, cluster: dict[str, str], tmp_path: Path) -> None:
         """Must be there for https."""
         cluster["BROKER_KUBERNETES_JWKS_URL"] = "https://kubernetes.default.svc/openid/v1/jwks"

@@ -54,6 +54,8 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         kubernetes_issuer=None,
         kubernetes_jwks_url="https://kubernetes.default.svc/openid/v1/jwks",
         kubernetes_token_file=SERVICE_ACCOUNT / "token",
+        kubernetes_token_host="kubernetes.default.svc",
+        kubernetes_lifetime_max=86400.0,
         kubernetes_ca_file=SERVICE_ACCOUNT / "ca.crt",
         audit_log="stdout",
         public_url=None,

@@ -94,6 +94,9 @@
 {{- else if not (or .callers .existingCallers.configMap (and .demo.enabled $test)) }}
 - callers is empty: nobody could ask for a token. Name a caller with keySha256 or serviceAccount (broker key NAME makes a key and its hash), or set existingCallers.configMap
 {{- end }}
+{{- if and .serviceAccountCallers.enabled (regexMatch "^(https://)?kubernetes\\.default(\\.|$)" .serviceAccountCallers.audience) }}
+- serviceAccountCallers.audience is that of the API server: callers' tokens would open the cluster, too; choose a name that is this broker's alone
+{{- end }}
 {{- if and $test (hasKey .callers "helm-test") }}
 - callers.helm-test has the name of the caller that helmTest.enabled adds: give it another name, or set helmTest.existingSecret
 {{- end }}
