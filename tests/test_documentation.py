@@ -23,6 +23,7 @@ from broker.tokens import Flaw
 from broker.upstream.kinds import FailureKind
 from broker.web import examples
 from broker.web.app import create_app
+from broker.web.endpoints import EVERY, PORTS, Port
 from broker.web.errors import CODES, ROWS
 from broker.web.schemas import (
     GRANT_ANSWER,
@@ -104,6 +105,25 @@ class TestEndpoints:
         """The emulator's own paths and Canvas's are not the broker's."""
         named = ENDPOINT.findall(path.read_text("utf-8"))
         assert {one for one in named if not NOT_OURS.match(one)} <= endpoints(app)
+
+    def test_every_path_is_named_with_its_ports(self) -> None:
+        """In the table of the setting, and beside each endpoint of the API."""
+        table = rows(section("docs/settings.md", "## A port for operators"))
+        told = {
+            row[0].strip("`"): {
+                port for port, cell in zip(Port, row[1:], strict=True) if cell == "yes"
+            }
+            for row in table
+        }
+        assert told == PORTS
+        words = {
+            frozenset({Port.CALLERS}): "on the callers' port",
+            frozenset({Port.MANAGEMENT}): "on the management port",
+            EVERY: "on both",
+        }
+        first = page("docs/api.md").split("| endpoint |")[1].split("\n\n")[0]
+        for endpoint, _, where in rows(first):
+            assert where == words[PORTS[endpoint.strip("`").split()[1]]]
 
     def test_every_endpoint_has_its_section(self, app: Flask) -> None:
         """A heading for each, in the page on the API."""

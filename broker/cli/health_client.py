@@ -74,14 +74,14 @@ def address_of(text: str) -> str:
     raise UnusableOptionError("URL must be http://host:port or https://host:port.")
 
 
-def address_from(bind: str, *, tls: bool) -> str:
-    """Return the URL of the health of a broker on this machine, from its BROKER_BIND.
+def address_from(setting: str, bind: str, *, tls: bool) -> str:
+    """Return the URL of the health of a broker on this machine, from a setting that says where.
 
     Raises UnusableOptionError.
     """
     networked = [each.strip() for each in bind.split(",") if "unix:" not in each]
     if not networked:
-        raise UnusableOptionError("BROKER_BIND names no host and port: name a URL.")
+        raise UnusableOptionError(f"{setting} names no host and port: name a URL.")
     host, _, port = networked[0].rpartition(":")
     host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104  # read, not bound
     return address_of(f"{'https' if tls else 'http'}://{host}:{port}")

@@ -10,10 +10,11 @@ from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.credentials import Credentials
 from broker.files.callers import read_callers
 from broker.files.credentials import read_credentials
-from broker.settings import ONLY_ORGANIZATION, CallerAuth, Settings
+from broker.settings import ONLY_ORGANIZATION, CallerAuth, Settings, is_loopback
 from broker.settings.checks import contradictions
 from broker.settings.draft import read_draft
 from broker.settings.environment import read_variables
+from broker.web.endpoints import PORTS, Port
 
 SETTINGS = "settings"
 CREDENTIALS = "credentials"
@@ -23,6 +24,7 @@ _OF_FILES = {
     CREDENTIALS: re.compile("BROKER_(CREDENTIALS_DIR|CONSUMER|SECRET_KEY)"),
     "callers": re.compile("BROKER_CALLERS_FILE"),
     "TLS": re.compile("BROKER_TLS_"),
+    "management port": re.compile("BROKER_MANAGEMENT_"),
     "Kubernetes": re.compile("BROKER_KUBERNETES_"),
     "audit": re.compile("BROKER_AUDIT_LOG"),
 }
@@ -67,6 +69,8 @@ def local_steps(examined: Examined) -> Iterator[Step]:
     yield _step(examined, "callers", partial(_callers, settings, sound=sound))
     if settings.tls_cert_file or examined.problems.get("TLS"):
         yield _step(examined, "TLS", partial(ok, "Certificate and key can serve TLS."))
+    if settings.management_bind or not all(map(is_loopback, settings.bind)):
+        yield _step(examined, "management port", partial(_management, settings))
     if examined.problems.get("Kubernetes"):
         yield _step(examined, "Kubernetes", _never)
     yield _step(examined, "audit", partial(_audit, settings))
@@ -122,6 +126,16 @@ def _unknown(callers: Callers, organizations: Mapping[str, Credentials]) -> Iter
                     f"Caller {caller.name} may use organization {name}, which has no credentials: "
                     "correct the name in BROKER_CALLERS_FILE, or add the credentials."
                 )
+
+
+def _management(settings: Settings) -> Finding:
+    if settings.management_bind is not None:
+        only = [path for path, ports in PORTS.items() if ports == {Port.MANAGEMENT}]
+        return ok(f"{', '.join(settings.management_bind)} alone answers {', '.join(only)}.")
+    return warn(
+        "BROKER_MANAGEMENT_BIND is not set: whoever reaches BROKER_BIND reads the names of all "
+        "organizations in /health and /metrics."
+    )
 
 
 def _audit(settings: Settings) -> Finding:

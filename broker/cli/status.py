@@ -26,6 +26,7 @@ from broker.cli.health_page import page
 from broker.cli.paint import colours_for, plain
 from broker.cli.steps import OverdueError, progress_for, within
 from broker.clock import SystemClock
+from broker.settings import ManagementTls
 
 DEFAULT = "http://127.0.0.1:8080"
 _CLEAR = "\x1b[2J\x1b[H"
@@ -98,9 +99,10 @@ class _Command(click.Command):
 def status(url: str | None, *, as_json: bool, watch: float | None, **options: Any) -> None:
     """Show the health of the broker at URL, or host:port.
 
-    Without URL that of this machine: BROKER_BIND if it is set, http://127.0.0.1:8080 else. Each
-    organization has a row: state of the token, until it expires (m:ss), until its refresh token
-    does (h:mm), since it was renewed, and when the next attempt is due after a failure.
+    Without URL that of this machine: BROKER_MANAGEMENT_BIND or else BROKER_BIND, if one is set, or
+    http://127.0.0.1:8080. Each organization has a row: state of the token, until it expires (m:ss),
+    until its refresh token does (h:mm), since it was renewed, and when the next attempt is due
+    after a failure.
     """
     tls, address = _prepared(url, options)
     ask = partial(_once, address, tls, as_json=as_json)
@@ -126,9 +128,12 @@ def _prepared(url: str | None, options: Mapping[str, Any]) -> tuple[Tls, str]:
 def _address(url: str | None) -> str:
     if url is not None:
         return address_of(url)
-    bind = os.environ.get("BROKER_BIND")
-    if bind:
-        return address_from(bind, tls=bool(os.environ.get("BROKER_TLS_CERT_FILE")))
+    tls = bool(os.environ.get("BROKER_TLS_CERT_FILE"))
+    if operators := os.environ.get("BROKER_MANAGEMENT_BIND"):
+        plain = os.environ.get("BROKER_MANAGEMENT_TLS") == ManagementTls.OFF
+        return address_from("BROKER_MANAGEMENT_BIND", operators, tls=tls and not plain)
+    if bind := os.environ.get("BROKER_BIND"):
+        return address_from("BROKER_BIND", bind, tls=tls)
     return address_of(DEFAULT)
 
 

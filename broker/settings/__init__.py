@@ -5,7 +5,15 @@ from broker.settings.inputs import ONLY_ORGANIZATION, Inputs, load_inputs
 from broker.settings.loading import load, redacted
 from broker.settings.redis_login import redis_address
 from broker.settings.schema import CATALOGUE, SettingDoc
-from broker.settings.values import CallerAuth, ClientCerts, LogFormat, LogLevel, Settings, Tracing
+from broker.settings.values import (
+    CallerAuth,
+    ClientCerts,
+    LogFormat,
+    LogLevel,
+    ManagementTls,
+    Settings,
+    Tracing,
+)
 
 __all__ = [
     "CATALOGUE",
@@ -15,6 +23,7 @@ __all__ = [
     "Inputs",
     "LogFormat",
     "LogLevel",
+    "ManagementTls",
     "SettingDoc",
     "Settings",
     "Tracing",

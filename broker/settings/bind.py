@@ -5,6 +5,10 @@ from marshmallow import ValidationError
 from broker.settings.urls import parse_address
 
 _SOCKET = "unix:/"
+_LOOPBACK = "127.0.0.1"
+_ANY_4 = "0.0.0.0"  # noqa: S104  # compared, not bound
+_ANY_6 = "[::]"
+"""IPv4 included, unless the host is set otherwise."""
 
 
 def bind_address(text: str) -> str:
@@ -20,6 +24,22 @@ def bind_address(text: str) -> str:
     if not has_port:
         raise ValidationError("must be a comma-separated list of host:port or unix:/path")
     return text
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether two bind addresses cannot both be listened on.
+
+    Names are not looked up, but for ``localhost``.
+    """
+    if one.startswith(_SOCKET) or other.startswith(_SOCKET):
+        return one == other
+    first, second = parse_address(one), parse_address(other)
+    hosts = {_LOOPBACK if host == "localhost" else host for host in (first.host, second.host)}
+    if first.port != second.port or not first.port:
+        return False
+    if len(hosts) == 1 or _ANY_6 in hosts:
+        return True
+    return _ANY_4 in hosts and not any(host.startswith("[") for host in hosts)
 
 
 def audit_log(text: str) -> str:

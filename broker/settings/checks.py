@@ -108,6 +108,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     redis_login,
     redis_files,
     edge_checks.tls,
+    edge_checks.management,
     edge_checks.hsts,
     edge_checks.kubernetes,
     edge_checks.audit,

@@ -27,7 +27,14 @@ from broker.settings.urls import (
     public_url,
     redis_url,
 )
-from broker.settings.values import CallerAuth, ClientCerts, LogFormat, LogLevel, Tracing
+from broker.settings.values import (
+    CallerAuth,
+    ClientCerts,
+    LogFormat,
+    LogLevel,
+    ManagementTls,
+    Tracing,
+)
 
 _AUDIENCE = re.compile(r"[!-~]{1,255}")
 _user_name = matching(_AUDIENCE, "must be 1 to 255 visible ASCII characters")
@@ -171,6 +178,17 @@ DECLARED: dict[str, Setting[Any]] = {
         "Where to listen: comma-separated `host:port`, `[IPv6 address]:port` or `unix:/path`",
         accept=bind_address,
         default="127.0.0.1:8080",
+    ),
+    "management_bind": Texts(
+        "A [port for operators](#a-port-for-operators), written like `BROKER_BIND`: with it "
+        "`/health`, `/metrics`, `/status` and `/openapi.json` answer there and nowhere else",
+        accept=bind_address,
+    ),
+    "management_tls": Choice(
+        "`same`: the port for operators is served like `BROKER_BIND`, with TLS and client "
+        "certificates if that has them; `off`: plain HTTP",
+        words=ManagementTls,
+        default="same",
     ),
     "workers": Count("Worker processes", default="2"),
     "threads": Count("Threads of each worker; at most half of them wait", default="256", least=2),

@@ -5,11 +5,13 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 from broker.files.authorities import watch_authorities
 from broker.files.certificates import certificate_problems
 from broker.kubernetes.own_token import OwnTokenError, own_audiences, own_issuer
+from broker.settings.bind import overlap
 from broker.settings.draft import Draft
 from broker.settings.own_token_file import watch_own_token
 from broker.settings.values import CallerAuth, Tracing
@@ -31,6 +33,16 @@ def tls(draft: Draft) -> Iterator[str]:
         yield f"{missing} is required beside the other"
     elif client_ca:
         yield "BROKER_TLS_CLIENT_CA_FILE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE"
+
+
+def management(draft: Draft) -> Iterator[str]:
+    """Yield a sentence if the port for operators would be the callers'."""
+    if not draft.knows("bind", "management_bind") or draft["management_bind"] is None:
+        return
+    if any(overlap(one, other) for one, other in product(draft["bind"], draft["management_bind"])):
+        yield (
+            "BROKER_MANAGEMENT_BIND names an address of BROKER_BIND; give each a port of its own"
+        )
 
 
 def hsts(draft: Draft) -> Iterator[str]:

@@ -130,7 +130,9 @@ class Text(Setting[str]):
 class Texts(Setting[tuple[str, ...]]):
     """Comma-separated texts, each as ``accept`` returns it."""
 
-    def __init__(self, meaning: str, *, accept: Callable[[str], str], default: str) -> None:
+    def __init__(
+        self, meaning: str, *, accept: Callable[[str], str], default: str | None = None
+    ) -> None:
         self._accept = accept
         super().__init__(meaning, default=default)
 
@@ -138,9 +140,9 @@ class Texts(Setting[tuple[str, ...]]):
         """Return the texts without the blanks around them."""
         return tuple(self._accept(part.strip()) for part in text.split(","))
 
-    def show(self, value: tuple[str, ...]) -> object:
+    def show(self, value: tuple[str, ...] | None) -> object:
         """Return the texts joined again."""
-        return ",".join(value)
+        return None if value is None else ",".join(value)
 
 
 class Location(Setting[Path]):

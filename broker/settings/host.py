@@ -14,6 +14,12 @@ from broker.threads import FLIGHTS, SWEEPS, redis_users
 
 MOST_CONNECTIONS = 10_000
 """Connections that a worker holds at most, where the host allows as many."""
+MANAGEMENT_CONNECTIONS = 64
+"""Connections that a worker holds on the management port, beside all others."""
+MANAGEMENT_THREADS = 16
+"""Threads of a worker for these; none of them uses Redis or Canvas."""
+_MANAGEMENT_FILES = MANAGEMENT_CONNECTIONS + 8
+"""With its listeners, poller and pipe."""
 _OTHER_FILES = 64
 """Standard streams, listeners, pipes, metrics, the sockets of the other workers."""
 _OTHER_THREADS = 24
@@ -21,44 +27,50 @@ _OTHER_THREADS = 24
 _UNLIMITED = "max"
 
 
-def own_files(threads: int) -> int:
-    """Return how many files a worker may have open beside the connections of its clients.
+def own_files(threads: int, *, management: bool = False) -> int:
+    """Return how many files a worker may have open beside the connections of its callers.
 
-    Each thread that uses Redis has a connection, each call to Canvas a socket and its duplicate.
+    Each thread that uses Redis has a connection, each call to Canvas a socket and its duplicate;
+    with ``management`` there is a port for operators.
     """
-    return redis_users(threads) + 1 + 2 * FLIGHTS + _OTHER_FILES
+    others = _OTHER_FILES + (_MANAGEMENT_FILES if management else 0)
+    return redis_users(threads) + 1 + 2 * FLIGHTS + others
 
 
-def connections(threads: int, hard: int) -> int:
-    """Return how many connections a worker may hold under a hard limit of open files."""
-    return open_files(threads, hard) - own_files(threads)
+def connections(threads: int, hard: int, *, management: bool = False) -> int:
+    """Return how many callers' connections a worker may hold under a hard limit of open files."""
+    return open_files(threads, hard, management=management) - own_files(
+        threads, management=management
+    )
 
 
-def open_files(threads: int, hard: int) -> int:
+def open_files(threads: int, hard: int, *, management: bool = False) -> int:
     """Return how many files a worker opens at most; a hard limit of -1 is none."""
-    most = own_files(threads) + max(MOST_CONNECTIONS, threads + 1)
+    most = own_files(threads, management=management) + max(MOST_CONNECTIONS, threads + 1)
     return most if hard == resource.RLIM_INFINITY else min(hard, most)
 
 
-def own_threads(threads: int) -> int:
+def own_threads(threads: int, *, management: bool = False) -> int:
     """Return how many threads a worker may have: each flight has one more that carries its call."""
-    return threads + 2 * FLIGHTS + SWEEPS + _OTHER_THREADS
+    others = _OTHER_THREADS + (MANAGEMENT_THREADS + 1 if management else 0)
+    return threads + 2 * FLIGHTS + SWEEPS + others
 
 
 def host(draft: Draft) -> Iterator[str]:
     """Yield a sentence for each limit of this host that the settings do not fit."""
+    management = draft.is_set("management_bind")
     if draft.knows("threads"):
-        yield from _files(draft["threads"])
+        yield from _files(draft["threads"], management=management)
     if draft.knows("threads", "workers"):
-        yield from _tasks(draft["threads"], draft["workers"])
+        yield from _tasks(draft["threads"], draft["workers"], management=management)
 
 
-def _files(threads: int) -> Iterator[str]:
+def _files(threads: int, *, management: bool) -> Iterator[str]:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if connections(threads, hard) > threads:
+    if connections(threads, hard, management=management) > threads:
         return
-    least = own_files(threads) + threads + 1
-    most = (hard - own_files(0) - 1) // 2
+    least = own_files(threads, management=management) + threads + 1
+    most = (hard - own_files(0, management=management) - 1) // 2
     yield (
         f"BROKER_THREADS is {threads} and needs {least} open files in a worker, of which the hard "
         f"limit allows {hard}: raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=)"
@@ -66,11 +78,12 @@ def _files(threads: int) -> Iterator[str]:
     )
 
 
-def _tasks(threads: int, workers: int) -> Iterator[str]:
-    needed = (own_threads(threads) + 1) * workers + _OTHER_THREADS
+def _tasks(threads: int, workers: int, *, management: bool) -> Iterator[str]:
+    needed = (own_threads(threads, management=management) + 1) * workers + _OTHER_THREADS
     for limit, name in _task_limits():
         if needed > limit:
-            most = (limit - _OTHER_THREADS) // workers - own_threads(0) - 1
+            others = own_threads(0, management=management)
+            most = (limit - _OTHER_THREADS) // workers - others - 1
             yield (
                 f"BROKER_THREADS is {threads} and BROKER_WORKERS {workers}, which needs {needed} "
                 f"threads, of which {name} allows {limit}: raise it, or lower BROKER_WORKERS"

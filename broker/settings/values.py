@@ -25,6 +25,14 @@ class ClientCerts(StrEnum):
     OPTIONAL = "optional"
 
 
+class ManagementTls(StrEnum):
+    """How the management port is served."""
+
+    SAME = "same"
+    """As the callers' port is: with its certificate and client authorities, if it has any."""
+    OFF = "off"
+
+
 class LogFormat(StrEnum):
     """How a log line looks."""
 
@@ -89,6 +97,8 @@ class Settings:
     tls_client_certs: ClientCerts
     hsts_max_age: int
     bind: tuple[str, ...]
+    management_bind: tuple[str, ...] | None
+    management_tls: ManagementTls
     workers: int
     threads: int
     reload_interval: float

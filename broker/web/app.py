@@ -18,7 +18,7 @@ from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
 from broker.ports import RecordStores, Upstream
 from broker.secret import Secret
-from broker.settings import Inputs, Settings, Tracing, redis_address
+from broker.settings import Inputs, ManagementTls, Settings, Tracing, redis_address
 from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
@@ -31,8 +31,9 @@ from broker.upstream.retry import LeaseRetry
 from broker.web import errors, request_id, tracing
 from broker.web.answer import STANDING, Standing, standing
 from broker.web.authentication import Authentication, CallersAuthentication, NobodyIsAsked
-from broker.web.desk import Desk
+from broker.web.desk import TOKEN_PATH, Desk
 from broker.web.edge import EdgeApp
+from broker.web.endpoints import EVERY, Port
 from broker.web.express import ExpressLane
 from broker.web.health import health_views
 from broker.web.logs import standard_output
@@ -49,6 +50,8 @@ from broker.web.tokens import token_views
 
 SERVICE = "service"
 """Where ``app.extensions`` keeps the :class:`Service`, to be started after the fork."""
+MANAGEMENT = "management"
+"""Where ``app.extensions`` keeps the application of the management port, if there is one."""
 
 
 def create_app(
@@ -59,20 +62,33 @@ def create_app(
 ) -> Flask:
     """Return the application of one worker; nothing runs before its service is started.
 
+    With a management port it is the callers', and has that port's in its extensions.
     ``folder`` and ``state`` are where it meets the other workers; without, it knows only itself.
     """
     parts = _parts(settings, inputs, folder, state or PodState(1))
     service = Service(parts, inputs, settings)
     authentication = _authentication(inputs, parts.accounts)
     desk = Desk(parts.broker, authentication, parts.audit, parts.meters, parts.clock)
-    headers = standing(settings.hsts_max_age)
-    app = edge(desk, service, parts.meters, settings.public_url, headers)
     requests = RequestLog(parts.clock, settings.request_log)
-    requests.install(app)
-    if parts.spans is None:
-        app.wsgi_app = ExpressLane(desk, requests, app.wsgi_app, headers)  # type: ignore[method-assign] # as Flask says
+
+    def make(ports: frozenset[Port], headers: Standing) -> Flask:
+        bare = EdgeApp(headers, ports)
+        app = edge(desk, service, parts.meters, settings.public_url, bare)
+        requests.install(app)
+        if parts.spans is not None:
+            tracing.install(app, parts.spans)
+        return app
+
+    headers = standing(settings.hsts_max_age)
+    if settings.management_bind is None:
+        app = make(EVERY, headers)
     else:
-        tracing.install(app, parts.spans)  # knows the views only
+        app = make(frozenset({Port.CALLERS}), headers)
+        plain = settings.management_tls is ManagementTls.OFF
+        operators = make(frozenset({Port.MANAGEMENT}), STANDING if plain else headers)
+        app.extensions[MANAGEMENT] = operators
+    if parts.spans is None:  # these are made by the views
+        app.wsgi_app = ExpressLane(desk, requests, app.wsgi_app, headers)  # type: ignore[method-assign] # as Flask says
     app.extensions[SERVICE] = service
     return app
 
@@ -82,14 +98,15 @@ def edge(
     pod: PodView,
     meters: Meters,
     public_url: str | None = None,
-    headers: Standing = STANDING,
+    app: EdgeApp | None = None,
 ) -> Flask:
     """Return the HTTP side alone: views, the table of errors and request ids.
 
-    ``headers`` are those of every answer.
+    ``app`` is bare, and says what every answer has and which paths there are; all by default.
     """
-    app = EdgeApp(headers)
-    app.extensions[MALFORMED] = MalformedRequests(desk, headers)
+    app = app or EdgeApp()
+    malformed = MalformedRequests(desk if app.has(TOKEN_PATH) else None, app.headers)
+    app.extensions[MALFORMED] = malformed
     request_id.install(app)
     errors.install(app)
     app.register_blueprint(token_views(desk))

@@ -1,24 +1,40 @@
 """The framework as all views need it: which target a request names, and what every answer has."""
 
+from typing import Any
+
 from flask import Flask, Request, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import MapAdapter
 
-from broker.web.answer import Standing
+from broker.web.answer import STANDING, Standing
 from broker.web.desk import TOKEN_PATH, WAYS
+from broker.web.endpoints import EVERY, PORTS, Port
 from broker.web.token_request import host_fault
 
 
 class EdgeApp(Flask):
-    """Flask with paths as they are, a ``Host`` that is checked, and ``headers`` on every answer."""
+    """Flask with paths as they are, a ``Host`` that is checked, and ``headers`` on every answer.
 
-    def __init__(self, headers: Standing) -> None:
+    It has the paths of its ``ports``: any other is unknown here, whatever the method.
+    """
+
+    def __init__(self, headers: Standing = STANDING, ports: frozenset[Port] = EVERY) -> None:
         super().__init__("broker", static_folder=None)
-        self._headers = headers
+        self.headers = headers
+        self._ports = ports
         self.json.sort_keys = False  # type: ignore[attr-defined] # Flask's default provider has it
         self.url_map.merge_slashes = False  # a redirect is no part of the contract
         self.after_request(self._finish)
+
+    def has(self, path: str) -> bool:
+        """Tell whether ``path`` answers here; raises KeyError if it is in no table."""
+        return not self._ports.isdisjoint(PORTS[path])
+
+    def add_url_rule(self, rule: str, *arguments: Any, **named: Any) -> None:
+        """Add a view, if its path answers here."""
+        if self.has(rule):
+            super().add_url_rule(rule, *arguments, **named)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Return what finds the view; the framework takes ``//token`` for ``/token``.
@@ -39,7 +55,7 @@ class EdgeApp(Flask):
         return super().dispatch_request()
 
     def _finish(self, response: Response) -> Response:
-        for name, value in self._headers:
+        for name, value in self.headers:
             response.headers[name] = value
         if "Allow" in response.headers:
             methods = response.headers["Allow"].split(", ")

@@ -69,9 +69,12 @@ class NamedRequest(Request):
 
 
 class MalformedRequests:
-    """Answers requests that could not be read; ``standing`` are the headers of every answer."""
+    """Answers requests that could not be read; ``standing`` are the headers of every answer.
 
-    def __init__(self, desk: Desk, standing: Standing = STANDING) -> None:
+    Those for a token are the ``desk``'s; without one, where there are no tokens, no request is.
+    """
+
+    def __init__(self, desk: Desk | None, standing: Standing = STANDING) -> None:
         self._desk = desk
         self._standing = standing
 
@@ -100,8 +103,9 @@ class MalformedRequests:
         return wire((1, 1), answer.head(own_id, self._standing), body, close=True)
 
     def _outcome(self, request: Any, visit: Visit, cause: Exception) -> Answer:
-        if request is not None and is_for_token(request.method, request.path):
-            return self._desk.answer(visit, refusing(cause), WAYS[request.method])
+        desk = self._desk
+        if desk is not None and request is not None and is_for_token(request.method, request.path):
+            return desk.answer(visit, refusing(cause), WAYS[request.method])
         return told(cause, row_of(cause, TABLE))
 
 

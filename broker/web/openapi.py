@@ -12,6 +12,7 @@ from marshmallow import Schema
 
 from broker import __version__
 from broker.web import examples
+from broker.web.endpoints import PORTS, Port
 from broker.web.errors import HTTP_TABLE, TABLE, TOKEN_ENDPOINT, Row
 from broker.web.health_schemas import HealthAnswer, ProbeAnswer
 from broker.web.schemas import (
@@ -40,10 +41,12 @@ _REJECTED = {
     },
     "description": "What to ask when Canvas answers 401 to this token.",
 }
+_MANAGEMENT = [path for path, ports in PORTS.items() if Port.CALLERS not in ports]
 _DESCRIPTION = (
     "Holds the keys of organizations for the Canvas REST API and gives internal services the "
     "current access token. Requests that are not HTTP, or too long, are refused before the paths "
-    "below see them: 400, 414, 431 or 501, with the same body as all errors."
+    "below see them: 400, 414, 431 or 501, with the same body as all errors. Where operators have "
+    f"a port of their own, {', '.join(_MANAGEMENT)} answer there alone."
 )
 
 

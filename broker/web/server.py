@@ -11,15 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from broker.metrics.directory import forget
 from broker.metrics.meters import master_log_losses
 from broker.pod.state import PodState
-from broker.settings import Inputs, Settings
-from broker.settings.host import connections, open_files
+from broker.settings import Inputs, ManagementTls, Settings
+from broker.settings.host import (
+    MANAGEMENT_CONNECTIONS,
+    MANAGEMENT_THREADS,
+    connections,
+    open_files,
+)
 from broker.web.app import SERVICE, create_app
 from broker.web.logs import logging_config, standard_output
+from broker.web.management import TwoPortWorker
 from broker.web.master import Master
 from broker.web.runtime import RuntimeFolder, make_runtime_folder
 from broker.web.tls import tls_options
@@ -71,12 +78,16 @@ class BrokerServer(BaseApplication):
         self._folder = make_runtime_folder(settings.runtime_dir, settings.workers)
         self._state = PodState(settings.workers)
         self._next_look = 0.0
+        self._management = Config()
         super().__init__()
 
     def load_config(self) -> None:
         """Set what gunicorn calls its settings; its own files and environment are not read."""
-        for name, value in options(self._settings, self._inputs, self._folder).items():
+        chosen = options(self._settings, self._inputs, self._folder)
+        for name, value in chosen.items():
             self.cfg.set(name, value)
+        for name, value in {**chosen, **management_options(self._settings)}.items():
+            self._management.set(name, value)
         self.cfg.set("pre_fork", self._prepare_worker)
         self.cfg.set("post_fork", self._begin_worker)
         self.cfg.set("post_worker_init", self._start_worker)
@@ -84,6 +95,7 @@ class BrokerServer(BaseApplication):
 
     def _prepare_worker(self, server: Any, worker: Any) -> None:
         worker.slot = self._state.reserve([one.slot for one in server.WORKERS.values()])
+        worker.management = self._management
 
     def _begin_worker(self, server: Any, worker: Any) -> None:
         del server
@@ -120,12 +132,12 @@ class BrokerServer(BaseApplication):
     def run(self) -> None:
         """Serve until stopped, with as many open files as the connections may need."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        threads = self._settings.threads
-        files = open_files(threads, hard)
+        threads, management = self._settings.threads, self._settings.management_bind is not None
+        files = open_files(threads, hard, management=management)
         if soft != resource.RLIM_INFINITY:
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
         standard_output.count_losses(master_log_losses())
-        most = connections(threads, hard)
+        most = connections(threads, hard, management=management)
         _log.info("service.limits", extra={"connections": most, "open_files": files})
         Master(self, self.keep_up, self._state, self._settings.drain_time).run()
 
@@ -146,12 +158,13 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         del server
         folder.remove()
 
+    management = settings.management_bind is not None
     return {
-        "bind": list(settings.bind),
+        "bind": [*settings.bind, *(settings.management_bind or ())],
         "workers": settings.workers,
-        "worker_class": BrokerWorker,
+        "worker_class": TwoPortWorker if management else BrokerWorker,
         "threads": settings.threads,
-        "worker_connections": connections(settings.threads, _hard_limit()),
+        "worker_connections": connections(settings.threads, _hard_limit(), management=management),
         "timeout": 30,
         "graceful_timeout": int(settings.graceful_timeout),
         "keepalive": _KEEP_ALIVE,
@@ -172,6 +185,17 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "worker_exit": _stop_service,
         "on_exit": clean_up,
         **tls_options(settings, inputs.certificates),
+    }
+
+
+def management_options(settings: Settings) -> dict[str, Any]:
+    """Return those of gunicorn's settings that are the management port's own."""
+    plain = settings.management_tls is ManagementTls.OFF
+    return {
+        "bind": list(settings.management_bind or ()),
+        "threads": MANAGEMENT_THREADS,
+        "worker_connections": MANAGEMENT_CONNECTIONS,
+        **({"certfile": None, "keyfile": None} if plain else {}),
     }
 
 

@@ -83,7 +83,11 @@ class BrokerWorker(PromptWorker):
     def load_wsgi(self) -> None:
         """Load the application and stand in front of it."""
         super().load_wsgi()
-        app: Any = self.wsgi
+        self.stand_before(self.wsgi)
+
+    def stand_before(self, app: Any) -> None:
+        """Serve a Flask application, which is nobody else's."""
+        self.wsgi = app
         self.lane = app.wsgi_app if isinstance(app.wsgi_app, ExpressLane) else None
         self.malformed = app.extensions[MALFORMED]
         app.wsgi_app = self._between(app.wsgi_app)

@@ -271,6 +271,24 @@ class TestSettings:
         environ["BROKER_TLS_KEY_FILE"] = str(pair.key)
         assert findings(environ)["TLS"] == ("ok", "Certificate and key can serve TLS.")
 
+    def test_the_management_port(self, environ: dict[str, str]) -> None:
+        """What is not for callers should not be where they are."""
+        assert "management port" not in findings(environ)
+        environ["BROKER_BIND"] = "0.0.0.0:8080"
+        word, sentence = findings(environ)["management port"]
+        assert word == "warn"
+        assert "BROKER_MANAGEMENT_BIND is not set" in sentence
+        environ["BROKER_MANAGEMENT_BIND"] = "10.0.0.7:8081"
+        word, sentence = findings(environ)["management port"]
+        assert word == "ok"
+        for path in ("10.0.0.7:8081", "/health,", "/metrics", "/status", "/openapi.json"):
+            assert path in sentence
+        assert "/health/live" not in sentence
+        environ["BROKER_MANAGEMENT_BIND"] = "10.0.0.7:8080"
+        word, sentence = findings(environ)["management port"]
+        assert word == "fail"
+        assert "names an address of BROKER_BIND" in sentence
+
     def test_the_audit(self, environ: dict[str, str], tmp_path: Path) -> None:
         """A file that cannot be opened, one that can, and none."""
         environ["BROKER_AUDIT_LOG"] = str(tmp_path)

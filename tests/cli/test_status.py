@@ -235,11 +235,34 @@ class TestAddresses:
     )
     def test_the_own_machines_broker(self, bind: str, tls: bool, asked: str) -> None:
         """From its BROKER_BIND."""
-        assert address_from(bind, tls=tls) == asked
+        assert address_from("BROKER_BIND", bind, tls=tls) == asked
 
-    def test_a_socket_alone(self) -> None:
+    @pytest.mark.parametrize("setting", ["BROKER_BIND", "BROKER_MANAGEMENT_BIND"])
+    def test_a_socket_alone(self, setting: str) -> None:
         """Cannot be asked."""
-        assert status(BROKER_BIND="unix:/run/broker").exit_code == 3
+        result = status(**{setting: "unix:/run/broker"})
+        assert result.exit_code == 3
+        assert f"{setting} names no host and port" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("tls", "cert", "scheme"),
+        [
+            ("", "", "http"),
+            ("", "c.pem", "https"),
+            ("same", "c.pem", "https"),
+            ("off", "c.pem", "http"),
+            ("same", "", "http"),
+        ],
+    )
+    def test_the_management_port_is_asked(self, tls: str, cert: str, scheme: str) -> None:
+        """Where there is one, in the way that it is served."""
+        settings = {
+            "BROKER_BIND": "127.0.0.1:1",
+            "BROKER_TLS_CERT_FILE": cert,
+            "BROKER_MANAGEMENT_BIND": "127.0.0.1:2",
+            "BROKER_MANAGEMENT_TLS": tls,
+        }
+        assert status(**settings).stderr.startswith(f"{scheme}://127.0.0.1:2/health: ")
 
 
 @pytest.fixture

@@ -70,6 +70,10 @@ class BrokerProcess:
             )
         return self
 
+    def listen_at(self, bind: str) -> None:
+        """Listen elsewhere when it is started."""
+        self._environ["BROKER_BIND"] = bind
+
     def log(self) -> str:
         """Return all that it wrote."""
         return self._log.read_text()
@@ -114,6 +118,13 @@ class BrokerProcess:
             assert time.monotonic() < until, f"{path} answers {reply}\n{self.log()}"
             time.sleep(0.1)
         return reply
+
+    def wait_for_log(self, words: str) -> None:
+        """Wait until its log has these words."""
+        until = time.monotonic() + START_LIMIT
+        while words not in self.log():
+            assert time.monotonic() < until, self.log()
+            time.sleep(0.05)
 
     def signal(self, number: int) -> None:
         """Send a signal to the master."""

@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 LIMIT = 8.0
@@ -29,22 +30,23 @@ class Answer:
 
 
 class Wire:
-    """One connection; answers are read one by one."""
+    """One connection, to a port or a Unix socket; answers are read one by one."""
 
     def __init__(
         self,
-        port: int,
+        port: int | Path,
         tls: ssl.SSLContext | None = None,
         *,
         limit: float = LIMIT,
         buffer: int | None = None,
     ) -> None:
-        self.socket = socket.socket()
+        family = socket.AF_UNIX if isinstance(port, Path) else socket.AF_INET
+        self.socket = socket.socket(family)
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.settimeout(limit)
         try:
-            self.socket.connect(("127.0.0.1", port))
+            self.socket.connect(str(port) if isinstance(port, Path) else ("127.0.0.1", port))
             if tls is not None:
                 self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         except OSError:

@@ -41,6 +41,66 @@ def cluster(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
     }
 
 
+class TestManagement:
+    @pytest.mark.parametrize(
+        ("bind", "management"),
+        [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("10.0.0.7:80,127.0.0.1:8080", "10.0.0.7:81,10.0.0.7:80"),
+            ("0.0.0.0:8080", "10.0.0.7:8080"),
+            ("10.0.0.7:8080", "0.0.0.0:8080"),
+            ("[::]:8080", "0.0.0.0:8080"),
+            ("10.0.0.7:8080", "[::]:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            ("0.0.0.0:8080", "broker.example:8080"),
+            ("unix:/run/broker", "unix:/run/broker"),
+        ],
+    )
+    def test_an_address_of_the_callers(
+        self, environ: dict[str, str], bind: str, management: str
+    ) -> None:
+        """Nobody could say whose a request is."""
+        own = {"BROKER_BIND": bind, "BROKER_MANAGEMENT_BIND": management}
+        assert problems(environ | own) == (
+            "BROKER_MANAGEMENT_BIND names an address of BROKER_BIND; give each a port of its own",
+        )
+
+    @pytest.mark.parametrize(
+        ("bind", "management"),
+        [
+            ("127.0.0.1:8080", "127.0.0.1:8081"),
+            ("127.0.0.1:8080", "10.0.0.7:8080"),
+            ("[::1]:8080", "0.0.0.0:8080"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("unix:/run/broker", "unix:/run/operators"),
+            ("127.0.0.1:8080", "unix:/run/operators"),
+        ],
+    )
+    def test_addresses_that_differ(
+        self, environ: dict[str, str], bind: str, management: str
+    ) -> None:
+        """Each port has its own."""
+        own = {"BROKER_BIND": bind, "BROKER_MANAGEMENT_BIND": management}
+        assert problems(environ | own) == ()
+        assert load(environ | own).management_bind == (management,)
+
+    def test_an_address_that_is_none(self, environ: dict[str, str]) -> None:
+        """Only that is told."""
+        (told,) = problems(environ | {"BROKER_MANAGEMENT_BIND": "8081"})
+        assert told.startswith("BROKER_MANAGEMENT_BIND must be a comma-separated list of ")
+
+    def test_without_it_there_is_no_such_port(self, environ: dict[str, str]) -> None:
+        """An empty variable counts as not set."""
+        assert load(environ | {"BROKER_MANAGEMENT_BIND": ""}).management_bind is None
+
+    def test_callers_who_are_not_asked_are_not_there(self, environ: dict[str, str]) -> None:
+        """A port without tokens may be anywhere."""
+        del environ["BROKER_CALLERS_FILE"]
+        own = {"BROKER_CALLER_AUTH": "none", "BROKER_MANAGEMENT_BIND": "0.0.0.0:8081"}
+        assert problems(environ | own) == ()
+
+
 class TestKubernetes:
     def test_the_issuer_is_that_of_the_own_token(self, cluster: dict[str, str]) -> None:
         """Unless it is set."""

@@ -8,7 +8,7 @@ import pytest
 
 from broker.errors import SettingsError
 from broker.settings import host, load
-from broker.settings.host import connections, own_files, pids_max
+from broker.settings.host import MANAGEMENT_CONNECTIONS, connections, own_files, pids_max
 
 FILES, TASKS = resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC
 
@@ -53,6 +53,24 @@ def test_each_user_of_redis_and_each_call_to_canvas_has_its_files() -> None:
     """So many that no connection of a client takes one of theirs."""
     assert own_files(256) - own_files(1) == 255
     assert own_files(0) >= 43 + 2 * 40
+
+
+def test_a_management_port_has_files_of_its_own() -> None:
+    """As many as its connections; callers get no more than they did, nor less where there are."""
+    assert own_files(256, management=True) - own_files(256) > MANAGEMENT_CONNECTIONS
+    assert connections(256, -1, management=True) == connections(256, -1)
+    assert connections(256, 1024, management=True) < connections(256, 1024) - 64
+
+
+def test_a_management_port_counts_at_start(machine: Host, environ: dict[str, str]) -> None:
+    """Its files and threads."""
+    machine.limits[FILES], machine.pids = 700, 748
+    assert problems(environ) == ()
+    told = problems(environ, management_bind="127.0.0.1:8081")
+    assert "needs 772 open files" in told[0]
+    assert "needs 782 threads" in told[1]
+    machine.limits[FILES], machine.pids = 772, 782
+    assert problems(environ, management_bind="127.0.0.1:8081") == ()
 
 
 def test_more_threads_than_connections_are_usual_have_one_each() -> None:

@@ -8,6 +8,7 @@ import threading
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from gunicorn.config import Config
@@ -15,8 +16,15 @@ from gunicorn.config import Config
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
 from broker.web.logs import standard_output
+from broker.web.management import TwoPortWorker
 from broker.web.runtime import RuntimeFolder
-from broker.web.server import BrokerServer, QuietLogger, options, place_of
+from broker.web.server import (
+    BrokerServer,
+    QuietLogger,
+    management_options,
+    options,
+    place_of,
+)
 from broker.web.worker import BrokerWorker
 from tests.redis.certificates import LOOPBACK, Authority
 
@@ -223,6 +231,40 @@ def test_tls(environ: dict[str, str], tmp_path: Path) -> None:
     cfg = _cfg(BrokerServer(settings, load_inputs(settings)))
     assert cfg.is_ssl
     assert isinstance(cfg.ssl_context(cfg, None), ssl.SSLContext)
+
+
+@pytest.mark.parametrize(("tls", "served"), [("same", True), ("off", False)])
+def test_the_management_port_may_be_plain(
+    environ: dict[str, str], tmp_path: Path, tls: str, *, served: bool
+) -> None:
+    """The callers' is not."""
+    pair = Authority(tmp_path, "authority").server(LOOPBACK)
+    own = {
+        "BROKER_TLS_CERT_FILE": str(pair.certificate),
+        "BROKER_TLS_KEY_FILE": str(pair.key),
+        "BROKER_MANAGEMENT_BIND": "127.0.0.1:8124,unix:/run/operators.sock",
+        "BROKER_MANAGEMENT_TLS": tls,
+    }
+    settings = load({**environ, **own})
+    server = BrokerServer(settings, load_inputs(settings))
+    worker = SimpleNamespace(slot=None, management=None)
+    _cfg(server).pre_fork(SimpleNamespace(WORKERS={}), worker)
+    management: Any = worker.management
+    assert management.bind == ["127.0.0.1:8124", "unix:/run/operators.sock"]
+    assert (bool(management.is_ssl), bool(_cfg(server).is_ssl)) == (served, True)
+    assert management.limit_request_line == _cfg(server).limit_request_line
+    assert management.graceful_timeout == _cfg(server).graceful_timeout
+
+
+def test_a_management_port_has_a_worker_of_its_own(environ: dict[str, str]) -> None:
+    """Which has its own connections and threads, and nothing of the callers'."""
+    settings = load({**environ, "BROKER_MANAGEMENT_BIND": "127.0.0.1:8124"})
+    cfg = _cfg(BrokerServer(settings, load_inputs(settings)))
+    assert cfg.bind == ["127.0.0.1:8080", "127.0.0.1:8124"]
+    assert cfg.worker_class is TwoPortWorker
+    own = management_options(settings)
+    assert (own["worker_connections"], own["threads"]) == (64, 16)
+    assert (cfg.worker_connections, cfg.threads) == (10_000, 256)
 
 
 def test_no_tls(server: BrokerServer) -> None:
