@@ -8,6 +8,7 @@ from functools import partial
 
 import click
 
+from broker.cli.access_steps import access_steps
 from broker.cli.canvas_steps import authenticate_steps, canvas_steps
 from broker.cli.kubernetes_steps import kubernetes_steps
 from broker.cli.local_steps import LIMIT, SETTINGS, Examined, examine, local_steps
@@ -50,10 +51,10 @@ _WORD_WIDTH = 7
 def check(chosen: tuple[str, ...], *, as_json: bool) -> None:
     """Try all that the broker needs, from the same BROKER_* settings as "serve".
 
-    One line for each step: settings, credentials, callers, TLS, Kubernetes, the audit, Redis (the
-    connection, each right, memory policy, clock) and Canvas (the way there, without keys). What
-    depends on something that failed is skipped. Redis gets keys of its own for a moment, below
-    BROKER_REDIS_PREFIX.
+    One line for each step: settings, credentials, callers, TLS, the audit, access (who else may
+    read keys and callers), Kubernetes, Redis (the connection, each right, memory policy, clock) and
+    Canvas (the way there, without keys). What depends on something that failed is skipped. Redis
+    gets keys of its own for a moment, below BROKER_REDIS_PREFIX.
     """
     progress = progress_for(sys.stderr)
     found = _find(os.environ, chosen, progress)
@@ -86,6 +87,7 @@ def plan(examined: Examined, chosen: Sequence[str]) -> Iterator[Step]:
         for name in ("Redis", "Canvas"):
             yield Step(name, partial(fail, ""), LIMIT, (SETTINGS,))
         return
+    yield from access_steps(settings)
     if not examined.problems.get("Kubernetes"):
         yield from kubernetes_steps(settings)
     yield from redis_steps(settings, clock)

@@ -9,6 +9,7 @@ import click
 
 from broker.errors import SettingsError
 from broker.settings import load, load_inputs, redacted
+from broker.web.debugging import forbid_debugging
 from broker.web.logs import install_hooks, logging_config
 from broker.web.server import BrokerServer
 
@@ -28,6 +29,8 @@ def serve(bind: str | None, workers: str | None, threads: str | None) -> None:
     chosen = {name: value for name, value in given.items() if value is not None}
     try:
         settings = load({**os.environ, **chosen})
+        if not settings.allow_debugging:
+            forbid_debugging()
         server = BrokerServer(settings, load_inputs(settings))
     except SettingsError as error:
         click.echo(f"The settings are not usable:\n{error}", err=True)

@@ -11,6 +11,7 @@ from broker.settings.fields import (
     Duration,
     Flag,
     Location,
+    Mode,
     SecretText,
     Setting,
     Share,
@@ -190,6 +191,10 @@ DECLARED: dict[str, Setting[Any]] = {
         words=ManagementTls,
         default="same",
     ),
+    "socket_mode": Mode(
+        "Mode of Unix sockets to listen on: who may connect. Their group is the broker's own",
+        default="0660",
+    ),
     "workers": Count("Worker processes", default="2"),
     "threads": Count("Threads of each worker; at most half of them wait", default="256", least=2),
     "reload_interval": Duration(
@@ -209,6 +214,11 @@ DECLARED: dict[str, Setting[Any]] = {
         "Share of the requests that get a line in the log, from 0 to 1; the audit has all that ask "
         "for a token",
         default="0.01",
+    ),
+    "allow_debugging": Flag(
+        "`true` lets debuggers attach, cores be dumped, and other processes of the same user read "
+        "memory and environment",
+        default="false",
     ),
     "tracing": Choice(
         "`otlp` sends OpenTelemetry spans as the `OTEL_*` variables say, and needs the extra "

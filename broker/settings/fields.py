@@ -18,6 +18,7 @@ from broker.secret import SHOWN, Secret
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 _DURATION = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -86,6 +87,20 @@ class Count(Setting[int]):
         if value < self._least:
             raise ValidationError(f"must be a whole number from {self._least} up")
         return value
+
+
+class Mode(Setting[int]):
+    """Who may do what with a file, in octal digits."""
+
+    def parse(self, text: str) -> int:
+        """Return the bits."""
+        if not _MODE.fullmatch(text):
+            raise ValidationError("must be a mode in octal digits, such as 0660")
+        return int(text, 8)
+
+    def show(self, value: int) -> object:
+        """Return it as it is written."""
+        return f"{value:04o}"
 
 
 class Flag(Setting[bool]):

@@ -99,6 +99,7 @@ class Settings:
     bind: tuple[str, ...]
     management_bind: tuple[str, ...] | None
     management_tls: ManagementTls
+    socket_mode: int
     workers: int
     threads: int
     reload_interval: float
@@ -106,6 +107,7 @@ class Settings:
     log_level: LogLevel
     log_format: LogFormat
     request_log: float
+    allow_debugging: bool
     tracing: Tracing
     runtime_dir: Path | None
     drain_time: int

@@ -161,6 +161,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
     management = settings.management_bind is not None
     return {
         "bind": [*settings.bind, *(settings.management_bind or ())],
+        "umask": 0o777 & ~settings.socket_mode,  # of what it makes: Unix sockets, heartbeats
         "workers": settings.workers,
         "worker_class": TwoPortWorker if management else BrokerWorker,
         "threads": settings.threads,

@@ -1,8 +1,11 @@
 """``broker serve`` starts from sound settings, and tells every problem of unsound ones."""
 
+import ctypes
+import errno
 import importlib
 import logging
 import os
+import resource
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from broker.cli import main
 from broker.settings import Inputs, Settings
+from broker.web.debugging import forbid_debugging
 from tests.files.folders import keys
 
 module = importlib.import_module("broker.cli.serve")
@@ -26,11 +30,17 @@ class Started:
         self.inputs: Inputs | None = None
         self.logging: dict[str, Any] = {}
         self.ran = False
+        self.closed = 0
 
     def make(self, settings: Settings, inputs: Inputs) -> "Started":
         """Take the place of the class."""
         self.settings, self.inputs = settings, inputs
         return self
+
+    def close(self) -> None:
+        """Take the place of what keeps debuggers out; nothing may be served before."""
+        assert self.inputs is None
+        self.closed += 1
 
     def run(self) -> None:
         """Return at once."""
@@ -43,6 +53,7 @@ def started(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -
     caplog.set_level(logging.INFO, logger="broker")
     server = Started()
     monkeypatch.setattr(module, "BrokerServer", server.make)
+    monkeypatch.setattr(module, "forbid_debugging", server.close)
     monkeypatch.setattr("logging.config.dictConfig", server.logging.update)
     for name in [name for name in os.environ if name.startswith("BROKER_")]:
         monkeypatch.delenv(name)
@@ -58,6 +69,7 @@ def test_sound_settings_are_served(environ: dict[str, str], started: Started) ->
     result = _serve(environ)
     assert (result.exit_code, result.output) == (0, "")
     assert started.ran
+    assert started.closed
     assert started.settings is not None
     assert started.settings.bind == ("127.0.0.1:8080",)
     assert started.inputs is not None
@@ -76,6 +88,32 @@ def test_the_settings_are_logged_once_without_secrets(
     assert shown["BROKER_REDIS_URL"] == "redis://127.0.0.1:1"
     assert not [secret for secret in SECRETS if secret in repr(vars(record))]
     assert started.logging["loggers"]["broker"]["level"] == "DEBUG"
+
+
+def test_debuggers_may_be_let_in(environ: dict[str, str], started: Started) -> None:
+    """By a setting."""
+    assert _serve({**environ, "BROKER_ALLOW_DEBUGGING": "true"}).exit_code == 0
+    assert (started.ran, started.closed) == (True, 0)
+
+
+def test_a_kernel_that_lets_them_in_anyway(
+    environ: dict[str, str], started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is told; nothing is served unless a setting allows it."""
+
+    class Refusing:
+        def prctl(self, *_: object) -> int:
+            ctypes.set_errno(errno.EPERM)
+            return -1
+
+    monkeypatch.setattr(module, "forbid_debugging", forbid_debugging)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Refusing())
+    result = _serve(environ)
+    assert result.exit_code == 1
+    assert "BROKER_ALLOW_DEBUGGING must be true here" in result.stderr
+    assert "Operation not permitted" in result.stderr
+    assert not started.ran
 
 
 def test_options_go_before_the_environment(environ: dict[str, str], started: Started) -> None:

@@ -94,11 +94,6 @@ class Container(BrokerProcess):
         """The process on this host that is process 1 in the container."""
         return int((self._bundle / "pid").read_text())
 
-    def workers(self) -> list[int]:
-        """Return the processes on this host of its workers."""
-        children = Path(f"/proc/{self.master}/task/{self.master}/children").read_text()
-        return [int(pid) for pid in children.split()]
-
     def kill(self) -> None:
         """End what is left of it."""
         if self._process is not None and self._process.poll() is None:

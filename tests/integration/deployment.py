@@ -53,7 +53,9 @@ class BrokerProcess:
         self.port = free_port()
         self.command: tuple[str, ...] = SERVE
         self.output: int | None = None
-        self._environ = {**environ, "BROKER_BIND": f"127.0.0.1:{self.port}"}
+        # Tests look at its memory and files, which only root may while debugging is not allowed.
+        debugging = {} if os.geteuid() == 0 else {"BROKER_ALLOW_DEBUGGING": "true"}
+        self._environ = debugging | environ | {"BROKER_BIND": f"127.0.0.1:{self.port}"}
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -82,10 +84,15 @@ class BrokerProcess:
         """Tell whether it has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def master(self) -> int:
+        """Return the process id of its master."""
+        assert self._process is not None
+        return self._process.pid
+
     def workers(self) -> list[int]:
         """Return the process ids of its workers."""
-        assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        children = Path(f"/proc/{self.master}/task/{self.master}/children")
         return [int(pid) for pid in children.read_text().split()]
 
     def worker_connected_to(self, port: int) -> int | None:

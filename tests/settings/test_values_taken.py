@@ -1,6 +1,7 @@
 """Every good value comes out as it was meant."""
 
 import datetime as dt
+import stat
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from broker.settings import CallerAuth, is_loopback, load
+from broker.settings import CallerAuth, is_loopback, load, redacted
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,14 @@ def test_the_url_of_canvas_loses_its_last_slash(
 ) -> None:
     """Plain http is fine on this machine."""
     assert load(environ | {"BROKER_CANVAS_URL": text}).canvas_url == url
+
+
+@pytest.mark.parametrize("text", ["0600", "600"])
+def test_a_mode_is_octal_and_shown_so(environ: dict[str, str], text: str) -> None:
+    """With or without the zero in front."""
+    settings = load(environ | {"BROKER_SOCKET_MODE": text})
+    assert settings.socket_mode == stat.S_IRUSR | stat.S_IWUSR
+    assert redacted(settings)["BROKER_SOCKET_MODE"] == "0600"
 
 
 def test_plain_http_elsewhere_must_be_allowed(environ: dict[str, str]) -> None:

@@ -43,6 +43,7 @@ def server(environ: dict[str, str]) -> BrokerServer:
         {
             **environ,
             "BROKER_BIND": "127.0.0.1:8123,[::1]:8123,unix:/run/broker.sock",
+            "BROKER_SOCKET_MODE": "640",
             "BROKER_WORKERS": "3",
             "BROKER_THREADS": "7",
             "BROKER_GRACEFUL_TIMEOUT": "33.5",
@@ -63,6 +64,7 @@ def test_the_settings_reach_gunicorn(server: BrokerServer) -> None:
     assert cfg.bind == ["127.0.0.1:8123", "[::1]:8123", "unix:/run/broker.sock"]
     assert (cfg.workers, cfg.threads, cfg.graceful_timeout) == (3, 7, 33)
     assert cfg.worker_class is BrokerWorker
+    assert cfg.umask == 0o137
     assert cfg.logconfig_dict["loggers"]["gunicorn.error"]["level"] == "ERROR"
 
 
