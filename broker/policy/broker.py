@@ -12,7 +12,7 @@ EMPTY                 a token if one comes within that wait, else an error
 from collections.abc import Mapping
 
 from broker.credentials import Credentials
-from broker.errors import ForbiddenError, StoreUnavailableError, TemporarilyUnavailableError
+from broker.errors import ForbiddenError, TemporarilyUnavailableError
 from broker.policy.answers import (
     Ability,
     Served,
@@ -22,17 +22,18 @@ from broker.policy.answers import (
     refusal,
     serve,
 )
-from broker.policy.flight import note_silence, try_look
+from broker.policy.flight import try_look
 from broker.policy.flights import Flights
 from broker.policy.health import OrganizationHealth, health_of
 from broker.policy.landing import land_last
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.policy.places import Places
+from broker.policy.reports import report
 from broker.policy.schedule import Schedule
 from broker.policy.values import Binding, Copy
 from broker.policy.write_checks import WriteChecks
-from broker.ports import RecordStores, ReportStatus
+from broker.ports import RecordStores
 from broker.tokens import State, state_of
 
 LATE = 1.25
@@ -192,35 +193,13 @@ class Broker:
             return self._lives(copy, self._limits.dead) and not organization.may_be(copy, refused)
 
         organization.doubted = given.record.generation
-        retry_after = self._report(organization, given.record.generation)
+        retry_after = report(organization, given.record.generation, self._tools, self._look_now)
         if retry_after is None:
             self._flights.wait(organization, is_other, until)
             if (copy := organization.copy) is not None and is_other(copy):
                 return copy
             raise no_other(organization, self._clock.monotonic())
         raise TemporarilyUnavailableError("It is not replaced yet.", retry_after=retry_after)
-
-    def _report(self, organization: Organization, generation: int) -> float | None:
-        """Report a refused generation; return None if another is on its way, else when to ask."""
-        if organization.refused_generation == generation:
-            return None
-        try:
-            status = organization.binding.store.report(generation)
-        except StoreUnavailableError as error:
-            note_silence(organization, error, self._tools)
-            self._tools.observer.reported(organization.name, ReportStatus.FAILED)
-            return 2.0
-        self._tools.observer.reported(organization.name, status)
-        match status:
-            case ReportStatus.YOUNG:
-                return self._limits.report_min_age
-            case ReportStatus.THROTTLED:
-                return self._limits.report_interval
-            case ReportStatus.ACCEPTED | ReportStatus.KNOWN:
-                organization.note_refusal(generation, self._clock.monotonic())
-            case ReportStatus.MOVED:
-                self._look_now(organization)
-        return None
 
     def _replan(self, organization: Organization) -> None:
         if organization is self._organizations.get(organization.name):

@@ -9,6 +9,7 @@ import pytest
 from broker.errors import StoreUnavailableError
 from broker.policy.flight import Flight
 from broker.policy.flights import AT_ONCE, BRIEF, BRIEF_AT_ONCE
+from broker.policy.reports import report
 from broker.policy.schedule import Due
 from broker.ports import Answer, Question, ReportStatus
 from broker.secret import Secret
@@ -341,7 +342,7 @@ def test_a_report_outlives_an_older_look(fleet: Fleet, worker: Worker) -> None:
         answers = read_each(asked)
         if organization.binding.store in {one for one, _ in asked}:
             fleet.clock.sleep(0.01)
-            worker.broker._report(organization, generation)
+            report(organization, generation, worker.broker._tools, worker.broker._look_now)
         return answers
 
     worker.link.read_each = report_meanwhile  # type: ignore[method-assign]
