@@ -29,6 +29,9 @@ class Observer(Protocol):
     def waited(self, organization: str, seconds: float) -> None:
         """Note that a request waited for a refresh in flight."""
 
+    def turned_away(self, organization: str) -> None:
+        """Note that a request found no place to wait for a refresh."""
+
     def store_failed(self, organization: str, reason: Reason) -> None:
         """Note that Redis did not answer, or not as it should."""
 

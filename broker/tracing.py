@@ -94,6 +94,9 @@ class Spans:
         """Make the span of a request's wait."""
         self._past("wait for refresh", seconds, {"broker.organization": organization})
 
+    def turned_away(self, organization: str) -> None:
+        """Make none: it is counted."""
+
     def committed(self, organization: str, generation: int) -> None:
         """Make none: it belongs to the upstream call."""
 

@@ -194,6 +194,10 @@ class Notes:
     def waited(self, organization: str, seconds: float) -> None:
         """Nothing to remember: how long it was is told by the clock."""
 
+    def turned_away(self, organization: str) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} turned away")
+
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Remember it."""
         self.lines.append(f"{organization} failed {kind} {error.kind}")

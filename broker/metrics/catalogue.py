@@ -104,6 +104,12 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("broker_waiters", Type.GAUGE, "Requests that wait for a refresh now"),
     Metric("broker_waiters_limit", Type.GAUGE, "Requests that may wait at once"),
     Metric(
+        "broker_waiters_refused_total",
+        Type.COUNTER,
+        "Requests that found no place to wait, or none in the share of their organization or "
+        "caller, and were answered at once",
+    ),
+    Metric(
         "broker_backoff_seconds",
         Type.GAUGE,
         "Seconds until the next attempt is allowed after a failure; 0 without one",

@@ -32,6 +32,7 @@ class Meters:
         self._upstream = histograms("broker_upstream_seconds", registry, strict=strict)
         self._flaws = counters("broker_upstream_flaws_total", registry, strict=strict)
         self._waits = histograms("broker_lease_wait_seconds", registry, strict=strict).of()
+        self._turned_away = counters("broker_waiters_refused_total", registry, strict=strict).of()
         self._reports = counters("broker_rejection_reports_total", registry, strict=strict)
         self._redis_errors = counters("broker_redis_errors_total", registry, strict=strict)
         self._reloads = counters("broker_reloads_total", registry, strict=strict)
@@ -64,6 +65,10 @@ class Meters:
     def waited(self, seconds: float) -> None:
         """Note that a request waited for a refresh in flight."""
         self._waits.observe(seconds)
+
+    def turned_away(self) -> None:
+        """Count a request that found no place to wait."""
+        self._turned_away.inc()
 
     def report(self, status: str) -> None:
         """Count a report that Canvas refused a token, by what became of it."""

@@ -28,7 +28,7 @@ from broker.policy.health import OrganizationHealth, health_of
 from broker.policy.landing import land_last
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
-from broker.policy.places import Places
+from broker.policy.places import Places, Waiter
 from broker.policy.reports import report
 from broker.policy.schedule import Schedule
 from broker.policy.values import Binding, Copy
@@ -87,13 +87,20 @@ class Broker:
             self._schedule.plan(organization, self._clock.monotonic())
 
     def token(
-        self, name: str, *, min_ttl: int = 0, rejected: int | None = None, spent: float = 0.0
+        self,
+        name: str,
+        *,
+        caller: str = "",
+        min_ttl: int = 0,
+        rejected: int | None = None,
+        spent: float = 0.0,
     ) -> Served:
         """Return the current token of the organization ``name``.
 
-        ``min_ttl`` is the seconds that it must still live; ``rejected`` the generation that Canvas
-        answered 401 to; ``spent`` the seconds that the request has taken already, for it ends
-        within ``limits.request`` under any fault. Raises
+        ``caller`` is who asks, by name, and has a share of the places to wait; ``min_ttl`` the
+        seconds that the token must still live; ``rejected`` the generation that Canvas answered 401
+        to; ``spent`` the seconds that the request has taken already, for it ends within
+        ``limits.request`` under any fault. Raises
         :class:`~broker.errors.ForbiddenError` for an unknown organization,
         :class:`~broker.errors.InvalidRequestError` for a ``min_ttl`` above what a token can have,
         and :class:`~broker.errors.UnavailableError`.
@@ -103,13 +110,13 @@ class Broker:
             raise ForbiddenError(name)
         now = self._clock.monotonic()
         self._note_request(organization, now)
-        until, refused = now + self._limits.wait - spent, rejected or 0
-        copy = self._current(organization, refused, until)
+        waiter, refused = Waiter(caller, now + self._limits.wait - spent), rejected or 0
+        copy = self._current(organization, refused, waiter)
         if organization.may_be(copy, refused):
-            copy = self._other(organization, copy, refused, until)
+            copy = self._other(organization, copy, refused, waiter)
         check_min_ttl(copy, min_ttl)
         if not self._lives(copy, min_ttl):
-            copy = self._longer_lived(organization, min_ttl, refused, until)
+            copy = self._longer_lived(organization, min_ttl, refused, waiter)
         return self._serve(organization, copy, self._clock.monotonic())
 
     def find(self, name: str) -> Organization | None:
@@ -133,7 +140,7 @@ class Broker:
     def _serve(self, organization: Organization, copy: Copy, now: float) -> Served:
         return serve(organization, copy, now, self._tools.runtime.random(), self._limits)
 
-    def _current(self, organization: Organization, refused: int, until: float) -> Copy:
+    def _current(self, organization: Organization, refused: int, waiter: Waiter) -> Copy:
         """Return the copy that the state table allows to be served."""
         if self._is_old(organization, refused, self._clock.monotonic()):
             self._look_now(organization)
@@ -141,7 +148,7 @@ class Broker:
             case State.FRESH | State.STALE:
                 pass
             case State.CRITICAL | State.EMPTY:
-                self._flights.wait(organization, self._is_good, until)
+                self._flights.wait(organization, self._is_good, waiter)
         copy = organization.copy
         if copy is None or not self._lives(copy, self._limits.dead):
             raise refusal(organization, self._clock.monotonic())
@@ -174,19 +181,19 @@ class Broker:
         return copy is not None and copy.remaining(self._clock.monotonic()) > seconds
 
     def _longer_lived(
-        self, organization: Organization, min_ttl: int, refused: int, until: float
+        self, organization: Organization, min_ttl: int, refused: int, waiter: Waiter
     ) -> Copy:
         def enough(copy: Copy | None) -> bool:
             return self._lives(copy, min_ttl) and not organization.may_be(copy, refused)
 
-        self._flights.wait(organization, enough, until, force=True)
+        self._flights.wait(organization, enough, waiter, force=True)
         if (copy := organization.copy) is None or not enough(copy):
             raise TemporarilyUnavailableError(
                 "No token with this min_ttl can be had at the moment.", retry_after=5
             )
         return copy
 
-    def _other(self, organization: Organization, given: Copy, refused: int, until: float) -> Copy:
+    def _other(self, organization: Organization, given: Copy, refused: int, waiter: Waiter) -> Copy:
         """Return a copy that is not the one that Canvas refused, as ``given`` is."""
 
         def is_other(copy: Copy | None) -> bool:
@@ -195,7 +202,7 @@ class Broker:
         organization.doubted = given.record.generation
         retry_after = report(organization, given.record.generation, self._tools, self._look_now)
         if retry_after is None:
-            self._flights.wait(organization, is_other, until)
+            self._flights.wait(organization, is_other, waiter)
             if (copy := organization.copy) is not None and is_other(copy):
                 return copy
             raise no_other(organization, self._clock.monotonic())

@@ -8,7 +8,7 @@ from typing import NoReturn
 from broker.policy.flight import Flight
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
-from broker.policy.places import Places
+from broker.policy.places import Places, Waiter
 from broker.policy.schedule import Due
 from broker.policy.values import Copy
 from broker.ports import Answer, RecordStores, Signal
@@ -153,24 +153,28 @@ class Flights:
         self,
         organization: Organization,
         enough: Callable[[Copy | None], bool],
-        until: float,
+        waiter: Waiter,
         *,
         force: bool = False,
     ) -> None:
-        """Wait for a flight that brings a copy that is ``enough``, up to the instant ``until``.
+        """Wait for a flight that brings a copy that is ``enough``, as long as ``waiter`` may.
 
         All who wait share one flight and its outcome: nobody tries again behind a failed one.
         ``force`` wants an attempt even if none is due. Who finds no place to wait still sees to it
         that a flight is under way.
         """
-        may_wait, began = self._places.take(), self._now()
+        (caller, until), name, began = waiter, organization.name, self._now()
+        may_wait = self._places.take(name, caller)
         try:
             for _ in range(_TRIES):
                 now = self._now()
                 if enough(organization.copy) or now >= until or not organization.may_attempt(now):
                     return
                 flight = self.launch(organization, lambda copy: force and not enough(copy))
-                if not may_wait or not flight.looked.wait(until - now):
+                if not may_wait:
+                    self._tools.observer.turned_away(name)
+                    return
+                if not flight.looked.wait(until - now):
                     return
                 if enough(organization.copy) or not flight.done.wait(until - self._now()):
                     return
@@ -178,8 +182,8 @@ class Flights:
                     return
         finally:
             if may_wait:
-                self._places.give_back()
-                self._tools.observer.waited(organization.name, self._now() - began)
+                self._places.give_back(name, caller)
+                self._tools.observer.waited(name, self._now() - began)
 
     def launch(
         self,

@@ -171,7 +171,11 @@ class Desk:
             entry.organization = wish.organization
         entry.organization = organization = choose(caller, wish.organization, known)
         served = self._broker.token(
-            organization, min_ttl=wish.min_ttl, rejected=wish.rejected, spent=spent
+            organization,
+            caller=caller.name,
+            min_ttl=wish.min_ttl,
+            rejected=wish.rejected,
+            spent=spent,
         )
         self._note_served(entry, served)
         return served

@@ -47,6 +47,9 @@ class LogObserver:
     def waited(self, organization: str, seconds: float) -> None:
         """Log nothing: it is measured."""
 
+    def turned_away(self, organization: str) -> None:
+        """Log nothing: it is counted."""
+
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Log a failed upstream call; refused keys need a hand."""
         refused = error.failure is FailureClass.REJECTED and kind is Kind.AUTHENTICATE
@@ -105,6 +108,11 @@ class MeteringObserver:
         del organization
         self._meters.waited(seconds)
 
+    def turned_away(self, organization: str) -> None:
+        """Count a request that found no place to wait."""
+        del organization
+        self._meters.turned_away()
+
     def store_failed(self, organization: str, reason: Reason) -> None:
         """Count what Redis did not do, by the word for why."""
         del organization
@@ -155,6 +163,11 @@ class Observers:
         """Tell that a request waited."""
         for observer in self._observers:
             observer.waited(organization, seconds)
+
+    def turned_away(self, organization: str) -> None:
+        """Tell that a request found no place to wait."""
+        for observer in self._observers:
+            observer.turned_away(organization)
 
     def store_failed(self, organization: str, reason: Reason) -> None:
         """Tell why Redis failed."""

@@ -51,10 +51,11 @@ def test_an_upstream_call_is_counted_by_organization_and_timed_by_kind() -> None
 
 
 def test_each_other_event_has_its_counter() -> None:
-    """A degraded answer, a wait, a report, a silent Redis, a reload and lost lines."""
+    """A degraded answer, a wait, none, a report, a silent Redis, a reload and lost lines."""
     meters = Meters()
     meters.degraded(Hindrance.STORE_UNAVAILABLE)
     meters.waited(1.5)
+    meters.turned_away()
     meters.report(ReportStatus.YOUNG)
     meters.redis_failed("timeout")
     meters.reloaded("callers", "refused")
@@ -63,6 +64,7 @@ def test_each_other_event_has_its_counter() -> None:
     meters.log_lost()
     assert of(meters, "broker_degraded_answers_total") == {("store_unavailable",): 1}
     assert of(meters, "broker_lease_wait_seconds_sum") == {(): 1.5}
+    assert of(meters, "broker_waiters_refused_total") == {(): 1}
     assert of(meters, "broker_rejection_reports_total") == {("young",): 1}
     assert of(meters, "broker_redis_errors_total") == {("timeout",): 1}
     assert of(meters, "broker_reloads_total") == {("refused", "callers"): 1}

@@ -138,7 +138,7 @@ class Fleet:
     """Workers, the Redis and the Canvas that they share, and the time."""
 
     def __init__(
-        self, workers: int = 1, *, retry: Retry = retry_definite, waiters: int = 8
+        self, workers: int = 1, *, retry: Retry = retry_definite, waiters: int = 32
     ) -> None:
         self.clock = FakeClock()
         self.server = MemoryServer(self.clock.redis, LIMITS)

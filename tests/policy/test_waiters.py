@@ -78,8 +78,8 @@ def test_all_get_the_leaders_error(
 
 
 def test_no_place_to_wait() -> None:
-    """Beyond the limit of waiters a request gets its answer at once."""
-    crowded = Fleet(1, waiters=2)
+    """Beyond the share of who asks a request gets its answer at once, and is counted."""
+    crowded = Fleet(1, waiters=5)
     worker = crowded.workers[0]
     worker.runtime.hold = True
     waited: list[float] = []
@@ -94,6 +94,7 @@ def test_no_place_to_wait() -> None:
     ask()
     assert waited[0] == 0.0
     assert min(waited[1:]) >= 2.5
+    assert worker.notes.lines.count("acme turned away") == 1
 
 
 def test_places_are_given_back() -> None:

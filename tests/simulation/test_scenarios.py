@@ -206,11 +206,15 @@ def test_one_leader_fails(workers: int, fault: str, of_the_leader: int) -> None:
         assert "200" not in made.watch.answers
 
 
-def asking(worker: Worker) -> Callable[[], None]:
-    """Return what asks once."""
+def asking(
+    worker: Worker, name: str = "acme", caller: str = "app", got: list[bool] | None = None
+) -> Callable[[], None]:
+    """Return what asks once, and notes whether a token came."""
 
     def ask() -> None:
-        worker.ask("acme")
+        served = worker.ask(name, caller=caller)
+        if got is not None:
+            got.append(served is not None)
 
     return ask
 
@@ -274,6 +278,29 @@ class TestTwoOrganizations:
         assert calls(made, "bolt") == 2
         assert 649 <= len(waits) <= 651
         assert max(waits[1:]) < A_BIT
+
+    @pytest.mark.parametrize("callers", [("app",), ("app", "job")])
+    @pytest.mark.parametrize("fault", ["slow", "lost_request", "connect_timeout"])
+    def test_places_to_wait(self, fault: str, callers: tuple[str, ...]) -> None:
+        """However many wait for acme, and whoever they are, cold callers of bolt wait and get it.
+
+        Nobody is refused for want of a place: that is watched at each step of the run.
+        """
+        made = World(1, workers=1, behaviour=STRICT, callers=0)
+        made.watch.troubled.add("acme")
+        made.canvas.draw = lambda organization: fault if organization == "acme" else ""
+        (worker,) = made.fleet
+        got: list[bool] = []
+        worker.load()
+        for caller in callers * 30:
+            made.scheduler.spawn(worker.process, "acme", asking(worker, "acme", caller))
+        made.run(1.0)
+        for caller in callers * 2:
+            made.scheduler.spawn(worker.process, "bolt", asking(worker, "bolt", caller, got))
+        made.run(5.0)
+        made.scheduler.close()
+        assert not made.watch.violations, made.describe()
+        assert got == [True] * 2 * len(callers)
 
 
 class Ambush:

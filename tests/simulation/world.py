@@ -25,7 +25,7 @@ from tests.simulation.scheduler import Process, Scheduler, Signal
 
 LIMITS = Limits()
 SLACK = 1.0
-WAITERS = 8
+WAITERS = 16
 LATER_LIFE = "'"
 """Ends the name of a process, once for each that was in its place before."""
 
@@ -114,6 +114,12 @@ class Observed:
 
     def waited(self, organization: str, seconds: float) -> None:
         """Nothing to note: how long a request took is checked as a whole."""
+
+    def turned_away(self, organization: str) -> None:
+        """Check 16: no organization takes the places of one that nothing is wrong with."""
+        self.watch.note(f"{self.process}: {organization} has no place to wait")
+        if organization not in self.watch.troubled:
+            self.watch.broken(16, f"{self.process} had no place for {organization}")
 
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Note it."""
@@ -221,7 +227,9 @@ class Worker:
             return None
         return copy.record.generation
 
-    def ask(self, organization: str, *, rejected: int | None = None) -> Served | None:
+    def ask(
+        self, organization: str, *, rejected: int | None = None, caller: str = "app"
+    ) -> Served | None:
         """Ask for a token and check what comes."""
         world, watch = self.world, self.world.watch
         before = world.scheduler.now
@@ -229,7 +237,7 @@ class Worker:
         had = self._must_serve(organization)
         served: Served | None = None
         try:
-            served = self.broker.token(organization, rejected=rejected)
+            served = self.broker.token(organization, caller=caller, rejected=rejected)
             watch.answers["200"] += 1
         except UnavailableError as error:
             watch.answers[type(error).__name__] += 1

@@ -105,6 +105,22 @@ def test_no_token_to_give(rig: Rig) -> None:
     assert heard(rig)["outcome"] == "temporarily_unavailable"
 
 
+def test_the_broker_learns_who_asks(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, whatever the way to ask: the places to wait are shared among callers."""
+    named: list[str] = []
+    token = rig.broker.token
+
+    def listen(name: str, *, caller: str = "", **wish: Any) -> Any:
+        named.append(caller)
+        return token(name, caller=caller, **wish)
+
+    monkeypatch.setattr(rig.broker, "token", listen)
+    rig.get()
+    rig.post(basic=("billing", KEY))
+    rig.get("/token?organization=acme", AUDIT_KEY)
+    assert named == ["billing", "billing", "audit"]
+
+
 def test_an_unforeseen_error_is_heard_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing passes the desk unseen."""
     monkeypatch.setattr(rig.broker, "token", lambda *_, **__: 1 / 0)

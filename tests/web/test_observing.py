@@ -206,10 +206,12 @@ def test_waits_are_measured_and_silences_counted() -> None:
     meters = Meters()
     observer = MeteringObserver(meters)
     observer.waited("acme", 1.25)
+    observer.turned_away("acme")
     observer.store_failed("acme", TIMEOUT)
     observer.store_recovered("acme")
     observer.crashed("acme", RuntimeError("canary"))
     assert counted(meters, "broker_lease_wait_seconds_sum") == {(): 1.25}
+    assert counted(meters, "broker_waiters_refused_total") == {(): 1}
     assert counted(meters, "broker_redis_errors_total") == {("timeout",): 1}
 
 
@@ -233,6 +235,7 @@ def test_several_observers_hear_the_same() -> None:
         call.failed("acme", Kind.REFRESH, NotSentError("connect"), 0.5),
         call.reported("acme", ReportStatus.KNOWN),
         call.waited("acme", 1.0),
+        call.turned_away("acme"),
         call.store_failed("acme", TIMEOUT),
         call.store_recovered("acme"),
         call.crashed("acme", RuntimeError("canary")),
