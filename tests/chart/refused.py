@@ -14,11 +14,11 @@ SENTINEL = {"redis.url": "redis+sentinel://a:26379,b:26379/mymaster"}
 ACCOUNTS = {"serviceAccountCallers.enabled": True}
 ACCOUNT = {"serviceAccount": "shop:billing", "organizations": ["acme"]}
 KEY = {"keySha256": [DIGEST], "organizations": ["acme"]}
-TEST = {"helmTest.enabled": True, **ACCOUNTS}
+TEST = {"helmTest.enabled": True, "helmTest.serviceAccountCaller": True, **ACCOUNTS}
 NO_CPU = {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}}
 TLS = {"tls.existingSecret": "tls"}
 MUTUAL = {**TLS, "tls.clientCaSecret": "ca", "tls.clientCerts": "required"}
-VALKEY = {"redis.url": "", "valkey.enabled": True}
+VALKEY = {"redis.url": "", "valkey.enabled": True, "valkey.besideRealOrganizations": True}
 VARIABLE = {"name": "TZ", "value": "UTC"}
 
 CONTRADICTIONS: list[tuple[Changes, tuple[str, ...]]] = [
@@ -26,6 +26,10 @@ CONTRADICTIONS: list[tuple[Changes, tuple[str, ...]]] = [
     ({"demo.enabled": True}, ("organizations", "demo.enabled")),
     ({"redis.url": ""}, ("redis.url", "redis.existingSecret.name", "valkey.enabled")),
     ({"valkey.enabled": True}, ("redis.url", "valkey.enabled")),
+    (
+        {"redis.url": "", "valkey.enabled": True},
+        ("organizations", "redis.url", "valkey.besideRealOrganizations"),
+    ),
     ({"redis.existingSecret.name": "x"}, ("redis.url", "redis.existingSecret.name")),
     ({"callers": {}}, ("callers", "broker key", "existingCallers.configMap")),
     ({"existingCallers.configMap": "mine"}, ("callers", "existingCallers.configMap")),
@@ -114,7 +118,22 @@ CONTRADICTIONS: list[tuple[Changes, tuple[str, ...]]] = [
         {"prometheusRule.disabled": ["CanvasTokenBrokerDwon"]},
         ("CanvasTokenBrokerDwon", "CanvasTokenBrokerDown"),
     ),
-    ({"helmTest.enabled": True}, ("helmTest.existingSecret", "serviceAccountCallers.enabled")),
+    (
+        {"helmTest.enabled": True, **ACCOUNTS},
+        ("helmTest.existingSecret", "helmTest.serviceAccountCaller"),
+    ),
+    (
+        {"helmTest.enabled": True, "helmTest.serviceAccountCaller": True},
+        ("helmTest.existingSecret", "serviceAccountCallers.enabled"),
+    ),
+    (
+        {"helmTest.serviceAccountCaller": True},
+        ("helmTest.serviceAccountCaller", "helmTest.enabled"),
+    ),
+    (
+        {**TEST, "helmTest.existingSecret": "x"},
+        ("helmTest.serviceAccountCaller", "helmTest.existingSecret"),
+    ),
     ({**TEST, "helmTest.organization": "globex"}, ("helmTest.organization", "globex", "acme")),
     ({**TEST, "callers.helm-test": {**KEY, "keySha256": [OTHER_DIGEST]}}, ("callers.helm-test",)),
     (

@@ -97,14 +97,21 @@ def test_a_change_of_callers_restarts_nothing() -> None:
 
 
 def test_the_caller_of_the_helm_test() -> None:
-    """Its own service account, for one organization: the one named, or the first."""
+    """Its own service account, for one organization: the one named, or the first.
+
+    In the demo without a word, of real organizations only where that is asked for.
+    """
     values = EVERY_POD
     account = callers(values)["helm-test"]
     (pod,) = render(values).of("Pod")
     assert account.service_account == f"tokens:{pod['spec']['serviceAccountName']}"
     assert account.organizations == frozenset({"demo"})
     two = {"acme": {"secretName": "a"}, "globex": {"secretName": "b"}}
-    enabled = {"serviceAccountCallers.enabled": True, "helmTest.enabled": True}
+    enabled = {
+        "serviceAccountCallers.enabled": True,
+        "helmTest.enabled": True,
+        "helmTest.serviceAccountCaller": True,
+    }
     named = changed({**enabled, "organizations": two, "helmTest.organization": "globex"})
     assert callers(named)["helm-test"].organizations == frozenset({"globex"})
     first = changed({**enabled, "organizations": two})

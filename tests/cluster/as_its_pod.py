@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from broker.callers import new_key
 from tests.cluster.accounts import make_account, request_token
@@ -134,8 +135,11 @@ def values_file(folder: Path, api: Api, others: StandIns, digest: str) -> tuple[
         },
         "serviceAccountCallers": {"enabled": True, "jwksUrl": f"{api.url}/{JWKS}"},
         "canvas": {"url": others.canvas_url},
-        "settings": {"BROKER_CANVAS_ALLOW_HTTP": True},
-        "helmTest": {"enabled": True},
+        "settings": {
+            "BROKER_CANVAS_ALLOW_HTTP": True,
+            "BROKER_KUBERNETES_TOKEN_HOST": urlsplit(api.url).hostname,
+        },
+        "helmTest": {"enabled": True, "serviceAccountCaller": True},
         "redis": {"existingSecret": {"name": "redis"}},
     }
     file = folder / "values.json"

@@ -1,9 +1,11 @@
-{{/* The account that `helm test` runs as is a caller, unless the test was given a key. */}}
+{{/* The account that `helm test` runs as is a caller of the demo; of others only where that is asked for. */}}
 {{- define "canvas-token-broker.testCaller" -}}
-{{- if and .Values.helmTest.enabled (not .Values.helmTest.existingSecret) -}}
+{{- with .Values.helmTest }}
+{{- if and .enabled (not .existingSecret) (or .serviceAccountCaller $.Values.demo.enabled) -}}
 helm-test:
-  serviceAccount: "{{ .Release.Namespace }}:{{ include "canvas-token-broker.suffixed" (dict "root" . "suffix" "test") }}"
-  organizations: [{{ include "canvas-token-broker.testOrganization" . | quote }}]
+  serviceAccount: "{{ $.Release.Namespace }}:{{ include "canvas-token-broker.suffixed" (dict "root" $ "suffix" "test") }}"
+  organizations: [{{ include "canvas-token-broker.testOrganization" $ | quote }}]
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -78,6 +78,11 @@
 {{- if and $sentinels .url (not (regexMatch "^rediss?\\+sentinel:" .url)) }}
 - redis.sentinel is set and needs a redis.url that begins with redis+sentinel:// or rediss+sentinel://
 {{- end }}
+{{- with $.Values.valkey }}
+{{- if and .enabled $.Values.organizations (not .besideRealOrganizations) }}
+- valkey.enabled beside organizations would be a Valkey that keeps nothing and asks for no password: name a Redis of yours in redis.url, or set valkey.besideRealOrganizations to true
+{{- end }}
+{{- end }}
 {{- if and $.Values.valkey.enabled (or .username .password.existingSecret $sentinels $tls) }}
 - valkey.enabled has neither login nor TLS: leave redis.username, redis.password, redis.sentinel and redis.tls empty
 {{- end }}
@@ -90,7 +95,7 @@
 {{- if and .callers .existingCallers.configMap }}
 - callers and existingCallers.configMap are both set: set one of them
 {{- else if and $test .existingCallers.configMap }}
-- helmTest.enabled would add a caller to those of existingCallers.configMap: set helmTest.existingSecret to the Secret with the key of one of them
+- helmTest would add a caller to those of existingCallers.configMap: set helmTest.existingSecret to the Secret with the key of one of them
 {{- else if not (or .callers .existingCallers.configMap (and .demo.enabled $test)) }}
 - callers is empty: nobody could ask for a token. Name a caller with keySha256 or serviceAccount (broker key NAME makes a key and its hash), or set existingCallers.configMap
 {{- end }}
@@ -98,7 +103,7 @@
 - serviceAccountCallers.audience is that of the API server: callers' tokens would open the cluster, too; choose a name that is this broker's alone
 {{- end }}
 {{- if and $test (hasKey .callers "helm-test") }}
-- callers.helm-test has the name of the caller that helmTest.enabled adds: give it another name, or set helmTest.existingSecret
+- callers.helm-test has the name of the caller that helmTest adds: give it another name, or set helmTest.existingSecret
 {{- end }}
 {{- end }}
 {{- end }}

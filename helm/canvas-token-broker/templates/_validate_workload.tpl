@@ -65,8 +65,12 @@
 {{- define "canvas-token-broker.checkHelmTest" -}}
 {{- $known := include "canvas-token-broker.organizations" . | fromYaml }}
 {{- with .Values.helmTest }}
-{{- if and .enabled (not .existingSecret) (not $.Values.serviceAccountCallers.enabled) }}
-- helmTest.enabled needs a credential: set helmTest.existingSecret to the Secret with a caller's key, or serviceAccountCallers.enabled
+{{- $own := or .serviceAccountCaller $.Values.demo.enabled }}
+{{- if and .enabled (not .existingSecret) (not (and $own $.Values.serviceAccountCallers.enabled)) }}
+- helmTest.enabled needs a credential: set helmTest.existingSecret to the Secret with a caller's key, or {{ if not $own }}helmTest.serviceAccountCaller, a caller that stays, and {{ end }}serviceAccountCallers.enabled
+{{- end }}
+{{- if and .serviceAccountCaller (or .existingSecret (not .enabled)) }}
+- helmTest.serviceAccountCaller is for helmTest.enabled without helmTest.existingSecret: set it to false
 {{- end }}
 {{- if and .organization (not (hasKey $known .organization)) }}
 - helmTest.organization is {{ .organization }}, which is none of organizations: {{ $known | keys | sortAlpha | join ", " }}
