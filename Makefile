@@ -71,6 +71,10 @@ bench: install ## Measure speed and memory side by side (QUICK=1: only whether t
 image: ## Build the container image by Docker, Podman or buildah (BASE=, TAG=, ENGINE=)
 	@image/build
 
+.PHONY: image-pin
+image-pin: ## Pin the container image's base by its digest, or renew that (skopeo or Docker, a registry; BASE=)
+	@image/pin
+
 .PHONY: chart
 chart: install ## Check the Helm chart: lint, schemas, Pod Security, refusals, alert rules, package
 	$(BIN)/pytest tests/chart

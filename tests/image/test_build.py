@@ -85,6 +85,22 @@ def test_hands_over_what_was_chosen(tools: Path) -> None:
     assert said[-3:] == ["--pull-never", "--quiet", "."]
 
 
+@pytest.mark.parametrize(
+    ("name", "warned"),
+    [
+        ("registry.example/python:3.11", True),
+        (f"registry.example/python:3.11@sha256:{'0' * 64}", False),
+        ("localhost/python-debian", False),
+    ],
+)
+def test_tells_of_a_base_that_may_change(tools: Path, name: str, warned: bool) -> None:
+    """One that was made on this machine is nobody else's to change."""
+    engine(tools, "docker")
+    done = build(tools, BASE=name)
+    assert done.returncode == 0
+    assert ("image/pin" in done.stderr) == warned
+
+
 def test_private_settings_are_secrets(tools: Path, tmp_path: Path) -> None:
     """Those in variables as well: none of them is in an argument."""
     engine(tools, "docker")
