@@ -1,11 +1,16 @@
 """Who may connect to whom."""
 
+import re
 from typing import Any
 
 from tests.chart.engine import HERE
 from tests.chart.rendered import COMPONENT, Object, render
 from tests.chart.samples import EVERY_POD, MINIMAL, changed
+from tests.chart.test_documents import PAGE
 
+ROW = re.compile(
+    r"^\| (\d+)(?:, UDP and TCP)? \| (?:anywhere|the chart's `(\S+)`) \|", re.MULTILINE
+)
 ON = {"networkPolicy.enabled": True}
 PROMETHEUS = {"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}
 SHOP = {"namespaceSelector": {"matchLabels": {"name": "shop"}}}
@@ -92,6 +97,17 @@ def test_what_the_chart_brings_is_reached_by_name() -> None:
     }
     anywhere = set.union(*(ports(rule) for rule in egress if "to" not in rule))
     assert not anywhere & {(6379, "TCP"), (26379, "TCP")}
+
+
+def test_each_way_out_is_documented() -> None:
+    """The page's table has the ports of the policy, each with whom it leads to, and no other."""
+    egress = [*policy({})["egress"], *policy({}, EVERY_POD)["egress"]]
+    found = {
+        (port, " ".join(components(rule.get("to", []))))
+        for rule in egress
+        for port, _ in ports(rule)
+    }
+    assert {(int(port), to or "") for port, to in ROW.findall(PAGE)} == found
 
 
 def test_valkey_is_for_the_broker_alone() -> None:
