@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LATCH_STEPS = (30.0, 120.0, 300.0)
 """Seconds until the next probe after the first refusals of the keys; then ``Limits.latch``.
@@ -21,6 +22,21 @@ ONE_WRITING = 90.0
 
 BACKOFF_MEMORY = 600.0
 """Seconds after a pause until which failures and refusals count as being in a row."""
+
+CALL_BURST, TOKEN_BURST = 20, 10
+"""Calls of Canvas, and new tokens from it, that one process may have at once (:class:`Rate`)."""
+_BELOW_HALF = 0.48
+
+
+class Rate(NamedTuple):
+    """At most ``burst`` at once, and one more in each ``interval`` of seconds."""
+
+    burst: int
+    interval: float
+
+    def most(self, seconds: float) -> int:
+        """Return how many there can be in any span of so many seconds."""
+        return self.burst + int(seconds / self.interval)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +102,26 @@ class Limits:
         """Return the seconds to the next probe after so many refusals of the keys, 1 or more."""
         step = LATCH_STEPS[refusals - 1] if refusals <= len(LATCH_STEPS) else self.latch
         return min(step, self.latch)
+
+    @property
+    def calls(self) -> Rate:
+        """Return how often one process may call Canvas for one organization.
+
+        A little faster than it does through the longest outage: failures lie half of
+        ``backoff_empty`` apart on average, and the time that the calls take.
+        """
+        pause = min(self.backoff_empty, self.backoff_valid)
+        interval = min(_BELOW_HALF * pause, self.tokens.interval / self.upstream_attempts)
+        return Rate(CALL_BURST, interval)
+
+    @property
+    def tokens(self) -> Rate:
+        """Return how often it may so get a new token.
+
+        A token that lives for ``short_life`` turns stale after half of that, and reports cause a
+        refresh more in each ``report_interval``: in sum a tenth less than this, or lower still.
+        """
+        return Rate(TOKEN_BURST, min(self.short_life / 3, self.report_interval / 4))
 
     @property
     def redis_worst(self) -> float:

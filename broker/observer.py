@@ -23,6 +23,9 @@ class Observer(Protocol):
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Note that an upstream call failed after ``seconds``."""
 
+    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Note that the brake lets no call of this kind be made before so many seconds."""
+
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Note what became of a caller's report that Canvas refused a token."""
 

@@ -103,6 +103,9 @@ class Spans:
     def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
         """Make none: it is logged and counted."""
 
+    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Make none: it is logged and counted."""
+
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Make none: the request has one."""
 

@@ -202,6 +202,10 @@ class Notes:
         """Remember it."""
         self.lines.append(f"{organization} failed {kind} {error.kind}")
 
+    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} held back {kind}")
+
     def store_failed(self, organization: str, reason: Reason) -> None:
         """Remember it."""
         self.lines.append(f"{organization} store failed {reason}")

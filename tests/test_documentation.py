@@ -40,7 +40,14 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 ENDPOINT = re.compile(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`\s?]*)`")
-POLICY_KINDS = {"lease_too_short", "repeated_token", "short_life", "superseded", "crashed"}
+POLICY_KINDS = {
+    "lease_too_short",
+    "repeated_token",
+    "short_life",
+    "superseded",
+    "held_back",
+    "crashed",
+}
 NOT_OURS = re.compile(r"\w+ /(?:_emulator|api)")
 NOT_ENDPOINTS = {"HEAD", "OPTIONS"}
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}

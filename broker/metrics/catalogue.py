@@ -76,7 +76,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "broker_refreshes_total",
         Type.COUNTER,
         "Upstream calls that ended, `kind` is `authenticate` or `refresh`, `outcome` is `success`, "
-        "`definite`, `ambiguous` or `rejected`",
+        "`definite`, `ambiguous` or `rejected`; or `held_back`: the brake let none be made",
         ("organization", "kind", "outcome"),
     ),
     Metric(

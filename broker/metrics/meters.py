@@ -9,6 +9,7 @@ from broker.metrics import directory
 from broker.metrics.by_organization import OrganizationCounter
 from broker.metrics.counted import add_zeros, families_of
 from broker.metrics.series import counters, histograms
+from broker.policy.brake import HELD_BACK
 
 
 class Meters:
@@ -57,6 +58,10 @@ class Meters:
         """Count an upstream call that ended after ``seconds``."""
         self._refreshes.count(organization, kind, outcome)
         self._upstream.of(kind).observe(seconds)
+
+    def held_back(self, organization: str, kind: str) -> None:
+        """Count an upstream call that the brake did not let be made."""
+        self._refreshes.count(organization, kind, HELD_BACK)
 
     def flawed(self, flaw: str) -> None:
         """Count an answer of Canvas with this flaw beside its good access token."""

@@ -5,6 +5,7 @@ from itertools import product
 
 from broker.errors import FailureClass
 from broker.policy.answers import Hindrance
+from broker.policy.brake import HELD_BACK
 from broker.policy.history import SUCCESS
 from broker.ports import ReportStatus
 from broker.store_faults import StoreFault
@@ -47,7 +48,7 @@ SERIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         *((refusal, "") for refusal in REFUSALS),
     ),
     "broker_degraded_answers_total": tuple((reason,) for reason in Hindrance),
-    "broker_refreshes_total": tuple(product(Kind, (SUCCESS, *FailureClass))),
+    "broker_refreshes_total": tuple(product(Kind, (SUCCESS, HELD_BACK, *FailureClass))),
     "broker_upstream_seconds": tuple((kind,) for kind in Kind),
     "broker_upstream_flaws_total": tuple((flaw,) for flaw in Flaw),
     "broker_rejection_reports_total": tuple((status,) for status in ReportStatus),

@@ -53,10 +53,12 @@ _ADVICE = {
     "encoding": "look what compresses the answers between here and Canvas, and how",
     "repeated_token": "a cache gives old answers of Canvas, let it pass over BROKER_CANVAS_URL",
     "superseded": "another worker was quicker, or Redis lost the record",
+    "held_back": "there were more calls than any good reason makes, so the broker holds its own "
+    "back: look who else writes to Redis, and in the log for why new tokens did not last",
     "crashed": "this is a defect of the broker, report it with its lines in the log",
 }
 """What to do, by the kind of a failure; what is not here is for Canvas's vendor."""
-OUR_OWN = frozenset({"no_thread", "lease_too_short", "superseded", "crashed"})
+OUR_OWN = frozenset({"no_thread", "lease_too_short", "superseded", "held_back", "crashed"})
 """Failures that say nothing of Canvas."""
 
 

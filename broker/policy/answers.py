@@ -13,7 +13,8 @@ from broker.errors import (
 )
 from broker.limits import Limits
 from broker.policy.organization import Organization
-from broker.policy.values import Copy, Pause
+from broker.policy.pause import Pause
+from broker.policy.values import Copy
 from broker.secret import Secret
 from broker.store_faults import Reason
 from broker.tokens import State, state_of

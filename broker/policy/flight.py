@@ -18,14 +18,15 @@ from dataclasses import replace
 from functools import partial
 
 from broker.errors import StoreUnavailableError
+from broker.policy.brake import HELD_BACK
 from broker.policy.holder import Holder
 from broker.policy.landing import land, lost
 from broker.policy.lease import Lease, Tools
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
-from broker.ports import Answer, GrantStatus, Question, Signal, Slot, Snapshot
+from broker.ports import Answer, Backoff, GrantStatus, Question, Signal, Slot, Snapshot
 from broker.store_faults import NOT_FORESEEN
-from broker.tokens import Stamp
+from broker.tokens import Kind, Stamp
 
 REFRESH_TOKEN_RESERVE = 10.0
 """A refresh token with less life than this (seconds) is not worth a call."""
@@ -103,7 +104,8 @@ class Flight:
             organization.note_silence(self._tools.clock.monotonic(), error.reason)
             self._events.append(partial(observer.store_failed, organization.name, error.reason))
         except Exception as error:  # noqa: BLE001  # invariant 12: nothing ends the refresher
-            organization.note_crash(self._tools.clock.monotonic())
+            until = self._tools.clock.monotonic() + self._tools.limits.backoff_min
+            organization.hold(until, "crashed")
             self._events.append(partial(observer.crashed, organization.name, error))
 
     def _fly(self, binding: Binding) -> None:
@@ -121,15 +123,25 @@ class Flight:
             if backoff is not None and backoff.latched:
                 binding.store.lift(binding.credentials.writing)
                 snapshot = look(organization, binding, self._tools)
+            self._lift_here(snapshot.backoff)
             binding.is_news = False
         return snapshot
 
+    def _lift_here(self, backoff: Backoff | None) -> None:
+        """End what this process knows of a latch, unless the one in Redis stands."""
+        pause, soon = self._organization.pause, self._tools.limits.backoff_min
+        stands = backoff is not None and backoff.latched and backoff.remaining > soon
+        if pause is not None and pause.latched and not stands:
+            self._organization.pause = pause.cut(self._tools.clock.monotonic() + soon)
+
     def _attempt(self, binding: Binding, snapshot: Snapshot) -> None:
         clock, organization = self._tools.clock, self._organization
+        slot = wish(snapshot, organization.copy)
+        if self._is_held_back(slot):
+            return
         # An attempt whose answer was lost may hold the lease: it asks again under its own name.
         attempt = organization.unanswered or self._tools.runtime.attempt_id()
         organization.unanswered = attempt
-        slot = wish(snapshot, organization.copy)
         asked = clock.monotonic()
         grant = binding.store.acquire(attempt, snapshot.generation, slot)
         organization.unanswered = None
@@ -147,6 +159,17 @@ class Flight:
                 self._follow(binding, grant.snapshot)
             case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:
                 organization.adopt(binding, grant.snapshot, trip)
+
+    def _is_held_back(self, slot: Slot) -> bool:
+        """Tell whether the brake holds; note until when."""
+        now, organization, tools = self._tools.clock.monotonic(), self._organization, self._tools
+        seconds = organization.brake.wait(now, tools.limits)
+        if seconds:
+            organization.hold(now + seconds, HELD_BACK)
+            kind = Kind.AUTHENTICATE if slot is Slot.NONE else Kind.REFRESH
+            told = partial(tools.observer.held_back, organization.name, kind, seconds)
+            self._events.append(told)
+        return seconds > 0
 
     def _follow(self, binding: Binding, before: Snapshot) -> None:
         """Watch another process's attempt for as long as somebody here may wait for it.

@@ -212,8 +212,9 @@ class Flights:
         try:
             spawn(work)
         except Exception as error:  # noqa: BLE001  # invariant 12: no thread now; later, then
+            until = self._now() + self._tools.limits.backoff_min
             for organization in flights:
-                organization.note_crash(self._tools.clock.monotonic())
+                organization.hold(until, "crashed")
             self._end_all(flights)
             for organization in flights:
                 self._tools.observer.crashed(organization.name, error)

@@ -1,68 +1,46 @@
 """What the holder of the lease does: redeem, then commit or fail."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from broker.errors import (
     FailureClass,
     KeysRejectedError,
+    NotSentError,
     StoreUnavailableError,
     UnusableTokenError,
     UpstreamError,
 )
-from broker.policy.lease import Lease, Tools, backoff_delay, latch_delay
-from broker.policy.organization import Organization
-from broker.policy.values import Binding, Copy, Pause, Skew, Unlanded
+from broker.policy.attempt import Attempt
+from broker.policy.values import Copy, Skew, Unlanded
 from broker.ports import Failure, GrantStatus, Slot
-from broker.tokens import Flaw, Kind, Record, RefreshToken, Spare, State, TokenPair, draw_margin
+from broker.tokens import Kind, Record, RefreshToken, Spare, TokenPair, draw_margin
 
 _MARGIN_SPREAD = 0.1
 _MICROSECONDS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Attempt):
     """Carries one lease from the grant to its end.
 
     Every method may raise :class:`~broker.errors.StoreUnavailableError`: then the lease runs out
-    by itself, and a token that Canvas gave is served and committed later. What the observer is to
-    be told goes into ``events``: nothing stands between an answer of Canvas and its being served.
+    by itself, and a token that Canvas gave is served and committed later.
     """
 
-    organization: Organization
-    binding: Binding
-    lease: Lease
-    tools: Tools
-    events: list[Callable[[], None]] = field(default_factory=list)
+    __slots__ = ()
 
     def run(self) -> None:
         """Talk to Canvas and tell Redis how it went."""
         try:
             pair = self._redeem()
         except UpstreamError as error:
-            self._note_failure(error)
+            self.note_failure(error)
             self._fail(error)
             return
         if pair is not None:
-            self._note_success(pair.flaws)
+            self.note_success(pair.flaws)
             self._commit(pair)
-
-    def _note_success(self, flaws: frozenset[Flaw]) -> None:
-        now, kind = self.tools.clock.monotonic(), self.lease.kind
-        seconds, name = now - self.lease.called, self.organization.name
-        self.organization.history.succeeded(now, kind, seconds)
-        self.events.append(partial(self.tools.observer.redeemed, name, kind, seconds))
-        copy, known = self.organization.copy, self.organization.history.flawed(flaws)
-        known = known | copy.record.flaws if copy else known
-        flawed = self.tools.observer.flawed
-        self.events.extend(partial(flawed, name, one, known=one in known) for one in sorted(flaws))
-
-    def _note_failure(self, error: UpstreamError) -> None:
-        now, kind = self.tools.clock.monotonic(), self.lease.kind
-        seconds, name = now - self.lease.called, self.organization.name
-        self.organization.history.failed(now, kind, seconds, error)
-        self.events.append(partial(self.tools.observer.failed, name, kind, error, seconds))
 
     def _redeem(self) -> TokenPair | None:
         """Return a token pair, or None when somebody else has committed one meanwhile.
@@ -77,17 +55,23 @@ class Holder:
             except UpstreamError as error:
                 if error.failure is not FailureClass.REJECTED or not self.lease.calls_left:
                     raise
-                self._note_failure(error)
+                self.note_failure(error)
             if self._was_overtaken():
                 return None
         return self._call(Kind.AUTHENTICATE, lambda: upstream.authenticate(credentials))
 
     def _call(self, kind: Kind, call: Callable[[], TokenPair]) -> TokenPair:
-        self.lease.kind, self.lease.called = kind, self.tools.clock.monotonic()
+        brake, clock, limits = self.organization.brake, self.tools.clock, self.tools.limits
+        self.lease.kind, self.lease.called = kind, clock.monotonic()
 
         def counted() -> TokenPair:
-            self.lease.spend_call(self.tools.clock.monotonic(), self.tools.limits)
-            return call()
+            self.lease.spend_call(clock.monotonic(), limits)
+            brake.note_call(clock.monotonic(), limits)
+            try:
+                return call()
+            except NotSentError:
+                brake.note_not_sent(limits)
+                raise
 
         return self.tools.retry(counted, self.lease.calls_left)
 
@@ -122,35 +106,51 @@ class Holder:
             self.organization.skew = Skew(pair.skew, clock.wall() - clock.monotonic())
         pair = self._without_extension(pair)
         setback = self._setback(pair)
+        if setback is not None and self._has_better(pair):
+            self.pause(setback, self.lease.expected)
+            self._keep_refresh_token(pair.refresh, pair.sent, setback)
+            return
+        copy = Copy(self._record(pair), self.binding.version, pair.sent + pair.lifetime, pair.sent)
         if setback is not None:
-            self._pause(setback)
-            if self._has_better(pair):
-                self._keep_refresh_token(pair.refresh, pair.sent, setback)
-                return
-        expires = pair.sent + pair.lifetime
-        copy = Copy(self._record(pair), self.binding.version, expires, pair.sent)
+            self.pause(setback, copy.record.provisional)
         unlanded = Unlanded(self.binding, self.lease.attempt, self.lease.expected, copy, setback)
         try:
             commitment = unlanded.commit(clock)
         except StoreUnavailableError:
-            if self.organization.install(copy):
+            if self._serve(copy, setback):
                 self.organization.unlanded = unlanded
             raise
         if commitment.superseded:
+            self._follow_successor()
             return
         record = replace(copy.record, generation=commitment.generation)
-        if self.organization.install(replace(copy, record=record)):
-            now = self.tools.clock.monotonic()
+        if self._serve(replace(copy, record=record), setback):
+            now, name = clock.monotonic(), self.organization.name
             self.organization.note_refresh(self.binding, now, paused=setback is not None)
-        name, generation = self.organization.name, record.generation
-        self.events.append(partial(self.tools.observer.committed, name, generation))
+            self.events.append(partial(self.tools.observer.committed, name, record.generation))
+
+    def _serve(self, copy: Copy, setback: Failure | None) -> bool:
+        """Take a new token over; one that is not taken is a failure, whatever Redis made of it."""
+        taken = self.organization.install(copy)
+        if not taken:
+            self.pause(self.failure("superseded"), copy.record.provisional)
+        elif setback is None:
+            self.organization.brake.note_token(self.tools.clock.monotonic(), self.tools.limits)
+        return taken
+
+    def _follow_successor(self) -> None:
+        """Take over what was committed meanwhile; where that is no newer record, this failed."""
+        self.pause(self.failure("superseded"), self.lease.expected)
+        asked, binding = self.tools.clock.monotonic(), self.binding
+        snapshot = binding.store.read(self.organization.known(binding))
+        self.organization.adopt(binding, snapshot, self.tools.round_trip(asked))
 
     def _fail(self, error: UpstreamError) -> None:
         """Leave a backoff for the fleet; free the mark after a definite failure of a refresh."""
         lease = self.lease
         refused = isinstance(error, KeysRejectedError) and lease.kind is Kind.AUTHENTICATE
-        failure = self._failure(error.kind, error.retry_after, latched=refused)
-        self._pause(failure)
+        failure = self.failure(error.kind, error.retry_after, latched=refused)
+        self.pause(failure, lease.expected)
         if isinstance(error, UnusableTokenError):
             self._keep_refresh_token(error.spare, lease.granted, failure)
             return
@@ -182,9 +182,9 @@ class Holder:
     def _setback(self, pair: TokenPair) -> Failure | None:
         """Return what is left behind by an answer that makes another one due at once."""
         if self._is_held(pair):
-            return self._failure("repeated_token", None, latched=False)
+            return self.failure("repeated_token")
         if pair.lifetime < self.tools.limits.short_life:
-            return self._failure("short_life", None, latched=False)
+            return self.failure("short_life")
         return None
 
     def _is_held(self, pair: TokenPair) -> bool:
@@ -200,35 +200,6 @@ class Holder:
         if copy.record.generation == self.organization.refused_generation:
             return False
         return copy.expires >= pair.sent + pair.lifetime
-
-    def _failure(self, kind: str, retry_after: float | None, *, latched: bool) -> Failure:
-        limits, chance = self.tools.limits, self.tools.runtime.random()
-        backoff = self.lease.grant.snapshot.backoff
-        if latched:
-            delay = latch_delay(self._refusals(), chance, limits)
-            return Failure(kind, delay, latched=True, writing=self.binding.credentials.writing)
-        empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
-        delay = backoff_delay(
-            backoff.failures if backoff else 0,
-            chance,
-            retry_after,
-            limits.backoff_empty if empty else limits.backoff_valid,
-        )
-        return Failure(kind, max(delay, limits.backoff_min))
-
-    def _pause(self, failure: Failure) -> None:
-        """Heed the backoff here at once, whether or not Redis takes it."""
-        backoff = self.lease.grant.snapshot.backoff
-        failures = (backoff.failures if backoff else 0) + 1
-        until = self.tools.clock.monotonic() + failure.delay
-        refusals = self._refusals() + failure.latched
-        pause = Pause(until, failures, failure.kind, failure.latched, refusals, self.lease.expected)
-        self.organization.note_failure(self.binding, pause)
-
-    def _refusals(self) -> int:
-        """Return how often Canvas refused the keys in a row: Redis may have lost some of it."""
-        backoff, pause = self.lease.grant.snapshot.backoff, self.organization.pause
-        return max(each.refusals if each else 0 for each in (backoff, pause))
 
     def _record(self, pair: TokenPair) -> Record:
         """Return the record of ``pair``; its provisional generation is above all served here."""

@@ -4,10 +4,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from broker.limits import Limits
+from broker.policy.brake import Brake
 from broker.policy.earlier import Earlier, EarlierTokens
 from broker.policy.history import History
+from broker.policy.pause import Pause, hold
 from broker.policy.server_clock import RoundTrip, ServerClock
-from broker.policy.values import Binding, Copy, Pause
+from broker.policy.values import Binding, Copy
 from broker.ports import Snapshot
 from broker.secret import Secret
 from broker.store_faults import Reason
@@ -25,7 +27,6 @@ class Organization:
     that some caller reported, whether or not the report was accepted. ``unsettled`` says that a
     look found what only a flight of its own puts right. ``read_fault`` tells why the last look at
     Redis failed, ``write_fault`` why Redis refused the last write; None where it did not.
-    ``server_clock`` is what is known of the clock of Redis.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Organization:
         "_reported",
         "asked",
         "binding",
+        "brake",
         "copy",
         "doubted",
         "history",
@@ -57,11 +59,11 @@ class Organization:
     def __init__(self, name: str, binding: Binding, limits: Limits, now: float) -> None:
         self.name = name
         self.binding = binding
+        self.brake = Brake()
         self.copy: Copy | None = None
         self.unlanded: Unlanded | None = None
         self.pause: Pause | None = None
-        self.refused_generation = 0
-        self.doubted = 0
+        self.refused_generation = self.doubted = 0
         self.read_fault: Reason | None = None
         self.write_fault: Reason | None = None
         self.unsettled = False
@@ -74,9 +76,8 @@ class Organization:
         self.unanswered: str | None = None
         self.server_clock = ServerClock()
         self._earlier = EarlierTokens()
-        self._doubted_from = float("-inf")
+        self._doubted_from = self._reported = float("-inf")
         self._limits = limits
-        self._reported = float("-inf")
         self._lock = threading.Lock()
 
     @property
@@ -199,7 +200,8 @@ class Organization:
         if binding.version == self.binding.version:
             if asked >= self._reported:
                 self.refused_generation = snapshot.generation if snapshot.refused else 0
-            self.pause = Pause.of(snapshot, asked, self.pause)
+            held = self.copy if self.known(binding) else None
+            self.pause = Pause.of(snapshot, asked, self.pause, held)
 
     def check_clock(self, snapshot: Snapshot, trip: RoundTrip) -> bool:
         """Tell whether Redis's clock was set and it is yet to be told so, by a flight.
@@ -243,8 +245,6 @@ class Organization:
         else:
             self.read_fault = reason
 
-    def note_crash(self, now: float) -> None:
-        """Note an exception that nobody foresaw; pause, so that it does not repeat at once."""
-        self.unsettled = False
-        failures = self.pause.failures + 1 if self.pause else 1
-        self.pause = Pause(now + self._limits.backoff_min, failures, "crashed", latched=False)
+    def hold(self, until: float, why: str) -> None:
+        """Make no attempt before the monotonic instant ``until``, for a reason of our own."""
+        self.pause, self.unsettled = hold(self.pause, until, why, self.copy), False

@@ -1,12 +1,10 @@
 """The parts of what a process knows of an organization; all but one flag are immutable."""
 
 from dataclasses import dataclass, field, replace
-from typing import Self
 
 from broker.clock import Clock
 from broker.credentials import Credentials
-from broker.limits import BACKOFF_MEMORY
-from broker.ports import Commitment, Failure, RecordStore, Snapshot
+from broker.ports import Commitment, Failure, RecordStore
 from broker.tokens import Record, Stamp
 
 
@@ -73,36 +71,6 @@ class Unlanded:
         """Try once more; raises :class:`~broker.errors.StoreUnavailableError`."""
         record = self.copy.stamped(clock)
         return self.binding.store.commit(self.attempt, self.expected, record, self.failure)
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """No attempt before the monotonic instant ``until``; otherwise as :class:`Backoff`.
-
-    ``generation`` is the one that Redis held when it began: a higher one ends it.
-    """
-
-    until: float
-    failures: int
-    failure: str
-    latched: bool
-    refusals: int = 0
-    generation: int = 0
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, now: float, known: Self | None) -> Self | None:
-        """Return the shared backoff, or None, as told at the monotonic instant ``now``.
-
-        ``known`` is the one in force. Its refusals stand where Redis holds nothing of them: it had
-        failed when they were to be written, or lost them.
-        """
-        backoff, generation = snapshot.backoff, snapshot.generation
-        if backoff is None:
-            refused = known is not None and known.refusals > 0 and generation <= known.generation
-            return known if known and refused and now < known.until + BACKOFF_MEMORY else None
-        until, kind = now + backoff.remaining, backoff.failure
-        failures, refusals = backoff.failures, backoff.refusals
-        return cls(until, failures, kind, backoff.latched, refusals, generation)
 
 
 @dataclass(frozen=True, slots=True)

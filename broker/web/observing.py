@@ -18,13 +18,17 @@ from broker.tokens import Flaw, Kind
 from broker.web.store_log import StoreLog
 
 _log = logging.getLogger("broker.events")
+HELD_BACK_EVERY_S = 60.0
+"""Seconds until another line may tell that the brake holds for an organization."""
 
 
 class LogObserver:
     """Implements :class:`broker.observer.Observer` on the ``broker.events`` logger."""
 
     def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._store = StoreLog(clock)
+        self._held_back_at: dict[str, float] = {}
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
         """Log that Canvas gave a token pair."""
@@ -62,6 +66,15 @@ class LogObserver:
         }
         _log.log(logging.ERROR if refused else logging.WARNING, "upstream.failed", extra=extra)
 
+    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Log that the brake holds, seldom: no way that is meant leads there."""
+        now = self._clock.monotonic()
+        if now < self._held_back_at.get(organization, float("-inf")) + HELD_BACK_EVERY_S:
+            return
+        self._held_back_at[organization] = now
+        extra = {"organization": organization, "kind": kind, "seconds": round(seconds, 3)}
+        _log.error("refresher.held_back", extra=extra)
+
     def store_failed(self, organization: str, reason: Reason) -> None:
         """Log why Redis failed; seldom."""
         self._store.failed(organization, reason)
@@ -97,6 +110,11 @@ class MeteringObserver:
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Count a failed upstream call by its class, and its time."""
         self._meters.refresh(organization, kind, error.failure, seconds)
+
+    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Count a call that was not made."""
+        del seconds
+        self._meters.held_back(organization, kind)
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Count a report by what became of it."""
@@ -153,6 +171,11 @@ class Observers:
         """Tell of a failed upstream call."""
         for observer in self._observers:
             observer.failed(organization, kind, error, seconds)
+
+    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Tell that the brake holds."""
+        for observer in self._observers:
+            observer.held_back(organization, kind, seconds)
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Tell what became of a caller's report."""

@@ -90,7 +90,7 @@ def test_an_organization_begins_at_0_once() -> None:
     meters.configured(["acme", "globex"])
     readings = seen(meters, named("acme", "globex"), "broker_refreshes_total")
     assert readings["refresh", "acme", "success"] == 1
-    assert len(readings) == 2 * 2 * 4
+    assert len(readings) == 2 * 2 * 5
 
 
 @pytest.mark.parametrize(

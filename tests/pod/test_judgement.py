@@ -22,7 +22,14 @@ from tests.pod.samples import (
     empty,
 )
 
-POLICY_KINDS = {"lease_too_short", "repeated_token", "short_life", "superseded", "crashed"}
+POLICY_KINDS = {
+    "lease_too_short",
+    "repeated_token",
+    "short_life",
+    "superseded",
+    "held_back",
+    "crashed",
+}
 
 
 @pytest.mark.parametrize("state", [State.FRESH, State.STALE, State.CRITICAL])

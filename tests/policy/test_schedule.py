@@ -7,8 +7,9 @@ import pytest
 
 from broker.errors import AmbiguousError
 from broker.policy.organization import Organization
+from broker.policy.pause import Pause
 from broker.policy.schedule import Schedule
-from broker.policy.values import Binding, Copy, Pause
+from broker.policy.values import Binding, Copy
 from broker.secret import Secret
 from broker.tokens import Kind, Record
 from tests.fakes import credentials

@@ -78,8 +78,8 @@ def mark_cleared_by_authenticate(patch: pytest.MonkeyPatch) -> None:
 
     def on_failure(holder: Holder, error: UpstreamError) -> None:
         latched = isinstance(error, KeysRejectedError)
-        failure = holder._failure(error.kind, error.retry_after, latched=latched)
-        holder._pause(failure)
+        failure = holder.failure(error.kind, error.retry_after, latched=latched)
+        holder.pause(failure, holder.lease.expected)
         definite = error.failure is FailureClass.DEFINITE
         lease = holder.lease
         holder.binding.store.fail(lease.attempt, lease.expected, failure, clear_mark=definite)

@@ -125,6 +125,10 @@ class Observed:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} {kind} failed: {error.kind}")
 
+    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
+        """Note it."""
+        self.watch.note(f"{self.process}: {organization} {kind} held back for {seconds:.1f} s")
+
     def store_failed(self, organization: str, reason: Reason) -> None:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} redis failed: {reason}")

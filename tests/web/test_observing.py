@@ -91,6 +91,23 @@ def test_a_failed_call_is_a_warning_unless_the_keys_are_refused(
     assert "canary" not in repr(vars(caplog.records[0]))
 
 
+def test_that_calls_are_held_back_is_an_error_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """For each organization; it takes a hand: somebody writes to Redis, or a defect."""
+    clock = FakeClock()
+    observer = LogObserver(clock)
+    observer.held_back("acme", Kind.REFRESH, 14.98765)
+    extras = {"organization": "acme", "kind": "refresh", "seconds": 14.988}
+    assert line(caplog) == ("ERROR", "refresher.held_back", extras)
+    clock.sleep(59.9)
+    observer.held_back("acme", Kind.REFRESH, 15.0)
+    observer.held_back("globex", Kind.REFRESH, 15.0)
+    clock.sleep(0.2)
+    observer.held_back("acme", Kind.REFRESH, 15.0)
+    assert [vars(one)["organization"] for one in caplog.records] == ["acme", "globex", "acme"]
+
+
 @pytest.mark.parametrize(
     ("reason", "level"),
     [(Reason(StoreFault.TIMEOUT), "WARNING"), (Reason(StoreFault.PERMISSION, "hset"), "ERROR")],
@@ -193,6 +210,14 @@ def test_an_upstream_call_is_counted_once(error: UpstreamError | None, outcome: 
     assert counted(meters, "broker_upstream_seconds_sum") == {("refresh",): 0.5}
 
 
+def test_a_call_that_is_held_back_is_counted() -> None:
+    """Beside the calls that were made, and takes no time."""
+    meters = Meters()
+    MeteringObserver(meters).held_back("acme", Kind.REFRESH, 15.0)
+    assert counted(meters, "broker_refreshes_total") == {("refresh", "acme", "held_back"): 1}
+    assert counted(meters, "broker_upstream_seconds_count") == {}
+
+
 @pytest.mark.parametrize("status", list(ReportStatus))
 def test_a_report_is_counted_by_what_became_of_it(status: ReportStatus) -> None:
     """Each word has its counter."""
@@ -233,6 +258,7 @@ def test_several_observers_hear_the_same() -> None:
         call.redeemed("acme", Kind.REFRESH, 0.5),
         call.committed("acme", 7),
         call.failed("acme", Kind.REFRESH, NotSentError("connect"), 0.5),
+        call.held_back("acme", Kind.REFRESH, 15.0),
         call.reported("acme", ReportStatus.KNOWN),
         call.waited("acme", 1.0),
         call.turned_away("acme"),

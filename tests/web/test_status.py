@@ -14,7 +14,14 @@ from broker.web.status import HEADERS, PAGE, SCRIPTS, status_view
 
 HEAVIEST = 40_000
 TEXT = PAGE.decode()
-POLICY_KINDS = {"lease_too_short", "repeated_token", "short_life", "superseded", "crashed"}
+POLICY_KINDS = {
+    "lease_too_short",
+    "repeated_token",
+    "short_life",
+    "superseded",
+    "held_back",
+    "crashed",
+}
 REPEATED_BY_NUMBER = re.compile(r"status_(?!404)\w+")
 LOADS = {"src", "srcset", "data", "poster", "action", "formaction", "background", "ping", "style"}
 

@@ -40,6 +40,7 @@ const FAILURES = {
   repeated_token: "a cache gave an old answer",
   short_life: "the token came with too little life",
   superseded: "the record changed meanwhile",
+  held_back: "the broker holds its own calls back",
   crashed: "a defect that the broker survived",
 };
 

@@ -1,0 +1,83 @@
+"""What an attempt leaves behind: notes of how it went, and a pause after a failure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from broker.errors import UpstreamError
+from broker.policy.lease import Lease, Tools, backoff_delay, latch_delay
+from broker.policy.organization import Organization
+from broker.policy.pause import Pause
+from broker.policy.values import Binding
+from broker.ports import Failure
+from broker.tokens import Flaw, State
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One lease, for whom it was granted and with what.
+
+    What the observer is to be told goes into ``events``: nothing stands between an answer of
+    Canvas and its being served.
+    """
+
+    organization: Organization
+    binding: Binding
+    lease: Lease
+    tools: Tools
+    events: list[Callable[[], None]] = field(default_factory=list)
+
+    def note_success(self, flaws: frozenset[Flaw]) -> None:
+        """Note that Canvas gave a token pair."""
+        now, kind = self.tools.clock.monotonic(), self.lease.kind
+        seconds, name = now - self.lease.called, self.organization.name
+        self.organization.history.succeeded(now, kind, seconds)
+        self.events.append(partial(self.tools.observer.redeemed, name, kind, seconds))
+        copy, known = self.organization.copy, self.organization.history.flawed(flaws)
+        known = known | copy.record.flaws if copy else known
+        flawed = self.tools.observer.flawed
+        self.events.extend(partial(flawed, name, one, known=one in known) for one in sorted(flaws))
+
+    def note_failure(self, error: UpstreamError) -> None:
+        """Note that a call failed."""
+        now, kind = self.tools.clock.monotonic(), self.lease.kind
+        seconds, name = now - self.lease.called, self.organization.name
+        self.organization.history.failed(now, kind, seconds, error)
+        self.events.append(partial(self.tools.observer.failed, name, kind, error, seconds))
+
+    def failure(
+        self, kind: str, retry_after: float | None = None, *, latched: bool = False
+    ) -> Failure:
+        """Return what is left behind by a failure of this kind."""
+        limits, chance = self.tools.limits, self.tools.runtime.random()
+        failures, refusals = self._in_a_row()
+        if latched:
+            delay = latch_delay(refusals, chance, limits)
+            return Failure(kind, delay, latched=True, writing=self.binding.credentials.writing)
+        empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
+        cap = limits.backoff_empty if empty else limits.backoff_valid
+        delay = backoff_delay(failures, chance, retry_after, cap)
+        return Failure(kind, max(delay, limits.backoff_min))
+
+    def pause(self, failure: Failure, generation: int) -> None:
+        """Heed the backoff here at once, whatever Redis makes of it.
+
+        A record that Canvas gives later than ``generation`` ends it.
+        """
+        failures, refusals = self._in_a_row()
+        pause = Pause(
+            self.tools.clock.monotonic() + failure.delay,
+            failures + 1,
+            failure.kind,
+            failure.latched,
+            refusals + failure.latched,
+            generation,
+        )
+        self.organization.note_failure(self.binding, pause.remembered())
+
+    def _in_a_row(self) -> tuple[int, int]:
+        """Return the failures and refusals before this one: Redis may have lost some of them."""
+        known = (self.lease.grant.snapshot.backoff, self.organization.pause)
+        there = [each for each in known if each is not None]
+        failures = max((each.failures for each in there), default=0)
+        return failures, max((each.refusals for each in there), default=0)
