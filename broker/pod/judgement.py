@@ -67,13 +67,31 @@ def judge(health: OrganizationHealth) -> Verdict:
     empty = health.state is State.EMPTY
     hindrance = hindrance_of(health)
     if hindrance is not None:
+        if health.refusing:
+            hindrance += _REFUSED if empty else _REFUSED_BY_SOME
         return Verdict(Status.FAIL if empty else Status.WARN, hindrance)
+    if empty and health.refusing:
+        return _judge_refusing(health)
     blemish = _blemish(health)
     if blemish is not None:
         return Verdict(Status.WARN, blemish)
     if empty:
         return Verdict(Status.PASS, "There is no token now; the next request gets one.")
     return Verdict(Status.PASS, "A valid token is there.")
+
+
+_REFUSED = " Requests are refused meanwhile."
+_REFUSED_BY_SOME = " Workers without a token refuse requests meanwhile."
+
+
+def _judge_refusing(health: OrganizationHealth) -> Verdict:
+    """Return how one is doing whose callers get no token, though nothing is known to hinder it."""
+    return Verdict(
+        Status.FAIL if health.overdue > LONGEST_OVERDUE else Status.WARN,
+        f"Requests are refused: there is no token, and one has been due for {health.overdue:.0f} "
+        "s. Canvas may be slow, or another process hold the lease: look in the log, and restart "
+        "the pod if this stays.",
+    )
 
 
 def hindrance_of(health: OrganizationHealth) -> str | None:

@@ -42,6 +42,7 @@ def merge_organization(views: Collection[OrganizationHealth]) -> OrganizationHea
     """Return one organization as the pod has it; ``views`` are the workers', at least one."""
     token = max(views, key=_rank_of_token)
     trouble = max(_up_to_date(views, token), key=_rank_of_trouble)
+    met = [one for one in views if _may_be_met(one, token)]
     return replace(
         token,
         last_error=trouble.last_error,
@@ -52,7 +53,8 @@ def merge_organization(views: Collection[OrganizationHealth]) -> OrganizationHea
         landed=all(one.landed for one in views),
         skew=min(views, key=_age_of_skew).skew,
         in_use=any(one.in_use for one in views),
-        overdue=max(one.overdue for one in views if _may_be_met(one, token)),
+        overdue=max(one.overdue for one in met),
+        refusing=any(one.refusing for one in met),
         recent=join([one.recent for one in views]),
     )
 

@@ -229,7 +229,7 @@ class Broker:
 
     def health(self) -> list[OrganizationHealth]:
         """Return what operators may know of each organization, by name."""
-        now = self._clock.monotonic()
+        now, wait = self._clock.monotonic(), self._limits.wait
         host, warm = self._clock.wall() - now, self._schedule.keeps_warm
         ordered = (one for _, one in sorted(self._organizations.items()))
-        return [health_of(one, now, host, kept=warm(one, now)) for one in ordered]
+        return [health_of(one, now, host, kept=warm(one, now), wait=wait) for one in ordered]

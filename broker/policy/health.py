@@ -14,6 +14,8 @@ class OrganizationHealth:
     """What operators may know of one organization; never a secret. Durations in seconds.
 
     ``store_fault`` is a :class:`~broker.store_faults.Reason` as text: why Redis fails, if it does.
+    ``overdue`` is the time since a new token was due for those who ask; ``refusing`` says that
+    there is none, and has not been for longer than a request waits.
     """
 
     organization: str
@@ -36,6 +38,7 @@ class OrganizationHealth:
     refresh_lifetime: float | None = None
     in_use: bool = False
     overdue: float = 0.0
+    refusing: bool = False
     flaws: tuple[str, ...] = ()
     recent: tuple[Event, ...] = ()
 
@@ -46,19 +49,21 @@ class OrganizationHealth:
 
 
 def health_of(
-    organization: Organization, now: float, host: float, *, kept: bool
+    organization: Organization, now: float, host: float, *, kept: bool, wait: float
 ) -> OrganizationHealth:
     """Return what operators may know of ``organization``.
 
     ``host`` is this host's wall clock minus its monotonic one; ``kept`` says that a token is kept
     current. Until somebody has asked for it, it is not in use all the same: nobody misses it.
+    ``wait`` is how long a request waits for a token.
     """
     copy, pause, skew = organization.copy, organization.pause, organization.skew
     fault = store_fault_of(organization)
-    in_use = kept and organization.wanted_since is not None
+    in_use, state = kept and organization.wanted_since is not None, organization.state(now)
+    late = overdue(organization, now) if in_use else 0.0
     return OrganizationHealth(
         organization=organization.name,
-        state=organization.state(now),
+        state=state,
         **_times_of(copy, now),
         generation=copy.record.generation if copy else None,
         last_error=pause.failure if pause else None,
@@ -71,7 +76,8 @@ def health_of(
         record_version=copy.version if copy else None,
         skew=None if skew is None else skew.now(host),
         in_use=in_use,
-        overdue=overdue(organization, now) if in_use else 0.0,
+        overdue=late,
+        refusing=state is State.EMPTY and late > wait,
         flaws=tuple(sorted(copy.record.flaws)) if copy else (),
         recent=tuple(organization.history.recent(now)),
     )

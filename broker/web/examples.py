@@ -50,6 +50,7 @@ HEALTH: dict[str, object] = {
                 "failures": 0,
                 "latched": False,
                 "in_use": True,
+                "refusing": False,
                 "next_attempt_in": None,
                 "clock_skew": 0.1,
                 "credential_version": "5b8f8a2c90df2755",

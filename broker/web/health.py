@@ -97,6 +97,7 @@ def organization_check(health: OrganizationHealth) -> dict[str, Any]:
         "failures": health.failures,
         "latched": health.latched,
         "in_use": health.in_use,
+        "refusing": health.refusing,
         "next_attempt_in": _seconds(health.next_attempt_in),
         "clock_skew": _tenths(health.skew),
         "credential_version": health.credential_version,
@@ -123,8 +124,10 @@ def _files_check(report: FilesReport, now: float) -> dict[str, Any]:
 
 
 def _overall(checks: dict[str, list[dict[str, Any]]]) -> Status:
-    """Return `fail` only when no organization at all can be served."""
-    if all(check["status"] is Status.FAIL for check in checks["organization:token"]):
+    """Return `fail` only when none that is asked for can be served, or none at all."""
+    known = checks["organization:token"]
+    asked_for = [check for check in known if check["in_use"]] or known
+    if all(check["status"] is Status.FAIL for check in asked_for):
         return Status.FAIL
     words = {check["status"] for entries in checks.values() for check in entries}
     return Status.PASS if words == {Status.PASS} else Status.WARN

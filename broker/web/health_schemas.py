@@ -85,6 +85,7 @@ class OrganizationCheck(Schema):
     failures = _number("Failures in a row.", allow_none=False)
     latched = _flag("Whether Canvas refuses the keys, so that they are seldom tried.")
     in_use = _flag("Whether the token is kept current, for somebody asked not long ago.")
+    refusing = _flag("Whether requests get no token, for longer already than one waits.")
     next_attempt_in = _number("Until the next attempt, after a failure.")
     clock_skew = _tenths("Seconds by which this host's clock is ahead of Canvas's.")
     credential_version = _text("Fingerprint of the credentials.")

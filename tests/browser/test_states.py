@@ -134,6 +134,17 @@ def test_fail(open_page: Open, stage: Stage) -> None:
     expect(page.locator("#lost")).to_be_hidden()
 
 
+def test_refused_requests(open_page: Open, stage: Stage) -> None:
+    """What callers meet is told in words, though no attempt has failed."""
+    output = "Requests are refused: there is no token, and one has been due for 12 s."
+    told = scenes.initech(status="warn", output=output, in_use=True, refusing=True)
+    stage.body = scenes.health([told, scenes.organization()], "warn")
+    page = open_page()
+    assert trouble(page) == [f"initech: {output}"]
+    plan = "Requests are refused until there is a token"
+    expect(row(page, "initech").locator(".plan")).to_have_text(plan)
+
+
 def test_marks_lie_where_the_events_were(open_page: Open) -> None:
     """Over the last hour, from the left to now; the list holds the same, newest first."""
     acme = row(open_page(), "acme")

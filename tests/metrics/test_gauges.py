@@ -43,7 +43,7 @@ def test_the_seconds_to_expiry_count_down_between_two_scrapes() -> None:
     organization = with_token(clock)
 
     def scrape() -> Readings:
-        health = health_of(organization, clock.monotonic(), 0.0, kept=True)
+        health = health_of(organization, clock.monotonic(), 0.0, kept=True, wait=3.0)
         return seen(meters, pod(health), "broker_token_expires_in_seconds")
 
     assert scrape() == {("acme", "access"): 900, ("acme", "refresh"): 86400}
@@ -60,7 +60,7 @@ def test_a_token_that_is_overdue_is_told_by_how_much() -> None:
     organization.note_request(clock.monotonic(), kept=True)
     told = []
     for _ in range(3):
-        health = health_of(organization, clock.monotonic(), 0.0, kept=True)
+        health = health_of(organization, clock.monotonic(), 0.0, kept=True, wait=3.0)
         told.append(gauge("token_refresh_overdue_seconds", pod(health))[("acme",)])
         clock.sleep(400)
     assert told == [0, 0, 200]

@@ -39,6 +39,8 @@ LATCHED = replace(GOOD, failures=1, last_error="keys_rejected", latched=True, ne
 NO_REDIS = replace(GOOD, store_fault="timeout")
 SKEWED = replace(GOOD, skew=-30.6)
 UNLANDED = replace(GOOD, landed=False)
+REFUSING: dict[str, Any] = {"refusing": True, "overdue": 3.2}
+"""What a worker without a token tells, for :func:`empty`."""
 OVERDUE = replace(GOOD, state=State.STALE, overdue=75.4)
 
 FLAWED = replace(GOOD, flaws=("no_prefix", "no_refresh_token"))

@@ -17,6 +17,7 @@ from tests.pod.samples import (
     LATCHED,
     NO_REDIS,
     OVERDUE,
+    REFUSING,
     SKEWED,
     UNLANDED,
     empty,
@@ -84,11 +85,39 @@ def test_what_hinders_a_refresh_warns_with_a_token_and_fails_without(
 )
 def test_what_hinders_nothing_warns(health: OrganizationHealth, wrong: str, to_do: str) -> None:
     """With what to do; a token is not needed for that to be said."""
-    for one in (health, empty(health, overdue=health.overdue)):
+    for one in (health, empty(health)):
         status, sentence = judge(one)
         assert status is Status.WARN
         assert wrong in sentence
         assert to_do in sentence
+
+
+@pytest.mark.parametrize(
+    ("overdue", "status"), [(3.2, Status.WARN), (75.0, Status.WARN), (75.1, Status.FAIL)]
+)
+def test_requests_that_are_refused_warn_and_then_fail(overdue: float, status: Status) -> None:
+    """Though nothing is known to hinder a token; what hinders nothing is told after it."""
+    told = judge(empty(SKEWED, refusing=True, overdue=overdue))
+    assert told.status is status
+    assert told.sentence.startswith("Requests are refused: there is no token")
+    assert f"due for {overdue:.0f} s" in told.sentence
+    assert "look in the log" in told.sentence
+
+
+def test_who_was_just_asked_for_the_first_time_passes() -> None:
+    """A request waits, and gets one."""
+    assert judge(empty(overdue=2.9)).status is Status.PASS
+
+
+@pytest.mark.parametrize("health", [FAILING, LATCHED, NO_REDIS])
+def test_what_hinders_says_that_requests_are_refused(health: OrganizationHealth) -> None:
+    """At once a failure, as long as there is no token; elsewhere it is one worker's."""
+    status, sentence = judge(empty(health, **REFUSING))
+    assert status is Status.FAIL
+    assert sentence == f"{judge(empty(health)).sentence} Requests are refused meanwhile."
+    status, sentence = judge(replace(health, refusing=True))
+    assert status is Status.WARN
+    assert sentence.endswith("Workers without a token refuse requests meanwhile.")
 
 
 def test_refused_keys_are_told_before_all_else() -> None:

@@ -14,6 +14,7 @@ from tests.pod.samples import (
     LATCHED,
     NEXT_VERSION,
     NO_REDIS,
+    REFUSING,
     VERSION,
     empty,
     files,
@@ -131,6 +132,23 @@ class TestTheRest:
     ) -> None:
         """Not what it makes better by asking."""
         assert merged(*views).overdue == overdue
+
+    @pytest.mark.parametrize(
+        ("views", "refusing"),
+        [
+            ([empty(**REFUSING), empty()], True),
+            ([empty(), empty()], False),
+            # Asking makes it look, and it gets the other's.
+            ([GOOD, empty(**REFUSING)], False),
+            # Here it cannot look.
+            ([GOOD, empty(NO_REDIS, **REFUSING)], True),
+        ],
+    )
+    def test_requests_are_refused_where_a_caller_may_meet_that(
+        self, views: list[OrganizationHealth], refusing: bool
+    ) -> None:
+        """In one worker is enough."""
+        assert merged(*views).refusing is refusing
 
     def test_the_skew_is_the_last_that_was_measured(self) -> None:
         """By whoever got a token last; what came from elsewhere measures nothing."""

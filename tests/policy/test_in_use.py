@@ -3,7 +3,9 @@
 import pytest
 
 from broker.errors import NotSentError
-from tests.policy.fleet import Fleet, Worker
+from broker.ports import Slot
+from broker.tokens import State
+from tests.policy.fleet import ACME, KEYS, LIMITS, Fleet, Worker
 
 KEEP_WARM = 3600
 
@@ -38,6 +40,36 @@ def test_a_token_is_overdue_from_its_margin_on(fleet: Fleet, worker: Worker) -> 
     fleet.canvas.errors.clear()
     fleet.run(60, asking=True)
     assert worker.health().overdue == 0
+
+
+def test_requests_are_refused_once_a_token_is_later_than_one_waits(
+    fleet: Fleet, worker: Worker
+) -> None:
+    """Only while there is none, and only of what somebody asks for."""
+    store = fleet.server.open(ACME, KEYS)
+    store.acquire("elsewhere", 0, Slot.NONE)
+    fleet.run(5)
+    assert not worker.health().refusing
+    meanwhile: list[bool] = []
+    fleet.clock.later(2.5, lambda: meanwhile.append(worker.health().refusing))
+    worker.refused()
+    fleet.clock.sleep(0.1)
+    assert meanwhile == [False]
+    assert worker.health().refusing
+    assert worker.health().overdue == pytest.approx(LIMITS.wait, abs=0.3)
+    fleet.run(LIMITS.lease)
+    assert worker.health().state is State.FRESH
+    assert not worker.health().refusing
+
+
+def test_a_token_that_died_is_refused_at_once(fleet: Fleet, worker: Worker) -> None:
+    """It has been due for long by then; until then the old one is served."""
+    worker.token()
+    fleet.canvas.errors = [NotSentError("connect")] * 1000
+    fleet.run(590, asking=True)
+    assert not worker.health().refusing
+    fleet.run(6)
+    assert worker.health().refusing
 
 
 def test_who_comes_back_after_long_has_waited_for_nothing(fleet: Fleet, worker: Worker) -> None:

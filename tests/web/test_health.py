@@ -5,8 +5,10 @@ from typing import Any
 from flask import Flask
 
 from broker.errors import KeysRejectedError, NotSentError
+from broker.limits import Limits
 from broker.pod.merge import merge
 from broker.pod.snapshot import Pod
+from broker.ports import Slot
 from broker.web.health import health_views
 from tests.fakes import credentials
 from tests.pod.samples import NOW, worker
@@ -32,6 +34,33 @@ class TestOverHttp:
         assert _all(rig) == [(200, "pass")] * 3
         rig.get()
         assert _all(rig) == [(200, "pass")] * 3
+
+    def test_what_callers_meet(self, rig: Rig) -> None:
+        """Somebody else holds the lease again and again: a warning, then a failure, then a token.
+
+        The pod stays ready all the while, as far as it is by itself.
+        """
+        told: dict[str, float] = {}
+        store = rig.broker._organizations["acme"].binding.store
+        store.acquire("elsewhere", 0, Slot.NONE)
+        rig.broker.tick()
+        began = rig.clock.monotonic()
+        for number in range(30):
+            store.acquire(f"elsewhere-{number}", 0, Slot.NONE)
+            asked = rig.clock.monotonic()
+            assert rig.get().status_code == 503
+            assert rig.clock.monotonic() - asked <= Limits().request
+            code, status = _status(rig, "/health")
+            assert code == (503 if status == "fail" else 200)
+            told.setdefault(status, rig.clock.monotonic() - began)
+            assert _status(rig, "/health/ready") == (200, "pass")
+            rig.clock.sleep(0.5)
+        assert list(told) == ["warn", "fail"]
+        assert told["warn"] <= 5
+        assert 75 < told["fail"] <= 80
+        rig.clock.sleep(Limits().lease)
+        assert rig.get().status_code == 200
+        assert _status(rig, "/health") == (200, "pass")
 
     def test_live_looks_at_nothing(self) -> None:
         """A process without organizations lives, and is not ready."""

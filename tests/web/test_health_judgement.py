@@ -1,6 +1,7 @@
 """The body of ``/health`` as a whole."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.pod.samples import (
     NO_REDIS,
     NOW,
     OVERDUE,
+    REFUSING,
     SKEWED,
     UNLANDED,
     empty,
@@ -28,6 +30,14 @@ from tests.pod.samples import (
     pod_of,
     worker,
 )
+
+LONG: dict[str, Any] = {"refusing": True, "overdue": 75.1}
+
+
+def unused(health: OrganizationHealth) -> OrganizationHealth:
+    """Return it as nobody asks for it."""
+    return replace(health, in_use=False)
+
 
 BROKEN = files("callers", "BROKER_CALLERS_FILE is not TOML")
 
@@ -55,6 +65,7 @@ class TestOneOrganization:
             "failures": 3,
             "latched": False,
             "in_use": True,
+            "refusing": False,
             "next_attempt_in": 4,
             "clock_skew": 31.3,
             "credential_version": "0123456789abcdef",
@@ -102,16 +113,27 @@ class TestSummary:
             ([empty(LATCHED)], (), Status.FAIL),
             ([empty(LATCHED), replace(empty(FAILING), organization="b")], (BROKEN,), Status.FAIL),
             ([empty(NO_REDIS)], (), Status.FAIL),
+            ([GOOD, empty(**REFUSING)], (), Status.WARN),
+            ([empty(**REFUSING)], (), Status.WARN),
+            ([empty(**LONG)], (), Status.FAIL),
+            ([empty(**LONG), empty(LATCHED)], (), Status.FAIL),
+            ([GOOD, empty(**LONG)], (), Status.WARN),
+            # What nobody asks for makes up for nothing, and spoils nothing.
+            ([empty(**LONG), unused(GOOD)], (), Status.FAIL),
+            ([empty(**LONG), unused(IDLE)], (), Status.FAIL),
+            ([GOOD, unused(empty(LATCHED))], (), Status.WARN),
+            ([unused(IDLE), unused(empty(LATCHED))], (), Status.WARN),
+            ([unused(empty(LATCHED))], (), Status.FAIL),
             ([], (), Status.FAIL),
         ],
     )
-    def test_it_fails_only_when_no_organization_at_all_can_be_served(
+    def test_it_fails_when_none_that_is_asked_for_can_be_served(
         self,
         organizations: list[OrganizationHealth],
         reports: tuple[FilesReport, ...],
         status: Status,
     ) -> None:
-        """And warns when anything is not as it should be."""
+        """Or none at all. And it warns when anything is not as it should be."""
         named = [replace(one, organization=f"o{n}") for n, one in enumerate(organizations)]
         assert summary(pod_of(*named, reports=reports), NOW)["status"] is status
 

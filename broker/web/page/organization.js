@@ -62,6 +62,7 @@ class Organization {
     if (check.in_use === false) return "Next refresh when asked for";
     const due = left === null ? 0 : left - (check.margin ?? 0);
     if (due > 0) return `Next refresh in ${about(due)}`;
+    if (check.refusing) return "Requests are refused until there is a token";
     return check.status === "pass" ? "Next refresh is due" : "Next attempt once this is mended";
   }
 
