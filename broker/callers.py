@@ -13,7 +13,6 @@ from typing import Literal, TypeAlias
 CALLER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 CALLER_NAME_RULE = "1 to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit"
 CALLER_KEY = re.compile(r"[\x21-\x7e]{20,4096}")
-CALLER_KEY_RULE = "20 to 4096 visible ASCII characters"
 KEY_PREFIX = "ctb_"
 _KEY_BYTES = 32
 

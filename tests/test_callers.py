@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from broker.callers import EVERYTHING, Caller, Callers, key_digest, new_key
+from broker.callers import CALLER_KEY, EVERYTHING, Caller, Callers, key_digest, new_key
 
 ONE, TWO, THREE = (f"ctb_the-key-number-{n}" for n in (1, 2, 3))
 BILLING = Caller("billing", frozenset({"acme", "globex"}), frozenset({key_digest(ONE)}))
@@ -110,5 +110,6 @@ def test_a_new_key_is_long_random_and_kept_as_its_digest() -> None:
     """256 bits in 43 characters that need no quoting anywhere."""
     key, digest = new_key()
     assert re.fullmatch(r"ctb_[A-Za-z0-9_-]{43}", key)
+    assert CALLER_KEY.fullmatch(key)
     assert digest == hashlib.sha256(key.encode()).hexdigest()
     assert new_key()[0] != key
