@@ -68,7 +68,18 @@ CONTRADICTIONS: list[tuple[Changes, tuple[str, ...]]] = [
     ({"tls.clientCaSecret": "ca"}, ("tls.clientCaSecret", "tls.existingSecret")),
     ({**TLS, "tls.clientCerts": "required"}, ("tls.clientCerts", "tls.clientCaSecret")),
     ({**MUTUAL, **TEST}, ("helmTest.enabled", "tls.clientCerts")),
-    ({**MUTUAL, "serviceMonitor.enabled": True}, ("serviceMonitor.tlsConfig", "tls.clientCerts")),
+    (
+        {**MUTUAL, "serviceMonitor.enabled": True},
+        ("serviceMonitor.tlsConfig", "tls.clientCerts", "management.tls"),
+    ),
+    (
+        {"networkPolicy.enabled": True, "serviceMonitor.enabled": True},
+        ("networkPolicy.metricsFrom", "serviceMonitor.enabled"),
+    ),
+    (
+        {"settings.BROKER_MANAGEMENT_BIND": "0.0.0.0:9000"},
+        ("BROKER_MANAGEMENT_BIND", "management.enabled"),
+    ),
     ({"settings.BROKER_WORKERS": 3}, ("BROKER_WORKERS", "value workers")),
     ({"settings.BROKER_REDIS_URL": "redis://x"}, ("BROKER_REDIS_URL", "redis.url")),
     ({"settings.BROKER_REDIS_PASSWORD": "x"}, ("BROKER_REDIS_PASSWORD", "redis.password")),
@@ -146,6 +157,12 @@ CONTRADICTIONS: list[tuple[Changes, tuple[str, ...]]] = [
 NEIGHBOURS: list[Changes] = [
     {"organizations.globex": {"secretName": "x"}, "callers.billing.organizations": ["globex"]},
     {"callers.billing.organizations": ["*"]},
+    {**MUTUAL, "serviceMonitor.enabled": True, "management.tls": False},
+    {
+        "networkPolicy.enabled": True,
+        "serviceMonitor.enabled": True,
+        "management.enabled": False,
+    },
     {"callers.x": {**KEY, "keySha256": [OTHER_DIGEST]}},
     {"callers.x": {**KEY, "keySha256": OTHER_DIGEST}},
     {**ACCOUNTS, "callers.x": ACCOUNT},

@@ -89,6 +89,6 @@ def test_it_says_so_loudly() -> None:
 
 
 def test_nothing_of_it_is_there_unasked() -> None:
-    """One Deployment, one Service, no Secret."""
+    """One Deployment, a Service for callers and one for operators, no Secret."""
     rendered = render(changed({}))
-    assert [len(rendered.of(kind)) for kind in ("Deployment", "Service", "Secret")] == [1, 1, 0]
+    assert [len(rendered.of(kind)) for kind in ("Deployment", "Service", "Secret")] == [1, 2, 0]

@@ -73,6 +73,7 @@ def broker(
         "BROKER_REDIS_URL": redis_url,
         "BROKER_REDIS_PREFIX": root.parent.name,
         "BROKER_CANVAS_URL": canvas_url,
+        "BROKER_MANAGEMENT_BIND": f"127.0.0.1:{free_port()}",
     }
     running = BrokerProcess(environ | elsewhere, root / "log").start()
     try:

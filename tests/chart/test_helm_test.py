@@ -19,10 +19,11 @@ from tests.chart.samples import EACH_FILE, EVERY_POD, load
 from tests.chart.workloads import templates
 from tests.integration.deployment import CONSUMER, SECRET_KEY, Deployment
 from tests.redis.certificates import LOOPBACK, Authority
-from tests.servers import RedisServer
+from tests.servers import RedisServer, free_port
 
 GOOD = {"access_token": "canary-token", "token_type": "Bearer", "expires_in": 700}
 REFUSAL = (401, {"error": "invalid_token"})
+NOT_FOUND = (404, {"error": "not_found"})
 WRONG: list[tuple[tuple[int, dict[str, Any]], tuple[int, dict[str, Any]], str]] = [
     ((200, GOOD), (200, GOOD), "200 instead of 401"),
     ((200, GOOD), (503, {"error": "temporarily_unavailable"}), "503 instead of 401"),
@@ -43,12 +44,16 @@ def pod(tmp_path: Path) -> HelmTest:
 
 
 @contextmanager
-def answering(known: tuple[int, Any], unknown: tuple[int, Any]) -> Iterator[str]:
-    """Answer who shows a credential, and who does not; yield the URL."""
+def answering(
+    known: tuple[int, Any], unknown: tuple[int, Any], health: tuple[int, Any] = NOT_FOUND
+) -> Iterator[str]:
+    """Answer who shows a credential, and who does not, and whoever asks for health."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, body = known if "Authorization" in self.headers else unknown
+            if self.path.startswith("/health"):
+                status, body = health
             self.send_response(status)
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())
@@ -70,7 +75,12 @@ def answering(known: tuple[int, Any], unknown: tuple[int, Any]) -> Iterator[str]
 @contextmanager
 def deployment(folder: Path, valkey: RedisServer, **settings: str) -> Iterator[Deployment]:
     """Run a real broker with one worker, and the emulator in place of Canvas."""
-    named = {"BROKER_REDIS_PREFIX": folder.name, "BROKER_WORKERS": "1", **settings}
+    named = {
+        "BROKER_REDIS_PREFIX": folder.name,
+        "BROKER_WORKERS": "1",
+        "BROKER_MANAGEMENT_BIND": f"127.0.0.1:{free_port()}",
+        **settings,
+    }
     canvas = Canvas({CONSUMER: SECRET_KEY}, names={CONSUMER: "acme"})
     with EmulatorServer(canvas) as emulator:
         made = Deployment(folder, emulator, valkey.url, brokers=1, settings=named)
@@ -88,7 +98,7 @@ def test_a_real_broker_passes(tmp_path: Path, valkey: RedisServer) -> None:
         token = running.token().body["access_token"]
         wrong = HelmTest(tmp_path / "other", {"/token": b"ctb_wrong"}, BY_KEY).run(url)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("ok: ") == 2
+    assert done.stdout.count("ok: ") == 3
     assert token not in done.stdout
     assert running.key not in done.stdout
     assert wrong.returncode == 1
@@ -121,6 +131,18 @@ def test_a_good_answer_is_enough(pod: HelmTest) -> None:
     """So that the wrong ones below fail for what is wrong with them."""
     with answering((200, GOOD), REFUSAL) as url:
         assert pod.run(url).returncode == 0
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize("enabled", [True, False])
+def test_health_where_callers_are(tmp_path: Path, *, enabled: bool) -> None:
+    """It fails where the chart has put it elsewhere."""
+    values = {**BY_KEY, "management.enabled": enabled}
+    pod = HelmTest(tmp_path / "pod", {"/token": b"ctb_canary-key"}, values)
+    with answering((200, GOOD), REFUSAL, (200, {"status": "pass"})) as url:
+        done = pod.run(url)
+    assert done.returncode == int(enabled)
+    assert ("/health answers where callers are" in done.stderr) == enabled
 
 
 @pytest.mark.sockets

@@ -46,7 +46,23 @@ def test_what_is_asked() -> None:
         "livenessProbe": "/health/live",
         "readinessProbe": "/health/ready",
     }
-    assert [port["name"] for port in container["ports"]] == ["http"]
+    for probe in PROBES:
+        assert action(container, probe)["httpGet"]["port"] == "management"
+
+
+def test_the_ports() -> None:
+    """Those that the broker listens on; probes ask the callers' where there is no other."""
+    both, alone = (render(changed({"management.enabled": on})) for on in (True, False))
+    assert both.container()["ports"] == [
+        {"name": "http", "containerPort": 8080},
+        {"name": "management", "containerPort": 8081},
+    ]
+    assert both.env()["BROKER_BIND"].endswith(":8080")
+    assert both.env()["BROKER_MANAGEMENT_BIND"].endswith(":8081")
+    assert alone.container()["ports"] == [{"name": "http", "containerPort": 8080}]
+    assert not alone.env().keys() & {"BROKER_MANAGEMENT_BIND", "BROKER_MANAGEMENT_TLS"}
+    for probe in PROBES:
+        assert action(alone.container(), probe)["httpGet"]["port"] == "http"
 
 
 @pytest.mark.parametrize(
@@ -56,16 +72,26 @@ def test_what_is_asked() -> None:
 def test_probes_with_tls(values: dict[str, Any], kind: str) -> None:
     """They speak it, as everybody does; the port is called so."""
     container = render(changed(values)).container()
-    assert [port["name"] for port in container["ports"]] == ["https"]
+    assert [port["name"] for port in container["ports"]] == ["https", "management"]
     for probe in PROBES:
         assert action(container, probe)[kind]["scheme"] == "HTTPS"
+
+
+@pytest.mark.parametrize("values", [TLS, MUTUAL])
+def test_probes_without_tls_beside_callers_with_it(values: dict[str, Any]) -> None:
+    """They ask what they should, whatever certificate callers must show."""
+    rendered = render(changed({**values, "management.tls": False}))
+    assert rendered.env()["BROKER_MANAGEMENT_TLS"] == "off"
+    for probe in PROBES:
+        asked = action(rendered.container(), probe)["httpGet"]
+        assert (asked["port"], asked["scheme"]) == ("management", "HTTP")
 
 
 def test_probes_where_a_certificate_is_asked_for() -> None:
     """The kubelet has none to show, so it only connects."""
     container = render(changed(MUTUAL)).container()
     for probe in PROBES:
-        assert action(container, probe) == {"tcpSocket": {"port": "https"}}
+        assert action(container, probe) == {"tcpSocket": {"port": "management"}}
 
 
 @EACH_FILE

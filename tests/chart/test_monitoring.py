@@ -130,11 +130,12 @@ def test_none_of_it_is_there_unasked() -> None:
 
 
 def test_the_service_monitor() -> None:
-    """It scrapes the port of the Service, as often as the rules expect."""
+    """It scrapes the port for operators, as often as the rules expect, and calls it as they do."""
+    own = {"action": "labeldrop", "regex": "x"}
     more = {
         "serviceMonitor.enabled": True,
         "serviceMonitor.labels": {"release": "prometheus"},
-        "serviceMonitor.relabelings": [{"action": "labeldrop", "regex": "x"}],
+        "serviceMonitor.relabelings": [own],
         "serviceMonitor.metricRelabelings": [{"action": "keep", "regex": "broker_.*"}],
     }
     rendered = render(changed(more))
@@ -143,29 +144,63 @@ def test_the_service_monitor() -> None:
     assert monitor["spec"].keys() <= {"selector", "endpoints"}
     assert monitor["spec"]["endpoints"] == [
         {
-            "port": "http",
+            "port": "management",
             "path": "/metrics",
             "scheme": "http",
             "interval": "30s",
             "scrapeTimeout": "10s",
-            "relabelings": more["serviceMonitor.relabelings"],
+            "relabelings": [
+                {"targetLabel": "job", "replacement": "broker-canvas-token-broker"},
+                own,
+            ],
             "metricRelabelings": more["serviceMonitor.metricRelabelings"],
         }
     ]
-    ports = rendered.one("Service", "broker")["spec"]["ports"]
-    assert [port["name"] for port in ports] == ["http"]
+    ports = rendered.one("Service", "management")["spec"]["ports"]
+    assert ports == [
+        {"name": "management", "port": 8081, "targetPort": "management", "appProtocol": "http"}
+    ]
 
 
 def test_the_service_monitor_with_tls() -> None:
-    """By the same name as the Service's port; what the values say of TLS is handed on."""
+    """With TLS if that port has it; what the values say of it is handed on."""
     more = {"serviceMonitor.enabled": True, "tls.existingSecret": "pair"}
     secure = {**more, "serviceMonitor.tlsConfig": {"insecureSkipVerify": True}}
     rendered = render(changed(secure))
     (endpoint,) = rendered.one("ServiceMonitor")["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["scheme"]) == ("https", "https")
+    assert (endpoint["port"], endpoint["scheme"]) == ("management", "https")
     assert endpoint["tlsConfig"]["insecureSkipVerify"] is True
-    (port,) = rendered.one("Service", "broker")["spec"]["ports"]
-    assert port["name"] == "https"
+    assert endpoint["tlsConfig"]["serverName"] == "broker-canvas-token-broker.tokens.svc"
+    (port,) = rendered.one("Service", "management")["spec"]["ports"]
+    assert port["appProtocol"] == "https"
+    plain = render(changed({**secure, "management.tls": False}))
+    (endpoint,) = plain.one("ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["scheme"] == "http"
+    assert "tlsConfig" not in endpoint
+
+
+def test_without_a_port_of_its_own_the_callers_is_scraped() -> None:
+    """As it was before there was one."""
+    alone = render(changed({"serviceMonitor.enabled": True, "management.enabled": False}))
+    (endpoint,) = alone.one("ServiceMonitor")["spec"]["endpoints"]
+    (port,) = alone.one("Service")["spec"]["ports"]
+    assert endpoint["port"] == port["name"] == "http"
+
+
+def test_the_service_for_operators_is_not_open_to_the_outside() -> None:
+    """Whatever the type of the callers'; it has a port, labels and annotations of its own."""
+    more = {
+        "service.type": "LoadBalancer",
+        "service.annotations": {"a": "callers"},
+        "management.port": 9000,
+        "management.labels": {"team": "core"},
+        "management.annotations": {"a": "operators"},
+    }
+    found = render(changed(more)).one("Service", "management")
+    assert found["spec"]["type"] == "ClusterIP"
+    assert [port["port"] for port in found["spec"]["ports"]] == [9000]
+    assert found["metadata"]["labels"]["team"] == "core"
+    assert found["metadata"]["annotations"] == {"a": "operators"}
 
 
 def test_the_dashboard_is_the_one_that_is_shipped() -> None:

@@ -35,7 +35,7 @@ def components(peers: list[Object]) -> set[str]:
 
 
 def test_everybody_may_ask() -> None:
-    """Callers prove who they are; only the one port is open."""
+    """Callers prove who they are; only their port is open."""
     spec = policy({})
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     (rule,) = spec["ingress"]
@@ -43,14 +43,25 @@ def test_everybody_may_ask() -> None:
     assert "from" not in rule
 
 
-def test_only_some_may_ask() -> None:
-    """Those of the values; Prometheus too, and the pod of the test where there is one."""
+def test_only_operators_reach_their_port() -> None:
+    """Whoever may ask for tokens; those of the one port are not let in to the other."""
+    callers, operators = policy({"networkPolicy.metricsFrom": [PROMETHEUS]})["ingress"]
+    assert "from" not in callers
+    assert (ports(operators), operators["from"]) == ({("management", "TCP")}, [PROMETHEUS])
     some = {"networkPolicy.from": [SHOP], "networkPolicy.metricsFrom": [PROMETHEUS]}
-    (rule,) = policy(some)["ingress"]
-    assert rule["from"] == [SHOP, PROMETHEUS]
-    (tested,) = policy(some, EVERY_POD)["ingress"]
+    callers, operators = policy(some)["ingress"]
+    assert (callers["from"], operators["from"]) == ([SHOP], [PROMETHEUS])
+
+
+def test_only_some_may_ask() -> None:
+    """Those of the values, and the pod of the test where there is one; on one port all of them."""
+    some = {"networkPolicy.from": [SHOP], "networkPolicy.metricsFrom": [PROMETHEUS]}
+    tested, _ = policy(some, EVERY_POD)["ingress"]
     assert components(tested["from"]) == {"test"}
-    (open_to_all,) = policy({"networkPolicy.metricsFrom": [PROMETHEUS]})["ingress"]
+    alone = {"management.enabled": False}
+    (rule,) = policy({**alone, **some})["ingress"]
+    assert rule["from"] == [SHOP, PROMETHEUS]
+    (open_to_all,) = policy({**alone, "networkPolicy.metricsFrom": [PROMETHEUS]})["ingress"]
     assert "from" not in open_to_all
 
 

@@ -80,7 +80,8 @@ def test_commands_name_what_is_there(path: Path) -> None:
     notes = rendered.notes
     assert f"kubectl -n tokens rollout status deployment/{name}\n" in notes
     assert set(re.findall(r"deployment/(\S+)", notes)) == {name}
-    assert set(re.findall(r"service/(\S+)", notes)) <= {name}
+    services = {one["metadata"]["name"] for one in rendered.of("Service")}
+    assert set(re.findall(r"service/(\S+)", notes)) <= services
     tested = bool(values.get("helmTest", {}).get("enabled"))
     assert ("helm -n tokens test broker" in notes) == tested
 
@@ -110,6 +111,20 @@ def test_nothing_to_make_is_said_so() -> None:
     assert row.search(render(MINIMAL).notes)
     assert not row.search(render(EVERY_POD).notes)
     assert re.search(r"^1\. .*Secret.*make", render(EVERY_POD).notes, re.MULTILINE)
+
+
+@pytest.mark.parametrize("values", [{}, ACCOUNTS, {"tls.existingSecret": "x"}], ids=str)
+def test_where_operators_look(values: dict[str, Any]) -> None:
+    """At the port that is theirs, or at the only one."""
+    scheme = "https" if "tls.existingSecret" in values else "http"
+    rendered = render(changed(values))
+    name = rendered.broker()["metadata"]["name"]
+    assert f"{scheme}://127.0.0.1:8081/status" in rendered.notes
+    assert f"port-forward service/{name}-management 8081:management\n" in rendered.notes
+    alone = render(changed({**values, "management.enabled": False})).notes
+    assert f"port-forward service/{name} 8081:{scheme}\n" in alone
+    plain = render(changed({**values, "management.tls": False})).notes
+    assert "http://127.0.0.1:8081/status" in plain
 
 
 @pytest.mark.parametrize("values", [{}, ACCOUNTS, {"tls.existingSecret": "x"}], ids=str)

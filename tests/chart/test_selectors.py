@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.chart.engine import NAMESPACE, Target
 from tests.chart.rendered import Object, Rendered, render
 from tests.chart.samples import EACH_FILE, EVERY_POD, MINIMAL, changed, load
@@ -39,14 +41,15 @@ def test_each_selector_selects_one_workload(path: Path) -> None:
 
 @EACH_FILE
 def test_a_selector_is_its_own_workloads(path: Path) -> None:
-    """A Deployment selects its own pods; what has a component selects pods of this component."""
+    """A Deployment its own; a Service those of its component, or the broker's for operators."""
     rendered = render(load(path))
     for one in rendered.of("Deployment"):
         (name,) = selected(rendered, one["spec"]["selector"])
         assert name == f"Deployment/{one['metadata']['name']}"
     for one in rendered.of("Service"):
         component = one["metadata"]["labels"]["app.kubernetes.io/component"]
-        assert one["spec"]["selector"]["app.kubernetes.io/component"] == component
+        pods = {"management": "broker"}.get(component, component)
+        assert one["spec"]["selector"]["app.kubernetes.io/component"] == pods
 
 
 @EACH_FILE
@@ -80,13 +83,14 @@ def test_two_releases_do_not_select_each_other(path: Path) -> None:
             assert selected(other, selector) == [], whose
 
 
-def test_the_service_monitor_selects_the_service_alone() -> None:
-    """Neither Valkey's nor the emulator's; its job is the Service's name then."""
-    rendered = render(changed({"serviceMonitor.enabled": True}, EVERY_POD))
+@pytest.mark.parametrize(("enabled", "component"), [(True, "management"), (False, "broker")])
+def test_the_service_monitor_selects_one_service_alone(component: str, *, enabled: bool) -> None:
+    """That of operators, or else the callers'; neither Valkey's nor the emulator's."""
+    more = {"serviceMonitor.enabled": True, "management.enabled": enabled}
+    rendered = render(changed(more, EVERY_POD))
     selector = rendered.one("ServiceMonitor")["spec"]["selector"]
     found = [one for one in rendered.of("Service") if matches(selector, labels(one))]
-    assert found == [rendered.one("Service", "broker")]
-    assert found[0]["metadata"]["name"] == rendered.broker()["metadata"]["name"]
+    assert found == [rendered.one("Service", component)]
 
 
 def test_a_spread_of_ones_own_keeps_its_selector() -> None:

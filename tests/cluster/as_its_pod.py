@@ -19,6 +19,7 @@ from tests.cluster.report import expect
 from tests.cluster.stage import Stage
 from tests.cluster.stand_ins import ORGANIZATION, StandIns, stand_ins
 from tests.integration.deployment import CONSUMER, SECRET_KEY, BrokerProcess
+from tests.servers import free_port
 
 NAMESPACE = "canvas"
 AUDIENCE = "canvas-token-broker"
@@ -155,9 +156,10 @@ def broker_pod(release: Release) -> Any:
 
 @contextmanager
 def process(mounted: Mounted, folder: Path) -> Iterator[BrokerProcess]:
-    """Run the broker; only the address that it listens on is another than in its pod."""
+    """Run the broker; only the addresses that it listens on are others than in its pod."""
     unsaid = {name: mounted.placed(path) for name, path in UNSAID.items()}
-    broker = BrokerProcess(unsaid | mounted.environ(), folder / "broker.log")
+    here = {"BROKER_MANAGEMENT_BIND": f"127.0.0.1:{free_port()}"}
+    broker = BrokerProcess(unsaid | mounted.environ() | here, folder / "broker.log")
     broker.command = (sys.executable, "-m", "broker", *(mounted.arguments() or SERVE))
     broker.start()
     try:

@@ -13,11 +13,12 @@ from tests.node.place import NAME
 from tests.node.rollouts import roll
 from tests.node.rows import Row
 from tests.node.scene import manifest
-from tests.node.stage import HOST, NAMESPACE, Stage
+from tests.node.stage import HOST, MANAGEMENT_HOST, MANAGEMENT_PORT, NAMESPACE, Stage
 from tests.node.trials import Trial, play
 
 ENGINE = "kube-router"
 STRANGER = "stranger"
+DOORS = ((HOST, "8080"), (MANAGEMENT_HOST, str(MANAGEMENT_PORT)))
 IN_FORCE_S = 90.0
 CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], sys.argv[2]), 3)"
 
@@ -34,11 +35,12 @@ def network_policy(stage: Stage) -> list[Row]:
         broker = stage.pods()[0]["metadata"]["name"]
         path = f"api/v1/namespaces/{STRANGER}/pods/{STRANGER}"
         there = stage.api.get(path)["status"]["podIP"]
-        if not connects(stage, STRANGER, STRANGER, HOST, "8080"):
-            trial.problems.append("a stranger is refused without an engine")
+        for host, port in DOORS:
+            if not connects(stage, STRANGER, STRANGER, host, port):
+                trial.problems.append(f"a stranger is refused at {port} without an engine")
         with engine(stage):
             wait_for(
-                lambda: not connects(stage, STRANGER, STRANGER, HOST, "8080"),
+                lambda: not any(connects(stage, STRANGER, STRANGER, *door) for door in DOORS),
                 lambda: "a stranger is let in",
                 IN_FORCE_S,
             )

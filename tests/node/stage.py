@@ -9,6 +9,7 @@ from typing import Any
 
 import urllib3
 
+from broker.web.endpoints import PORTS, Port
 from tests.cluster.api import Api
 from tests.cluster.helm import Helm
 from tests.cluster.release import Release
@@ -24,6 +25,8 @@ NAMESPACE = "tokens"
 RELEASE = "broker"
 DEPLOYMENT = "broker-canvas-token-broker"
 HOST = f"{DEPLOYMENT}.{NAMESPACE}"
+MANAGEMENT_HOST = f"{DEPLOYMENT}-management.{NAMESPACE}"
+MANAGEMENT_PORT = 8081
 BROKERS = "app.kubernetes.io/component=broker"
 CHART = Path(__file__).parents[2] / "helm" / "canvas-token-broker"
 REPLICAS = 3
@@ -100,8 +103,9 @@ class Stage:
         )
 
     def ask(self, pod: Any, path: str, **headers: str) -> tuple[int, Any]:
-        """Ask one pod past the Service, on a connection of its own; status 0 if it fails."""
-        url = f"https://{pod['status'].get('podIP')}:8080{path}"
+        """Ask one pod past the Service, where the path answers; status 0 if it fails."""
+        port = 8080 if Port.CALLERS in PORTS[path.partition("?")[0]] else MANAGEMENT_PORT
+        url = f"https://{pod['status'].get('podIP')}:{port}{path}"
         pool = urllib3.PoolManager(
             cert_reqs=ssl.CERT_REQUIRED,
             ca_certs=str(self.place.cluster / "broker-ca.pem"),

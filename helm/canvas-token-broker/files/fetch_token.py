@@ -23,10 +23,10 @@ NOBODY = 0
 Answer = tuple[int, dict[str, object]]
 
 
-def ask(headers: dict[str, str]) -> Answer:
+def ask(headers: dict[str, str], path: str = "/token") -> Answer:
     """Return status and body; the status is NOBODY if nobody answered."""
     query = urlencode({"organization": os.environ["ORGANIZATION"]})
-    url = f"{os.environ['TOKEN_BROKER']}/token?{query}"
+    url = f"{os.environ['TOKEN_BROKER']}{path}?{query}"
     try:
         request = Request(url, headers=headers)  # noqa: S310  # the chart makes the URL
         with urlopen(request, timeout=TIMEOUT, context=tls()) as answer:  # noqa: S310  # as above
@@ -77,6 +77,11 @@ def main() -> None:
     if status != HTTPStatus.UNAUTHORIZED:
         sys.exit(f"FAILED: asked without a credential: {status} instead of 401")
     say("ok: refused without a credential")
+    if os.environ["MANAGEMENT_PORT"] == "true":
+        status, answer = ask({}, "/health")
+        if status != HTTPStatus.NOT_FOUND:
+            sys.exit(f"FAILED: /health answers where callers are: {status} instead of 404")
+        say("ok: what is for operators is not where callers are")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,10 @@
 {{- define "canvas-token-broker.ownSettings" -}}
 {{- with .Values -}}
 BROKER_BIND: {{ ternary "[::]:8080" "0.0.0.0:8080" .ipv6 | quote }}
+{{- if .management.enabled }}
+BROKER_MANAGEMENT_BIND: {{ ternary "[::]:8081" "0.0.0.0:8081" .ipv6 | quote }}
+BROKER_MANAGEMENT_TLS: {{ ternary "same" "off" .management.tls | quote }}
+{{- end }}
 BROKER_WORKERS: {{ .workers | int }}
 BROKER_THREADS: {{ .threads | int }}
 BROKER_RUNTIME_DIR: /run/canvas-token-broker
@@ -132,6 +136,8 @@ BROKER_TLS_CLIENT_CERTS: {{ .clientCerts }}
 {{/* Which value is meant by a setting that the chart keeps to itself: name, without _FILE → value. */}}
 {{- define "canvas-token-broker.reservedSettings" -}}
 BROKER_BIND: ipv6
+BROKER_MANAGEMENT_BIND: management.enabled
+BROKER_MANAGEMENT_TLS: management.tls
 BROKER_WORKERS: workers
 BROKER_THREADS: threads
 BROKER_RUNTIME_DIR: memoryVolumes.runtime

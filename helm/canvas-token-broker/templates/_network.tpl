@@ -21,6 +21,17 @@
 {{- printf "%s://%s:%d" $scheme (include "canvas-token-broker.host" .) (int .Values.service.port) }}
 {{- end }}
 
+{{/* What serves the paths for operators and the probes: the name of the port, and its scheme. That is the
+     callers' port where there is no other. */}}
+{{- define "canvas-token-broker.operatorsPort" -}}
+{{- ternary "management" (include "canvas-token-broker.portName" .) .Values.management.enabled }}
+{{- end }}
+
+{{- define "canvas-token-broker.operatorsScheme" -}}
+{{- $plain := and .Values.management.enabled (not .Values.management.tls) -}}
+{{- ternary "http" (include "canvas-token-broker.portName" .) $plain }}
+{{- end }}
+
 {{- define "canvas-token-broker.host" -}}
 {{- printf "%s.%s.svc" (include "canvas-token-broker.fullname" .) .Release.Namespace }}
 {{- end }}

@@ -59,6 +59,12 @@
 
   helmTest.enabled lets `helm test` get a token.
 {{- end }}
+
+{{- $operators := include "canvas-token-broker.suffixed" (dict "root" . "suffix" (ternary "management" "" .Values.management.enabled)) }}
+
+  What it says of itself, at {{ include "canvas-token-broker.operatorsScheme" . }}://127.0.0.1:8081/status:
+
+  kubectl -n {{ $namespace }} port-forward service/{{ $operators }} 8081:{{ include "canvas-token-broker.operatorsPort" . }}
 {{- if include "canvas-token-broker.testCaller" . }}
 
   The first token by hand, as the caller helm-test:

@@ -4,7 +4,7 @@
 {{- define "canvas-token-broker.validate" -}}
 {{- $problems := "" -}}
 {{- range list "Names" "Organizations" "Store" "Redis" "Callers" "CallerEntries" "CallerCredentials" "Canvas"
-      "Tls" "Environment" "Volumes" "Probes" "Shutdown" "Budget" "Rollout" "Autoscaling" "Service" "Rules"
+      "Tls" "Environment" "Volumes" "Probes" "Shutdown" "Budget" "Rollout" "Autoscaling" "Service" "Management" "Rules"
       "HelmTest" -}}
 {{- $problems = print $problems (include (printf "canvas-token-broker.check%s" .) $ | trimSuffix "\n") -}}
 {{- end -}}
@@ -173,9 +173,9 @@
 {{- if .Values.helmTest.enabled }}
 - helmTest.enabled has no client certificate to show: set tls.clientCerts to optional, or leave the test out
 {{- end }}
-{{- if and .Values.serviceMonitor.enabled (not .Values.serviceMonitor.tlsConfig) }}
-- serviceMonitor.tlsConfig must name the client certificate that tls.clientCerts=required asks for
 {{- end }}
+{{- if and .Values.serviceMonitor.enabled (not .Values.serviceMonitor.tlsConfig) (include "canvas-token-broker.asksOperatorsForCertificates" .) }}
+- serviceMonitor.tlsConfig must name the client certificate that tls.clientCerts=required asks for; management.tls=false lets Prometheus do without
 {{- end }}
 {{- end }}
 

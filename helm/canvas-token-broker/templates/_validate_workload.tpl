@@ -42,6 +42,13 @@
 {{- end }}
 {{- end }}
 
+{{- define "canvas-token-broker.checkManagement" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- if and .Values.management.enabled $policy.enabled .Values.serviceMonitor.enabled (not $policy.metricsFrom) }}
+- networkPolicy.enabled lets nobody fetch metrics: set networkPolicy.metricsFrom to where Prometheus runs, or leave serviceMonitor.enabled out
+{{- end }}
+{{- end }}
+
 {{- define "canvas-token-broker.checkService" -}}
 {{- with .Values.service }}
 {{- if and .nodePort (eq .type "ClusterIP") }}
