@@ -1,6 +1,6 @@
 # Two stages: one with all that building needs, and one with nothing but Python and the environment.
 # Any Debian with glibc and Python 3.11 or newer will do as the base, under any name.
-ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${BASE_IMAGE} AS build
 WORKDIR /build

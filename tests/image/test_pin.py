@@ -60,6 +60,11 @@ def base(checkout: Path) -> str:
     return str(found)
 
 
+def test_the_dockerfile_is_pinned() -> None:
+    """A tag can come to mean another image."""
+    assert re.fullmatch(re.escape(TAG) + r"@sha256:[0-9a-f]{64}", base(ROOT))
+
+
 @pytest.mark.parametrize(
     ("program", "asked"),
     [("skopeo", "inspect --raw docker://"), ("docker", "buildx imagetools inspect --raw ")],
