@@ -21,15 +21,13 @@ from broker.errors import StoreUnavailableError
 from broker.policy.brake import HELD_BACK
 from broker.policy.holder import Holder
 from broker.policy.landing import land, lost
-from broker.policy.lease import Lease, Tools
+from broker.policy.lease import Lease, Tools, wish
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
 from broker.ports import Answer, Backoff, GrantStatus, Question, Signal, Slot, Snapshot
 from broker.store_faults import NOT_FORESEEN
 from broker.tokens import Kind, Stamp
 
-REFRESH_TOKEN_RESERVE = 10.0
-"""A refresh token with less life than this (seconds) is not worth a call."""
 FOLLOW_PAUSE = 0.1
 """Seconds between two looks at another process's attempt."""
 
@@ -233,15 +231,3 @@ def note_silence(organization: Organization, error: StoreUnavailableError, tools
     """Note and tell that Redis did not do what it was asked."""
     organization.note_silence(tools.clock.monotonic(), error.reason)
     tools.observer.store_failed(organization.name, error.reason)
-
-
-def wish(snapshot: Snapshot, copy: Copy | None) -> Slot:
-    """Return the refresh token worth presenting: the spare, the record's own, or none."""
-    soon = snapshot.now + REFRESH_TOKEN_RESERVE
-    if snapshot.spare is not None:
-        return Slot.SPARE if snapshot.spare.expires_at > soon else Slot.NONE
-    record = copy.record if snapshot.unchanged and copy else snapshot.record
-    if record is None or snapshot.presented or snapshot.foreign:
-        return Slot.NONE
-    expires_at = record.refresh_expires_at
-    return Slot.NONE if expires_at is None or expires_at <= soon else Slot.OWN

@@ -8,10 +8,13 @@ from broker.errors import NotSentError
 from broker.limits import Limits
 from broker.observer import Observer
 from broker.policy.server_clock import RoundTrip
-from broker.ports import Grant, Retry, Runtime, Slot, Upstream
+from broker.policy.values import Copy
+from broker.ports import Grant, Retry, Runtime, Slot, Snapshot, Upstream
 from broker.secret import Secret
 from broker.tokens import Kind
 
+REFRESH_TOKEN_RESERVE = 10.0
+"""A refresh token with less life than this (seconds) is not worth a call."""
 _LATCH_SPREAD = 0.1
 
 
@@ -93,3 +96,15 @@ def latch_delay(refusals: int, chance: float, limits: Limits) -> float:
     spread = 1 + _LATCH_SPREAD * (2 * chance - 1)
     step = limits.latch_after(refusals + 1)
     return step if step == limits.latch else min(step * spread, limits.latch)
+
+
+def wish(snapshot: Snapshot, copy: Copy | None) -> Slot:
+    """Return the refresh token worth presenting: the spare, the record's own, or none."""
+    soon = snapshot.now + REFRESH_TOKEN_RESERVE
+    if snapshot.spare is not None:
+        return Slot.SPARE if snapshot.spare.expires_at > soon else Slot.NONE
+    record = copy.record if snapshot.unchanged and copy else snapshot.record
+    if record is None or snapshot.presented or snapshot.foreign:
+        return Slot.NONE
+    expires_at = record.refresh_expires_at
+    return Slot.NONE if expires_at is None or expires_at <= soon else Slot.OWN

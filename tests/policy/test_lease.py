@@ -3,7 +3,7 @@
 import pytest
 
 from broker.errors import NotSentError
-from broker.policy.flight import wish
+from broker.policy.lease import wish
 from broker.ports import Failure, Slot
 from broker.tokens import Kind
 from tests.policy.fleet import KEYS, Fleet, Worker, commit_elsewhere, make_stale
