@@ -35,6 +35,9 @@ class Observer(Protocol):
     def turned_away(self, organization: str) -> None:
         """Note that a request found no place to wait for a refresh."""
 
+    def lease_held(self, organization: str, seconds: float) -> None:
+        """Note that others have held the lease for so long, which is more than one lives."""
+
     def store_failed(self, organization: str, reason: Reason) -> None:
         """Note that Redis did not answer, or not as it should."""
 

@@ -106,6 +106,9 @@ class Spans:
     def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
         """Make none: it is logged and counted."""
 
+    def lease_held(self, organization: str, seconds: float) -> None:
+        """Make none: it is logged."""
+
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Make none: the request has one."""
 

@@ -198,6 +198,10 @@ class Notes:
         """Remember it."""
         self.lines.append(f"{organization} turned away")
 
+    def lease_held(self, organization: str, seconds: float) -> None:
+        """Remember it."""
+        self.lines.append(f"{organization} lease held")
+
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Remember it."""
         self.lines.append(f"{organization} failed {kind} {error.kind}")

@@ -149,14 +149,26 @@ class Flight:
         match grant.status:
             case GrantStatus.GRANTED:
                 self.attempted = True
+                binding.lease_watch.free()
                 organization.write_fault = None
                 calls = self._tools.limits.upstream_attempts
                 lease = Lease(attempt, grant, asked, trip.answered, calls)
                 Holder(organization, binding, lease, self._tools, self._events).run()
             case GrantStatus.HELD:
+                self._note_held(binding, grant.snapshot.generation)
                 self._follow(binding, grant.snapshot)
             case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:
+                binding.lease_watch.free()
                 organization.adopt(binding, grant.snapshot, trip)
+
+    def _note_held(self, binding: Binding, generation: int) -> None:
+        """Tell of a lease that others hold for longer than one lives."""
+        life, pause = self._tools.limits.lease, self._organization.pause
+        known = generation, pause.failures if pause else 0
+        seconds = binding.lease_watch.held(known, self._tools.clock.monotonic(), life)
+        if seconds > life:
+            told = self._tools.observer.lease_held
+            self._events.append(partial(told, self._organization.name, seconds))
 
     def _is_held_back(self, slot: Slot) -> bool:
         """Tell whether the brake holds; note until when."""
@@ -180,9 +192,12 @@ class Flight:
             clock.sleep(FOLLOW_PAUSE)
             snapshot, asked = _read(self._organization, binding, self._tools)
             moved = snapshot.generation != before.generation
-            if moved or not snapshot.lease_remaining or not self._organization.is_due(asked):
-                self.attempted = True
-                return
+            if moved or not snapshot.lease_remaining:
+                binding.lease_watch.free()
+            elif self._organization.is_due(asked):
+                continue
+            self.attempted = True
+            return
 
 
 def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from broker.clock import Clock
 from broker.credentials import Credentials
+from broker.policy.lease_watch import LeaseWatch
 from broker.ports import Commitment, Failure, RecordStore
 from broker.tokens import Record, Stamp
 
@@ -42,6 +43,7 @@ class Binding:
     credentials: Credentials
     store: RecordStore
     is_news: bool = field(init=False)
+    lease_watch: LeaseWatch = field(init=False, default_factory=LeaseWatch)
 
     def __post_init__(self) -> None:
         self.is_news = bool(self.credentials.writing)

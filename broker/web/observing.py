@@ -18,8 +18,8 @@ from broker.tokens import Flaw, Kind
 from broker.web.store_log import StoreLog
 
 _log = logging.getLogger("broker.events")
-HELD_BACK_EVERY_S = 60.0
-"""Seconds until another line may tell that the brake holds for an organization."""
+AGAIN_AFTER_S = 60.0
+"""Seconds until another line may tell the same of an organization, where lines are to be few."""
 
 
 class LogObserver:
@@ -28,7 +28,7 @@ class LogObserver:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._store = StoreLog(clock)
-        self._held_back_at: dict[str, float] = {}
+        self._told_at: dict[tuple[str, str], float] = {}
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
         """Log that Canvas gave a token pair."""
@@ -68,12 +68,23 @@ class LogObserver:
 
     def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
         """Log that the brake holds, seldom: no way that is meant leads there."""
-        now = self._clock.monotonic()
-        if now < self._held_back_at.get(organization, float("-inf")) + HELD_BACK_EVERY_S:
-            return
-        self._held_back_at[organization] = now
-        extra = {"organization": organization, "kind": kind, "seconds": round(seconds, 3)}
-        _log.error("refresher.held_back", extra=extra)
+        if self._is_time("refresher.held_back", organization):
+            extra = {"organization": organization, "kind": kind, "seconds": round(seconds, 3)}
+            _log.error("refresher.held_back", extra=extra)
+
+    def lease_held(self, organization: str, seconds: float) -> None:
+        """Log that a lease does not end, seldom."""
+        if self._is_time("lease.held", organization):
+            extra = {"organization": organization, "seconds": round(seconds, 3)}
+            _log.warning("lease.held", extra=extra)
+
+    def _is_time(self, event: str, organization: str) -> bool:
+        """Tell whether a line about this may be written, and note that it is."""
+        now, key = self._clock.monotonic(), (event, organization)
+        if now < self._told_at.get(key, float("-inf")) + AGAIN_AFTER_S:
+            return False
+        self._told_at[key] = now
+        return True
 
     def store_failed(self, organization: str, reason: Reason) -> None:
         """Log why Redis failed; seldom."""
@@ -115,6 +126,9 @@ class MeteringObserver:
         """Count a call that was not made."""
         del seconds
         self._meters.held_back(organization, kind)
+
+    def lease_held(self, organization: str, seconds: float) -> None:
+        """Count nothing: the token that is overdue shows it."""
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Count a report by what became of it."""
@@ -176,6 +190,11 @@ class Observers:
         """Tell that the brake holds."""
         for observer in self._observers:
             observer.held_back(organization, kind, seconds)
+
+    def lease_held(self, organization: str, seconds: float) -> None:
+        """Tell that a lease does not end."""
+        for observer in self._observers:
+            observer.lease_held(organization, seconds)
 
     def reported(self, organization: str, status: ReportStatus) -> None:
         """Tell what became of a caller's report."""

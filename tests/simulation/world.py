@@ -121,6 +121,10 @@ class Observed:
         if organization not in self.watch.troubled:
             self.watch.broken(16, f"{self.process} had no place for {organization}")
 
+    def lease_held(self, organization: str, seconds: float) -> None:
+        """Note it."""
+        self.watch.note(f"{self.process}: {organization} lease held for {seconds:.1f} s")
+
     def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} {kind} failed: {error.kind}")

@@ -210,6 +210,28 @@ def test_an_upstream_call_is_counted_once(error: UpstreamError | None, outcome: 
     assert counted(meters, "broker_upstream_seconds_sum") == {("refresh",): 0.5}
 
 
+def test_a_lease_that_does_not_end_is_a_warning_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """For each organization: its flights meet it each few seconds."""
+    clock = FakeClock()
+    observer = LogObserver(clock)
+    observer.lease_held("acme", 25.98765)
+    extras = {"organization": "acme", "seconds": 25.988}
+    assert line(caplog) == ("WARNING", "lease.held", extras)
+    observer.lease_held("acme", 29.0)
+    observer.held_back("acme", Kind.REFRESH, 15.0)
+    observer.lease_held("globex", 29.0)
+    clock.sleep(61)
+    observer.lease_held("acme", 90.0)
+    said = [(one.getMessage(), vars(one)["organization"]) for one in caplog.records[1:]]
+    assert said == [
+        ("refresher.held_back", "acme"),
+        ("lease.held", "globex"),
+        ("lease.held", "acme"),
+    ]
+
+
 def test_a_call_that_is_held_back_is_counted() -> None:
     """Beside the calls that were made, and takes no time."""
     meters = Meters()
@@ -259,6 +281,7 @@ def test_several_observers_hear_the_same() -> None:
         call.committed("acme", 7),
         call.failed("acme", Kind.REFRESH, NotSentError("connect"), 0.5),
         call.held_back("acme", Kind.REFRESH, 15.0),
+        call.lease_held("acme", 26.0),
         call.reported("acme", ReportStatus.KNOWN),
         call.waited("acme", 1.0),
         call.turned_away("acme"),
