@@ -40,7 +40,8 @@ from broker.web.logs import standard_output
 from broker.web.malformed import MALFORMED, MalformedRequests
 from broker.web.metadata import metadata_view
 from broker.web.metrics import PodView, metrics_view
-from broker.web.observing import LogObserver, MeteringObserver, Observers
+from broker.web.observers import Observers
+from broker.web.observing import LogObserver, MeteringObserver
 from broker.web.openapi import openapi_view
 from broker.web.runtime import RuntimeFolder
 from broker.web.service import Parts, Service

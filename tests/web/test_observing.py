@@ -21,7 +21,8 @@ from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import Kind, RefreshToken
-from broker.web.observing import LogObserver, MeteringObserver, Observers
+from broker.web.observers import Observers
+from broker.web.observing import LogObserver, MeteringObserver
 from broker.web.store_log import StoreLog
 from tests.fakes import FakeClock
 from tests.metrics.pods import Readings, named, seen
