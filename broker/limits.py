@@ -98,6 +98,11 @@ class Limits:
         """Seconds of upstream work that one lease allows (D)."""
         return self.upstream_attempts * self.upstream_timeout
 
+    @property
+    def longest_backoff(self) -> float:
+        """Seconds that no pause between two attempts exceeds."""
+        return max(self.latch, self.retry_after_max, self.backoff_valid, self.backoff_empty)
+
     def latch_after(self, refusals: int) -> float:
         """Return the seconds to the next probe after so many refusals of the keys, 1 or more."""
         step = LATCH_STEPS[refusals - 1] if refusals <= len(LATCH_STEPS) else self.latch

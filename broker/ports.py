@@ -1,7 +1,4 @@
-"""What the policy needs from the outside, as Protocols, and the values that cross the border.
-
-The policy knows only this module; ``broker.store`` and ``broker.upstream`` implement it.
-"""
+"""What the policy needs from the outside: Protocols, and the values that cross the border."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +7,7 @@ from typing import Protocol, TypeAlias
 
 from broker.credentials import Credentials
 from broker.secret import Secret
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Record, Spare, TokenPair
 
@@ -120,13 +118,15 @@ class ReportStatus(StrEnum):
 class RecordStore(Protocol):
     """The shared record of one organization and credential version.
 
-    Each method may raise :class:`~broker.errors.StoreUnavailableError`, and be repeated with the
-    same attempt id: twice is as once.
+    Each may raise :class:`~broker.errors.StoreUnavailableError`; twice by one attempt is as once.
     """
 
     @property
     def outage(self) -> Reason | None:
         """Why its server is out of reach, as far as anybody's last try told; asks nobody."""
+
+    def take_damage(self) -> Sequence[Damage]:
+        """Return what was found unsound and removed since the last call; asks nobody."""
 
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot, without the record if its generation is ``known``."""
@@ -135,9 +135,9 @@ class RecordStore(Protocol):
         """Take the lease and mark the wished refresh token as presented, in one step.
 
         Granted only while the stored generation is ``expected``, no lease lives and no backoff
-        runs. A token that is marked, or lies on another server than it was written to, is not
-        granted: the slot becomes ``NONE``. A server that holds another one's record may have lost
-        a lease with its last writes: the first to ask there is told ``HELD``, for one lease time.
+        runs. A token that is marked, or another server's, is not granted: the slot becomes
+        ``NONE``. A server that holds another one's record may have lost a lease with its last
+        writes: the first to ask there is told ``HELD``, for one lease time.
         """
 
     def commit(

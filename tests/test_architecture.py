@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 250
 
 PURE = frozenset(
-    {"callers", "clock", "credentials", "errors", "form_index", "limits", "observer", "ports"}
-    | {"redaction", "secret", "store_faults", "tokens"}
+    {"callers", "clock", "credentials", "errors", "failure_kinds", "form_index", "limits"}
+    | {"observer", "ports", "redaction", "secret", "store_damage", "store_faults", "tokens"}
 )
 ANYTHING = frozenset(
     {"audit", "files", "kubernetes", "metrics", "output", "pod", "policy", "settings", "store"}

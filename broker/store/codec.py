@@ -1,11 +1,15 @@
 """Records to sealed values and back."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
+from broker.failure_kinds import known_kind
 from broker.ports import Backoff, Snapshot
 from broker.secret import Secret
+from broker.store.damage import is_generation_of
 from broker.store.seal import Seal, UnsealError
+from broker.store_damage import Damage, Defect, Part
 from broker.tokens import Flaw, Record, Spare, Stamp
 
 MICROSECONDS = 1_000_000
@@ -18,9 +22,9 @@ _NO_TOKEN = Secret("")
 
 
 def seal_record(seal: Seal, record: Record) -> bytes:
-    """Return the record sealed; its generation stays outside, Redis gives it."""
+    """Return the record sealed, with the generation that its writer knows; Redis may raise it."""
     content: dict[str, Any] = {name: getattr(record, name) for name in _TIMES}
-    content["provisional"] = record.provisional
+    content |= {"generation": record.generation, "provisional": record.provisional}
     if record.stamp is not None:
         content |= {"stamp_redis": record.stamp.redis, "stamp_host": record.stamp.host}
     content["access_token"] = record.access_token
@@ -32,11 +36,15 @@ def seal_record(seal: Seal, record: Record) -> bytes:
 
 
 def open_record(seal: Seal, generation: int, sealed: bytes) -> Record | None:
-    """Return the record, or None where it was sealed by something else."""
+    """Return the record; None where another version of the broker wrote what is not known here.
+
+    Raises :class:`UnsealError` where it was sealed by something else, or not for this generation.
+    """
+    content = seal.open(_RECORD, sealed, _hide)
     try:
-        content = seal.open(_RECORD, sealed, _hide)
-        return Record(
-            generation=generation,
+        record = Record(
+            # Earlier versions did not seal it; the provisional one is near.
+            generation=int(content.get("generation", content["provisional"])),
             provisional=int(content["provisional"]),
             access_token=content["access_token"],
             refresh_token=content["refresh_token"] or None,
@@ -47,8 +55,11 @@ def open_record(seal: Seal, generation: int, sealed: bytes) -> Record | None:
             stamp=_stamp(content),
             **{name: float(content[name]) for name in _TIMES},
         )
-    except (UnsealError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
+    if not is_generation_of(record, generation):
+        raise UnsealError
+    return replace(record, generation=generation)
 
 
 def _stamp(content: dict[str, Any]) -> Stamp | None:
@@ -80,7 +91,10 @@ def _hide(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_snapshot(seal: Seal, reply: list[bytes], known: int) -> Snapshot:
-    """Return the snapshot that a script answered (``prelude.lua`` gives the order)."""
+    """Return the snapshot that a script answered (``prelude.lua`` gives the order).
+
+    Raises :class:`UnsealError` where its record is not sound (:func:`open_record`).
+    """
     words, sealed, spare = reply
     now, server, number, written, *rest = words.decode().split(" ", _LAST_WORD)
     foreign, presented, refused, remaining, failures, refusals, latched, lease, failure = rest
@@ -106,7 +120,15 @@ def _backoff(
 ) -> Backoff | None:
     if not failures:
         return None
-    return Backoff(remaining / MICROSECONDS, failures, failure, latched == _YES, refusals)
+    kind = known_kind(failure)
+    return Backoff(remaining / MICROSECONDS, failures, kind, latched == _YES, refusals)
+
+
+def open_damage(reply: bytes) -> list[Damage]:
+    """Return what ``mend.lua`` has removed."""
+    words = reply.decode().split(",") if reply else ()
+    pairs = (word.split(":") for word in words)
+    return [Damage(Part(part), Defect(defect)) for part, defect in pairs]
 
 
 def open_calm(reply: bytes) -> tuple[float, str, list[bool]] | None:

@@ -1,7 +1,7 @@
 """The record store in memory: for tests of the policy, held to the same contract as Redis."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from broker.credentials import Credentials
@@ -17,12 +17,14 @@ from broker.ports import (
     Slot,
     Snapshot,
 )
+from broker.store.damage import Findings
+from broker.store.mending import LOST, mend
 from broker.store.shelf import Shelf, name_for
+from broker.store.shelf_snapshot import discard_unsealed, snapshot_of
 from broker.store.write_checks import check_each
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Record, Spare
-
-_LOST, _SHORTEST_LIFE = "lost", 1.0
 
 
 @dataclass(slots=True)
@@ -57,37 +59,38 @@ class MemoryRecordStore:
     def __init__(self, server: MemoryServer, key: tuple[str, str]) -> None:
         self._server = server
         self._key = key
+        self._findings = Findings()
 
     @property
     def shelf(self) -> Shelf:
         """What the server holds now; for tests to look at."""
         return self._server.shelves.setdefault(self._key, Shelf()).at(self._server.now())
 
+    def take_damage(self) -> tuple[Damage, ...]:
+        """Return what was found unsound and removed since the last call."""
+        return self._findings.take()
+
     def read(self, known: int) -> Snapshot:
         """Return the present snapshot."""
+        self._mended()
         return self._snapshot(known, "")
 
+    def _mended(self) -> Shelf:
+        """Return what the server holds, without what no broker writes."""
+        server = self._server
+        shelf = server.shelves.setdefault(self._key, Shelf())
+        self._findings.add(mend(shelf, server.name, server.now(), server.limits))
+        return shelf
+
     def _snapshot(self, known: int, attempt: str) -> Snapshot:
-        shelf, now = self.shelf, self._server.now()
-        unchanged = shelf.generation == known != 0
-        return Snapshot(
-            now=now,
-            generation=shelf.generation,
-            record=None if unchanged else shelf.record,
-            unchanged=unchanged,
-            foreign=shelf.is_record_foreign(self._server.name, now),
-            refused=shelf.refused,
-            spare=shelf.spare if shelf.spare_is_good(attempt, self._server.name) else None,
-            presented=bool(shelf.presented),
-            backoff=shelf.backoff and replace(shelf.backoff, remaining=self._backoff_remaining()),
-            lease_remaining=max(0.0, shelf.lease_until - now) if shelf.lease else 0.0,
-            server=self._server.name,
-            written=shelf.written,
-        )
+        server, shelf = self._server, self.shelf
+        if shelf.generation != known or not known:
+            self._findings.add(discard_unsealed(shelf))
+        return snapshot_of(shelf, (known, attempt), server.name, server.now(), server.limits)
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
-        shelf, now, longest = self.shelf, self._server.now(), self._server.limits.lease
+        shelf, now, longest = self._mended(), self._server.now(), self._server.limits.lease
         if now < shelf.lease_until:
             shelf.lease_until = min(shelf.lease_until, now + longest)
         status = self._refusal(attempt, expected)
@@ -98,14 +101,14 @@ class MemoryRecordStore:
             shelf.lease_until = now + longest
             status = GrantStatus.GRANTED
         granted = status is GrantStatus.GRANTED
-        slot, fence = (self._burned(attempt), shelf.fence) if granted else (Slot.NONE, "")
+        slot, fence = (shelf.burned(attempt), shelf.fence) if granted else (Slot.NONE, "")
         return Grant(status, slot, self._snapshot(0, attempt), attempt, fence)
 
     def commit(
         self, attempt: str, expected: int, record: Record, failure: Failure | None
     ) -> Commitment:
         """Store ``record`` unless the generation has moved."""
-        shelf = self.shelf
+        shelf = self._mended()
         if shelf.attempt == attempt:
             return Commitment(shelf.generation, superseded=False)
         if shelf.generation > expected:
@@ -113,7 +116,7 @@ class MemoryRecordStore:
             return Commitment(shelf.generation, superseded=True)
         now_us = round(self._server.now() * 1_000_000)
         generation = max(shelf.generation + 1, record.provisional, now_us)
-        self._place(replace(record, generation=generation), attempt)
+        self._place(record, generation, attempt)
         if failure:
             self._back_off(attempt, failure)
         else:
@@ -123,7 +126,7 @@ class MemoryRecordStore:
 
     def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
         """Keep a refresh token without an access token."""
-        shelf, attempt = self.shelf, grant.attempt
+        shelf, attempt = self._mended(), grant.attempt
         if shelf.spare_attempt == attempt:
             return Commitment(shelf.generation, superseded=False)
         held = self._holder() == attempt and shelf.fence == grant.fence
@@ -132,14 +135,14 @@ class MemoryRecordStore:
             shelf.spare, shelf.spare_attempt, shelf.spare_presented = spare, attempt, ""
             shelf.spare_server = self._server.name
             shelf.presented = shelf.presented or attempt
-            self._keep_until(spare.expires_at)
+            shelf.keep_until(spare.expires_at, self._server.now())
             self._back_off(attempt, failure)
         self._end_lease(attempt)
         return Commitment(shelf.generation, superseded)
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
         """Leave a backoff and end the lease."""
-        shelf = self.shelf
+        shelf = self._mended()
         if shelf.backoff_attempt == attempt:
             return
         if clear_mark:
@@ -150,12 +153,13 @@ class MemoryRecordStore:
 
     def lift(self, writing: str) -> None:
         """End a latch soon: the credentials were written anew."""
-        if self._backoff_remaining() > self._server.limits.backoff_min:
-            self.shelf.lift(writing, self._server.limits, self._server.now())
+        shelf, limits = self._mended(), self._server.limits
+        if self._backoff_remaining() > limits.backoff_min:
+            shelf.lift(writing, limits, self._server.now())
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""
-        shelf, now, limits = self.shelf, self._server.now(), self._server.limits
+        shelf, now, limits = self._mended(), self._server.now(), self._server.limits
         if shelf.generation != generation:
             return ReportStatus.MOVED
         if shelf.refused:
@@ -169,17 +173,17 @@ class MemoryRecordStore:
 
     def republish(self, record: Record) -> None:
         """Put ``record`` back where the server lost it."""
-        shelf = self.shelf
+        shelf = self._mended()
         foreign = shelf.is_record_foreign(self._server.name, self._server.now())
         if shelf.generation < record.generation + foreign:
-            self._place(record, "republished")
+            self._place(record, record.generation, "republished")
             shelf.presented = "republished"
             self._wait_out_lost_lease()
 
     def note_clock_step(self) -> None:
         """Take what is here for another server's."""
-        self.shelf.note_clock_step(self._server.name, self._server.now())
-        self._wait_out_lost_lease(self._holder() or _LOST)
+        self._mended().note_clock_step(self._server.name, self._server.now())
+        self._wait_out_lost_lease(self._holder() or LOST)
 
     def _refusal(self, attempt: str, expected: int) -> GrantStatus | None:
         shelf, holder = self.shelf, self._holder()
@@ -208,21 +212,13 @@ class MemoryRecordStore:
         if wish is Slot.OWN and shelf.generation and not shelf.presented:
             shelf.presented = attempt
 
-    def _burned(self, attempt: str) -> Slot:
-        if self.shelf.spare_presented == attempt:
-            return Slot.SPARE
-        return Slot.OWN if self.shelf.presented == attempt else Slot.NONE
-
-    def _place(self, record: Record, attempt: str) -> None:
+    def _place(self, record: Record, generation: int, attempt: str) -> None:
         shelf = self.shelf
         shelf.forget_record()
-        shelf.generation, shelf.attempt, shelf.record = record.generation, attempt, record
+        shelf.generation, shelf.attempt, shelf.record = generation, attempt, record
         shelf.written = self._server.now()
         shelf.server = name_for(record, self._server.name, shelf.written)
-        self._keep_until(record.ends_at)
-
-    def _keep_until(self, expires_at: float) -> None:
-        self.shelf.ends = max(self.shelf.ends, expires_at, self._server.now() + _SHORTEST_LIFE)
+        shelf.keep_until(record.ends_at, shelf.written)
 
     def _holder(self) -> str | None:
         lease = self.shelf.lease
@@ -233,7 +229,7 @@ class MemoryRecordStore:
         if lease and lease[1] != self._server.name:
             self._wait_out_lost_lease(lease[0])
 
-    def _wait_out_lost_lease(self, holder: str = _LOST) -> None:
+    def _wait_out_lost_lease(self, holder: str = LOST) -> None:
         shelf = self.shelf
         shelf.lease = (holder, self._server.name)
         shelf.lease_until = self._server.now() + self._server.limits.lease
@@ -246,4 +242,5 @@ class MemoryRecordStore:
         self.shelf.back_off(attempt, failure, self._server.name, self._server.now())
 
     def _backoff_remaining(self) -> float:
-        return self.shelf.backoff_remaining(self._server.name, self._server.now())
+        longest = self._server.limits.longest_backoff
+        return self.shelf.backoff_remaining(self._server.name, self._server.now(), longest)

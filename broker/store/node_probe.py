@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "info": ("INFO", "server"),
     "hget": ("HGET", "hash", "a"),
     "hmget": ("HMGET", "hash", "a"),
+    "hstrlen": ("HSTRLEN", "hash", "a"),
+    "type": ("TYPE", "hash"),
     "hset": ("HSET", "hash", "a", "1"),
     "hsetnx": ("HSETNX", "hash", "a", "1"),
     "hincrby": ("HINCRBY", "hash", "b", "1"),

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from importlib import resources
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -31,7 +30,10 @@ NAMES = (
     "republish",
     "write",
     "clock_step",
+    "discard",
 )
+_UNMENDED = {"calm", "write"}
+"""These have keys of their own; before any other the four keys of the organization are mended."""
 
 
 class RedisClient(Protocol):
@@ -86,8 +88,7 @@ class Scripts:
         self._breaker = breaker
         self.node_of = client.node_of if isinstance(client, Routed) else _one_node
         self._server_name = server_name
-        prelude = _source("prelude")
-        self._texts = {name: f"{prelude}\n{_source(name)}" for name in NAMES}
+        self._texts = {name: _text(name) for name in NAMES}
         self._hashes = {
             name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
             for name, text in self._texts.items()
@@ -98,7 +99,10 @@ class Scripts:
         return self._breaker.reason(self.node_of(key)) if self._breaker.open else None
 
     def run(self, name: str, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
-        """Return the script's reply; raises :class:`StoreUnavailableError`."""
+        """Return the script's reply, for most behind what was mended (``mend.lua``).
+
+        Raises :class:`StoreUnavailableError`.
+        """
         values = (*keys, self._server_name, *arguments)
 
         def ask() -> Any:
@@ -124,9 +128,11 @@ class Scripts:
             replies = together.evalsha_each(sha, numkeys, values)
             if not any(isinstance(reply, NoScriptError) for reply in replies):
                 return replies
-            with suppress(ResponseError):  # Redis keeps the script, whatever became of it
-                self._once(name, numkeys, values[0])
-            return together.evalsha_each(sha, numkeys, values)
+            try:
+                first = self._once(name, numkeys, values[0])
+            except ResponseError as error:  # Redis keeps the script, whatever became of it
+                first = error
+            return [first, *together.evalsha_each(sha, numkeys, values[1:])]
 
         replies = self._breaker.call(lambda: self._try(ask))
         return [None if isinstance(reply, Exception) else reply for reply in replies]
@@ -156,6 +162,15 @@ class Scripts:
 def _one_node(key: str) -> str:
     del key
     return ""
+
+
+def _text(name: str) -> str:
+    prelude, script = _source("prelude"), _source(name)
+    if name in _UNMENDED:
+        return f"{prelude}\n{script}"
+    mend = _source("mend")
+    script = f"local function script()\n{script}\nend\nlocal damage = mend()"
+    return f"{prelude}\n{mend}\n{script}\nreturn {{damage, script()}}"
 
 
 def _source(name: str) -> str:

@@ -4,12 +4,22 @@ from dataclasses import dataclass
 from typing import Self
 
 from broker.limits import BACKOFF_MEMORY, EARLY_REFUSALS, ONE_WRITING, Limits
-from broker.ports import Backoff, Failure
+from broker.ports import Backoff, Failure, Slot
 from broker.tokens import Record, Spare
 
 _FOREIGN = "foreign"
 _OTHER_CLOCK = "clock stepped"
 _CLOCK_TOLERANCE = 3.0
+_SHORTEST_LIFE = 1.0
+_NO_RECORD: dict[str, object] = {
+    **dict.fromkeys(("attempt", "server", "presented", "seen"), ""),
+    **dict.fromkeys(("spare_attempt", "spare_presented", "spare_server"), ""),
+    "generation": 0,
+    "record": None,
+    "written": 0.0,
+    "refused": False,
+    "spare": None,
+}
 _NO_BACKOFF = Backoff(0.0, 0, "", latched=False)
 
 
@@ -55,12 +65,16 @@ class Shelf:
             self.report_until = 0.0
         return self
 
+    @property
+    def has_record(self) -> bool:
+        """Tell whether there is anything of a record, or of a spare."""
+        return any(getattr(self, name) != value for name, value in _NO_RECORD.items())
+
     def forget_record(self) -> None:
         """Lose the record with all its marks, as Redis does when its TTL is over."""
-        self.generation, self.attempt, self.record, self.server = 0, "", None, ""
-        self.written, self.presented, self.refused, self.ends = 0.0, "", False, 0.0
-        self.spare, self.spare_attempt, self.spare_presented = None, "", ""
-        self.spare_server = self.seen = ""
+        self.ends = 0.0
+        for name, value in _NO_RECORD.items():
+            setattr(self, name, value)
 
     def is_record_foreign(self, server: str, now: float) -> bool:
         """Tell whether there is a record of another server, or of before its clock was set back."""
@@ -71,9 +85,10 @@ class Shelf:
         spare = self.spare is not None and self.spare_server != server
         return spare or self.is_record_foreign(server, now)
 
-    def spare_is_good(self, attempt: str, server: str) -> bool:
-        """Tell whether the spare was written to ``server`` and presented by no other attempt."""
-        return self.spare_presented in {"", attempt} and self.spare_server == server
+    def spare_for(self, attempt: str, server: str) -> Spare | None:
+        """Return the spare if it was written to ``server`` and presented by no other attempt."""
+        good = self.spare_presented in {"", attempt} and self.spare_server == server
+        return self.spare if good and isinstance(self.spare, Spare) else None
 
     def back_off(self, attempt: str, failure: Failure, server: str, now: float) -> None:
         """Leave a backoff; count the failure, and by itself a refusal of the keys."""
@@ -107,11 +122,17 @@ class Shelf:
     def forget_backoff(self) -> None:
         """Lose the backoff, as a success or its TTL makes Redis do."""
         self.backoff, self.backoff_attempt, self.writing, self.acted = None, "", None, 0.0
+        self.backoff_server, self.backoff_written, self.backoff_until = "", 0.0, 0.0
+        self.backoff_ends = 0.0
 
-    def backoff_remaining(self, server: str, now: float) -> float:
-        """Return the seconds left of the backoff; 0 if another server or clock told its end."""
+    def backoff_remaining(self, server: str, now: float, longest: float) -> float:
+        """Return the seconds left of the backoff; 0 if another server or clock told its end.
+
+        It lasts no longer than ``longest`` from when it was written, whatever it says.
+        """
         foreign = self.backoff_server != server or self.backoff_written > now
-        return 0.0 if self.backoff is None or foreign else max(0.0, self.backoff_until - now)
+        until = min(self.backoff_until, self.backoff_written + longest)
+        return 0.0 if self.backoff is None or foreign else max(0.0, until - now)
 
     def mark_foreign(self, server: str, now: float) -> None:
         """Let what is another server's count as presented."""
@@ -119,6 +140,16 @@ class Shelf:
             self.presented = self.presented or _FOREIGN
         if self.spare and self.spare_server != server:
             self.spare_presented = self.spare_presented or _FOREIGN
+
+    def burned(self, attempt: str) -> Slot:
+        """Return what ``attempt`` has marked as presented."""
+        if self.spare_presented == attempt:
+            return Slot.SPARE
+        return Slot.OWN if self.presented == attempt else Slot.NONE
+
+    def keep_until(self, expires_at: float, now: float) -> None:
+        """Let the record live until then; a spare never shortens that."""
+        self.ends = max(self.ends, expires_at, now + _SHORTEST_LIFE)
 
     def clear_marks(self, attempt: str) -> None:
         """Take back what ``attempt`` marked as presented."""

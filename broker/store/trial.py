@@ -10,6 +10,7 @@ from broker.limits import Limits
 from broker.ports import Failure, Slot
 from broker.secret import Secret
 from broker.store.breaker import Breaker
+from broker.store.codec import microseconds
 from broker.store.redis_store import CALM_PARTS, RedisRecordStore
 from broker.store.scripts import RedisClient, Scripts
 from broker.store.seal import Seal
@@ -38,6 +39,7 @@ class Trial(RedisRecordStore):
         self.lift("probe")
         self.republish(replace(_record(snapshot.now), generation=generation + 1))
         self.note_clock_step()
+        self._run("discard", generation, 0)
         return not snapshot.foreign
 
 
@@ -67,8 +69,8 @@ def open_trial(
 
 def _record(now: float) -> Record:
     return Record(
-        generation=0,
-        provisional=0,
+        generation=microseconds(now),
+        provisional=microseconds(now),
         access_token=Secret(secrets.token_hex()),
         lifetime=LIFETIME,
         expires_at=now + LIFETIME,

@@ -11,8 +11,8 @@ from broker.errors import (
     ThrottledError,
     UpstreamError,
 )
+from broker.failure_kinds import FailureKind, status_kind
 from broker.tokens import Kind
-from broker.upstream.kinds import FailureKind, status_kind
 from broker.upstream.lifetime import http_date
 
 _SECONDS = re.compile(r"[0-9]+")

@@ -25,8 +25,8 @@ from threading import Event, Lock
 
 from broker.clock import Clock
 from broker.errors import AmbiguousError, NotSentError, UpstreamError
+from broker.failure_kinds import FailureKind
 from broker.upstream.answer import Answer
-from broker.upstream.kinds import FailureKind
 
 
 class AbandonedError(Exception):

@@ -6,11 +6,11 @@ from urllib.parse import quote
 from broker.clock import Clock
 from broker.credentials import Credentials
 from broker.errors import AmbiguousError, UpstreamError
+from broker.failure_kinds import FailureKind
 from broker.limits import Limits
 from broker.secret import Secret
 from broker.tokens import Kind, TokenPair
 from broker.upstream.answer import Answer, refusal
-from broker.upstream.kinds import FailureKind
 from broker.upstream.pair import read_pair
 from broker.upstream.quiet import silence_urllib3
 from broker.upstream.route import Contexts, Route

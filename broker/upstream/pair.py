@@ -1,10 +1,10 @@
 """From the answer with status 200 to a token pair, or to the error that it amounts to."""
 
 from broker.errors import AmbiguousError, UnusableTokenError, UpstreamError
+from broker.failure_kinds import FailureKind
 from broker.secret import Secret
 from broker.tokens import Flaw, RefreshToken, TokenPair
 from broker.upstream.answer import Answer
-from broker.upstream.kinds import FailureKind
 from broker.upstream.lifetime import (
     Claims,
     access_lifetime,

@@ -9,9 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from broker.clock import Clock
 from broker.errors import UpstreamError
+from broker.failure_kinds import FailureKind
 from broker.limits import Limits
 from broker.upstream.answer import Answer
-from broker.upstream.kinds import FailureKind
 from broker.upstream.lifetime import http_date
 from broker.upstream.quiet import silence_urllib3
 from broker.upstream.route import Contexts, Route

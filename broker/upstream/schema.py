@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
+from broker.failure_kinds import FailureKind
 from broker.secret import Secret
 from broker.tokens import Flaw
-from broker.upstream.kinds import FailureKind
 
 _LONGEST_ACCESS_TOKEN = 16384
 _LONGEST_REFRESH_TOKEN = 1024

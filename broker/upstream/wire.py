@@ -1,7 +1,7 @@
 """The exchange itself, on the carrier's thread, and the one table from exception to kind.
 
 What urllib3 raises shows URLs and pieces of bodies. None of it leaves the carrier: it becomes a
-:class:`~broker.upstream.kinds.FailureKind`, from which the caller's thread makes its own error.
+:class:`~broker.failure_kinds.FailureKind`, from which the caller's thread makes its own error.
 """
 
 import http.client
@@ -18,12 +18,12 @@ from urllib3.response import HTTPResponse
 from broker import __version__
 from broker.clock import Clock
 from broker.errors import NotSentError, UpstreamError
+from broker.failure_kinds import FailureKind
 from broker.limits import Limits
 from broker.upstream.answer import Answer
 from broker.upstream.attempt import Attempt
 from broker.upstream.coding import EncodingError, OversizeError, codings_of, decoded
 from broker.upstream.head import OversizeHeadError
-from broker.upstream.kinds import FailureKind
 from broker.upstream.lifetime import age_of, latest_date
 from broker.upstream.route import Route
 

@@ -22,7 +22,7 @@ from broker.settings import Inputs, ManagementTls, Settings, Tracing, redis_addr
 from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
-from broker.store.redis_store import RedisRecordStores
+from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.threads import ThreadRuntime, redis_users
 from broker.tracing import Spans

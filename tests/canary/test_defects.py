@@ -17,7 +17,8 @@ from broker.store import seal as seal_module
 from broker.store.breaker import Breaker
 from broker.store.codec import open_record, seal_record
 from broker.store.connect import connect
-from broker.store.redis_store import RedisRecordStore, RedisRecordStores
+from broker.store.redis_store import RedisRecordStore
+from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.store.seal import Seal
 from broker.tokens import Record

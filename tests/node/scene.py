@@ -27,7 +27,7 @@ KEYS = {
 }
 RIGHTS = (
     "~canvas-token-broker:* resetchannels -@all +evalsha +eval +time +info +hget +hmget +hset"
-    " +hsetnx +hdel +hincrby +del +set +pexpire +pttl"
+    " +hstrlen +type +hsetnx +hdel +hincrby +del +set +pexpire +pttl"
 )
 HOSTS = {"broker": (HOST, f"{HOST}.svc"), "redis": ("redis.redis",)}
 CLUSTER_IP = "10.0.0.63"

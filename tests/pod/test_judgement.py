@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from broker.failure_kinds import POLICY_KINDS, FailureKind
 from broker.pod.judgement import _ADVICE, OUR_OWN, Status, advice, judge
 from broker.policy.health import OrganizationHealth
 from broker.tokens import State
-from broker.upstream.kinds import FailureKind
 from tests.pod.samples import (
     CACHED,
     FAILING,
@@ -22,15 +22,6 @@ from tests.pod.samples import (
     UNLANDED,
     empty,
 )
-
-POLICY_KINDS = {
-    "lease_too_short",
-    "repeated_token",
-    "short_life",
-    "superseded",
-    "held_back",
-    "crashed",
-}
 
 
 @pytest.mark.parametrize("state", [State.FRESH, State.STALE, State.CRITICAL])

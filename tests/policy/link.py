@@ -20,6 +20,7 @@ from broker.ports import (
     Snapshot,
 )
 from broker.store.memory import MemoryServer
+from broker.store_damage import Damage
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import Record, Spare
 from tests.fakes import FakeClock
@@ -116,6 +117,9 @@ class _LinkedStore:
     @property
     def outage(self) -> Reason | None:
         return self._link.outage
+
+    def take_damage(self) -> Sequence[Damage]:
+        return self._store.take_damage()
 
     def read(self, known: int) -> Snapshot:
         return self._link.carry("read", lambda: self._store.read(known))

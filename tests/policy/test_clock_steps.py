@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from broker.errors import AmbiguousError, UnavailableError
+from broker.failure_kinds import FailureKind
 from broker.ports import GrantStatus, Slot
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import Kind, State
-from broker.upstream.kinds import FailureKind
 from tests.policy.fleet import (
     ACME,
     KEEP_WARM,

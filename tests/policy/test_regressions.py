@@ -13,10 +13,10 @@ from broker.errors import (
     UnavailableError,
     UpstreamError,
 )
+from broker.failure_kinds import FailureKind
 from broker.limits import Limits
 from broker.ports import Slot
 from broker.tokens import Kind, TokenPair
-from broker.upstream.kinds import FailureKind
 from broker.upstream.pair import read_pair
 from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker, make_stale
 from tests.upstream import samples

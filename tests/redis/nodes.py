@@ -15,7 +15,7 @@ from broker.ports import RecordStore, Slot
 from broker.secret import Secret
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
-from broker.store.redis_store import RedisRecordStores
+from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.tokens import Record
 from tests.fakes import credentials
@@ -95,8 +95,8 @@ def record(name: str = "one") -> Record:
     """Return a record of ten minutes, with the refresh token of a day."""
     now = time.time()
     return Record(
-        generation=1,
-        provisional=1,
+        generation=round(now * 1e6),
+        provisional=round(now * 1e6),
         access_token=Secret(f"access-{name}"),
         lifetime=600.0,
         expires_at=now + 600,

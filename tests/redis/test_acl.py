@@ -10,7 +10,8 @@ import redis
 from broker.errors import StoreUnavailableError
 from broker.ports import Failure, Grant, GrantStatus, ReportStatus, Slot
 from broker.secret import Secret
-from broker.store.redis_store import RedisRecordStore, RedisRecordStores
+from broker.store.redis_store import RedisRecordStore
+from broker.store.redis_stores import RedisRecordStores
 from broker.tokens import Spare
 from tests.fakes import credentials
 from tests.redis.clusters import cluster

@@ -16,7 +16,7 @@ from broker.limits import Limits
 from broker.ports import Slot
 from broker.store.node_probe import ProbeError
 from broker.store.probe import RedisProbe
-from broker.store.redis_store import RedisRecordStores
+from broker.store.redis_stores import RedisRecordStores
 from broker.store_faults import StoreFault, read_reason
 from tests.fakes import credentials
 from tests.redis.clusters import cluster

@@ -11,11 +11,11 @@ from broker.emulator.canvas import Behaviour, Canvas, UnknownRefreshTokenError, 
 from broker.emulator.minting import Answer as Given
 from broker.emulator.minting import whole_seconds
 from broker.errors import AmbiguousError, NotSentError, UpstreamError
+from broker.failure_kinds import FailureKind
 from broker.limits import Limits
 from broker.secret import Secret
 from broker.tokens import Kind, TokenPair
 from broker.upstream.answer import Answer, refusal
-from broker.upstream.kinds import FailureKind
 from broker.upstream.pair import read_pair
 from tests.simulation.invariants import Issued, Watch
 from tests.simulation.redis import EPOCH

@@ -13,6 +13,7 @@ from broker.policy.holder import Holder
 from broker.policy.refresher import Refresher
 from broker.ports import Commitment, Failure, Slot
 from broker.store.memory import MemoryRecordStore
+from broker.store.shelf import Shelf
 from broker.tokens import Record
 from broker.upstream import pair
 from broker.upstream.lifetime import Claims
@@ -28,13 +29,13 @@ def no_burn_mark(patch: pytest.MonkeyPatch) -> None:
     def burn(store: MemoryRecordStore, attempt: str, wish: Slot) -> None:
         wishes[attempt] = wish
 
-    def burned(store: MemoryRecordStore, attempt: str) -> Slot:
-        wish, shelf = wishes.get(attempt, Slot.NONE), store.shelf
+    def burned(shelf: Shelf, attempt: str) -> Slot:
+        wish = wishes.get(attempt, Slot.NONE)
         there = {Slot.OWN: bool(shelf.generation), Slot.SPARE: shelf.spare is not None}
         return wish if there.get(wish) else Slot.NONE
 
     patch.setattr(MemoryRecordStore, "_burn", burn)
-    patch.setattr(MemoryRecordStore, "_burned", burned)
+    patch.setattr(Shelf, "burned", burned)
 
 
 def no_compare_and_set(patch: pytest.MonkeyPatch) -> None:
@@ -47,7 +48,7 @@ def no_compare_and_set(patch: pytest.MonkeyPatch) -> None:
         record: Record,
         failure: Failure | None,
     ) -> Commitment:
-        store._place(record, attempt)
+        store._place(record, record.generation, attempt)
         store.shelf.backoff = None
         store._end_lease(attempt)
         return Commitment(record.generation, superseded=False)

@@ -24,6 +24,7 @@ from broker.ports import (
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
 from broker.store.shelf import Shelf
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Record, Spare
 from tests.simulation.invariants import Watch
@@ -133,6 +134,10 @@ class SimStore:
     def outage(self) -> Reason | None:
         """Return what the breaker knows."""
         return self._breaker.reason()
+
+    def take_damage(self) -> Sequence[Damage]:
+        """Pass it on: nobody is asked."""
+        return self.store.take_damage()
 
     def read(self, known: int) -> Snapshot:
         """Pass it on."""

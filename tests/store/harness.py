@@ -12,7 +12,7 @@ from broker.ports import RecordStore, RecordStores
 from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
-from broker.store.redis_store import RedisRecordStores
+from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from tests.fakes import FakeClock, credentials
 
@@ -122,7 +122,8 @@ class RedisHarness:
 
     def end_backoff(self) -> None:
         """Let the backoff run out."""
-        self.client.hset(self.keys["backoff"], "until", "0")
+        if self.client.exists(self.keys["backoff"]):
+            self.client.hset(self.keys["backoff"], "until", "0")
 
     def age(self, seconds: float) -> None:
         """Put the generation back in time."""

@@ -14,8 +14,9 @@ TIMEOUT = Failure("timeout", delay=5.0)
 LATCH = Failure("keys_rejected", delay=900.0, latched=True, writing="host/1")
 
 
-def record(harness: Harness, *, name: str = "one", provisional: int = 1) -> Record:
+def record(harness: Harness, *, name: str = "one", provisional: int | None = None) -> Record:
     """Return a record of a token that has ten minutes to live."""
+    provisional = provisional or round((harness.now() - 1) * 1e6)
     return Record(
         generation=provisional,
         provisional=provisional,

@@ -18,13 +18,15 @@ from broker.ports import Failure, Grant, GrantStatus, RecordStore, Slot, Snapsho
 from broker.secret import Secret
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
-from broker.store.redis_store import RedisRecordStores
+from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.tokens import Record, Spare, Stamp
 from tests.fakes import FakeClock, credentials
+from tests.store.hostile import PARTS, draw_tamper, mutate
 
 STEPS = 60
 SEEDS = range(60)
+HOSTILE_SEEDS = range(100, 200)
 ATTEMPTS = 6
 
 
@@ -43,8 +45,26 @@ class Pair:
             self.server.open("acme", credentials()),
             lua,
         )
+        self.keys = {part: key for key in lua.keys for part in PARTS if key.endswith(f":{part}")}
         self.names = 1
         self.generations = [0]
+
+    def tamper(self) -> str:
+        """Let a hostile writer change one thing in both, if it is there; return what."""
+        names = [f"server-{self.names}", "server-0", self._attempt(), "lost", "a/1"]
+        drawn = draw_tamper(self.random, self.clock.redis(), names)
+        key = self.keys[drawn.part]
+        if not self.fake.exists(key):
+            return "nothing"
+        (shelf,) = self.server.shelves.values()
+        mutate(shelf, drawn.name, drawn.value)
+        if drawn.field:
+            self.fake.hset(key, drawn.field, drawn.raw)
+        elif drawn.raw is None:
+            self.fake.persist(key)
+        else:
+            self.fake.pexpire(key, drawn.raw)
+        return f"{drawn.part} {drawn.field} {str(drawn.raw)[:40]}"
 
     def step(self) -> tuple[str, list[Any]]:
         """Do one thing to both; return what it was and both results."""
@@ -114,7 +134,7 @@ class Pair:
 
     def _commit(self) -> Callable[[RecordStore], Any]:
         attempt, expected = self._attempt(), self._generation()
-        record = self._record(self.random.choice([1, round(self.clock.redis() * 1e6) + 5]))
+        record = self._record(round(self.clock.redis() * 1e6) + self.random.choice([-3_000_000, 5]))
         failure = self.random.choice([None, None, Failure("short_life", 2.0)])
         return lambda store: store.commit(attempt, expected, record, failure)
 
@@ -199,3 +219,20 @@ def test_step_by_step(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         assert results[0] == results[1], f"step {number} of seed {seed}: {what}"
         held = pair.snapshots()
         assert held[0] == held[1], f"after step {number} of seed {seed}: {what}"
+
+
+@pytest.mark.parametrize("seed", HOSTILE_SEEDS)
+def test_with_a_hostile_writer(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both find the same damage, and go on with the same."""
+    clock = FakeClock()
+    monkeypatch.setattr(time, "time", clock.redis)
+    pair = Pair(seed, clock)
+    for number in range(STEPS):
+        where = f"step {number} of seed {seed}"
+        done = pair.tamper() if pair.random.random() < 0.4 else "nothing"
+        what, results = pair.step()
+        assert results[0] == results[1], f"{where}: {done}, then {what}"
+        held = pair.snapshots()
+        assert held[0] == held[1], f"after {where}: {done}, then {what}"
+        damage = [[one.part for one in store.take_damage()] for store in pair.stores]
+        assert damage[0] == damage[1], f"{where}: {done}, then {what}"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import pytest
 
 from broker.errors import AmbiguousError, NotSentError
+from broker.failure_kinds import FailureKind
 from broker.upstream.attempt import AbandonedError, Attempt
-from broker.upstream.kinds import FailureKind
 from tests.upstream.samples import FakeClock, answer
 
 

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from broker.failure_kinds import FailureKind
 from broker.secret import Secret
 from broker.tokens import Flaw
-from broker.upstream.kinds import FailureKind
 from broker.upstream.schema import AnswerSchema, Fields, read_fields
 from tests.upstream.samples import ACCESS_TOKEN, NOW, REFRESH_TOKEN, body, fields
 

@@ -12,7 +12,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from broker.callers import EVERYTHING, Caller, Callers, key_digest
 from broker.errors import AmbiguousError, KeysRejectedError, NotSentError
-from broker.upstream.kinds import FailureKind
+from broker.failure_kinds import FailureKind
 from broker.web import request_id
 from broker.web.context import REQUEST_ID, TRACE_ID, InContext
 from broker.web.express import ExpressLane

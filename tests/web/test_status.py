@@ -9,19 +9,11 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from broker.upstream.kinds import FailureKind
+from broker.failure_kinds import POLICY_KINDS, FailureKind
 from broker.web.status import HEADERS, PAGE, SCRIPTS, status_view
 
 HEAVIEST = 40_000
 TEXT = PAGE.decode()
-POLICY_KINDS = {
-    "lease_too_short",
-    "repeated_token",
-    "short_life",
-    "superseded",
-    "held_back",
-    "crashed",
-}
 REPEATED_BY_NUMBER = re.compile(r"status_(?!404)\w+")
 LOADS = {"src", "srcset", "data", "poster", "action", "formaction", "background", "ping", "style"}
 

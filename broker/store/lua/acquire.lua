@@ -1,8 +1,8 @@
 -- Takes the lease and burns the wished refresh token in one step.
--- ARGV  2 attempt  3 expected generation  4 wish: own, spare or none  5 lease in ms
+-- ARGV  5 attempt  6 expected generation  7 wish: own, spare or none
 -- Returns {status, slot, fence, snapshot ...}; status granted, held, moved, paused or ended. The
 -- fence is the time of the grant.
-local attempt, expected, wish, lease_ms = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local attempt, expected, wish = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 
 local function answer(status, slot, fence)
   return {status, slot, fence or '', unpack(snapshot('', attempt))}
@@ -12,9 +12,9 @@ local lease = redis.call('HMGET', LEASE, 'attempt', 'slot', 'server', 'fence')
 local marks = redis.call('HMGET', RECORD, 'attempt', 'spare_attempt', 'presented',
   'spare_presented', 'server', 'spare', 'spare_server', 'seen', 'written', 'generation')
 local record_is_foreign = marks[5] and not is_record_here(marks[5], marks[9], marks[10])
-if lease[1] and redis.call('PTTL', LEASE) > lease_ms then
+if lease[1] and redis.call('PTTL', LEASE) > LEASE_MS then
   -- The clock was set back: its TTL, an instant to Redis, has grown by as much.
-  redis.call('PEXPIRE', LEASE, lease_ms)
+  redis.call('PEXPIRE', LEASE, LEASE_MS)
 end
 if lease[1] == attempt then
   -- The answer to the first try was lost. The mark must still be its own: the record may be new.
@@ -30,14 +30,14 @@ if lease[1] then
   if lease[3] ~= here then
     -- Its TTL was counted by another server's clock: count it anew, so that it ends in time.
     redis.call('HSET', LEASE, 'server', here)
-    redis.call('PEXPIRE', LEASE, lease_ms)
+    redis.call('PEXPIRE', LEASE, LEASE_MS)
   end
   return answer('held', 'none')
 end
 local foreign = record_is_foreign or marks[6] and not is_here(marks[7])
 if foreign and here ~= '' and marks[8] ~= here then
   redis.call('HSET', RECORD, 'seen', here)
-  wait_out_lost_lease(lease_ms)
+  wait_out_lost_lease()
   return answer('held', 'none')
 end
 if stored_generation() ~= expected then
@@ -66,5 +66,5 @@ elseif wish == 'own' and marks[5] and not marks[3] then
   redis.call('HSET', RECORD, 'presented', attempt)
 end
 redis.call('HSET', LEASE, 'attempt', attempt, 'slot', slot, 'server', here, 'fence', digits(now))
-redis.call('PEXPIRE', LEASE, lease_ms)
+redis.call('PEXPIRE', LEASE, LEASE_MS)
 return answer('granted', slot, digits(now))

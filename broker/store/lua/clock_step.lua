@@ -1,9 +1,6 @@
 -- Notes that this server's clock was set: who says so has measured it by a clock that was not. What
 -- lies here was timed by the old one and counts as another server's. A lease may have ended too soon
 -- while its holder talks to Canvas: one lease time passes before anybody gets one.
--- ARGV  2 lease in ms
-local lease_ms = tonumber(ARGV[2])
-
 local record = redis.call('HMGET', RECORD, 'generation', 'spare')
 if record[1] or record[2] then
   redis.call('HSET', RECORD, 'server', OTHER_CLOCK, 'seen', here,
@@ -17,8 +14,8 @@ if redis.call('HGET', BACKOFF, 'attempt') then
 end
 if redis.call('HGET', LEASE, 'attempt') then
   redis.call('HSET', LEASE, 'server', here)
-  redis.call('PEXPIRE', LEASE, lease_ms)
+  redis.call('PEXPIRE', LEASE, LEASE_MS)
 else
-  wait_out_lost_lease(lease_ms)
+  wait_out_lost_lease()
 end
 return 1

@@ -1,13 +1,13 @@
 -- Leaves a backoff and ends the lease. A failure that comes after a later success, or while
 -- another attempt holds the lease, changes nothing but its own mark.
--- ARGV  2 attempt  3 expected generation  4 backoff in ms  5 kind of failure  6 latched 0 or 1
---       7 clear the mark 0 or 1  8 writing of the credentials that Canvas refused, or empty
-local attempt, expected = ARGV[2], tonumber(ARGV[3])
+-- ARGV  5 attempt  6 expected generation  7 backoff in ms  8 kind of failure  9 latched 0 or 1
+--       10 clear the mark 0 or 1  11 writing of the credentials that Canvas refused, or empty
+local attempt, expected = ARGV[5], tonumber(ARGV[6])
 
 if redis.call('HGET', BACKOFF, 'attempt') == attempt then
   return 0
 end
-if ARGV[7] == '1' then
+if ARGV[10] == '1' then
   for _, mark in ipairs({'presented', 'spare_presented'}) do
     if redis.call('HGET', RECORD, mark) == attempt then
       redis.call('HDEL', RECORD, mark)
@@ -16,8 +16,8 @@ if ARGV[7] == '1' then
 end
 local holder = redis.call('HGET', LEASE, 'attempt')
 if stored_generation() <= expected and (not holder or holder == attempt) then
-  back_off(attempt, tonumber(ARGV[4]), ARGV[5], ARGV[6])
-  if ARGV[6] == '1' and redis.call('HSETNX', BACKOFF, 'writing', ARGV[8]) == 1 then
+  back_off(attempt, tonumber(ARGV[7]), ARGV[8], ARGV[9])
+  if ARGV[9] == '1' and redis.call('HSETNX', BACKOFF, 'writing', ARGV[11]) == 1 then
     redis.call('HSET', BACKOFF, 'acted', digits(now))
   end
 end

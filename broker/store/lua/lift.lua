@@ -2,12 +2,12 @@
 -- of refusals stays, so a probe that is refused goes on with the schedule where it was.
 -- Each writing counts once. Hosts see one writing at different moments: another host's is taken for
 -- the last one for a while. After the early refusals one writing counts in each longest step.
--- ARGV  2 writing: host, slash, version  3 number of early refusals  4 longest step in ms
---       5 while in ms for which another host's writing is the last one
---       6 shortest backoff in ms: so much lies between two attempts all the same
+-- ARGV  5 writing: host, slash, version  6 number of early refusals  7 longest step in ms
+--       8 while in ms for which another host's writing is the last one
+--       9 shortest backoff in ms: so much lies between two attempts all the same
 -- Returns 1 when the latch was lifted.
-local writing = ARGV[2]
-local soon_us = tonumber(ARGV[6]) * 1000
+local writing = ARGV[5]
+local soon_us = tonumber(ARGV[9]) * 1000
 local latch = redis.call('HMGET', BACKOFF, 'latched', 'refusals', 'writing', 'acted')
 
 local function host(name)
@@ -18,10 +18,10 @@ if latch[1] ~= '1' or latch[3] == writing or backoff_remaining() <= soon_us then
   return 0
 end
 local least_ms = 0
-if tonumber(latch[2] or '0') >= tonumber(ARGV[3]) then
-  least_ms = tonumber(ARGV[4])
+if tonumber(latch[2] or '0') >= tonumber(ARGV[6]) then
+  least_ms = tonumber(ARGV[7])
 elseif host(latch[3]) ~= host(writing) then
-  least_ms = tonumber(ARGV[5])
+  least_ms = tonumber(ARGV[8])
 end
 -- An instant ahead of now was told before the clock was set back.
 local since = now - tonumber(latch[4] or '0')

@@ -1,12 +1,9 @@
--- Stands before every script. All keys share one hash tag.
--- KEYS  1 record  hash: generation attempt server written sealed presented refused
---                       spare spare_attempt spare_server spare_presented seen
---       2 lease   hash: attempt slot server; its TTL is the lease
---       3 backoff hash: attempt until written failures refusals failure latched server writing
---                       acted
---       4 report  string: there for a minute after an accepted report
+-- Stands before every script. All keys share one hash tag; mend.lua says what lies under them.
+-- KEYS  1 record  2 lease  3 backoff  4 report
 -- ARGV  1 name of this server, for one that does not let scripts call INFO; else empty
+--       2 lease in ms  3 longest backoff in ms  4 shortest time between two reports in ms
 local RECORD, LEASE, BACKOFF, REPORT = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local LEASE_MS, BACKOFF_MS, REPORT_MS = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local BACKOFF_MEMORY_MS = 600000
 local CLOCK_TOLERANCE_US = 3000000 -- as in broker/policy/server_clock.py
 local OTHER_CLOCK = 'clock stepped' -- no server's name
@@ -65,7 +62,8 @@ local function backoff_remaining()
   if not found[1] or found[2] ~= here or is_yet_to_come(found[3]) then
     return 0
   end
-  return math.max(0, tonumber(found[1]) - now)
+  -- No pause is longer than the settings allow, whatever is written there.
+  return math.max(0, math.min(found[1], found[3] + BACKOFF_MS * 1000) - now)
 end
 
 -- {words, sealed, spare}; words, with a space between: now in us, name of this server, generation,
@@ -92,9 +90,9 @@ end
 -- A server that lost its last writes may have lost a lease with them, and its holder may be talking
 -- to Canvas: one lease time passes before anybody else does. Whoever got a lease here meanwhile
 -- goes on without it, for its commit needs none, and must not end this one.
-local function wait_out_lost_lease(lease_ms)
+local function wait_out_lost_lease()
   redis.call('HSET', LEASE, 'attempt', 'lost', 'slot', 'none', 'server', here)
-  redis.call('PEXPIRE', LEASE, lease_ms)
+  redis.call('PEXPIRE', LEASE, LEASE_MS)
 end
 
 local function end_lease(attempt)

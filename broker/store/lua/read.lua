@@ -1,3 +1,3 @@
--- ARGV  2 the generation that the reader knows (its record is left out)
+-- ARGV  5 the generation that the reader knows (its record is left out)
 -- Returns the snapshot.
-return snapshot(ARGV[2], '')
+return snapshot(ARGV[5], '')

@@ -2,10 +2,10 @@
 -- Nobody knows which marks were lost with it: its refresh token counts as presented.
 -- On a server without a name every record counts as another's: it is written once, not at each
 -- look, for each writing holds up the next refresh by a lease.
--- ARGV  2 generation  3 sealed record  4 until when it is kept in us  5 lease in ms
---       6 this clock's present time in us as the writer reckons it; may be empty
+-- ARGV  5 generation  6 sealed record  7 until when it is kept in us
+--       8 this clock's present time in us as the writer reckons it; may be empty
 -- Returns 1 when the record was written.
-local generation, stored = tonumber(ARGV[2]), stored_generation()
+local generation, stored = tonumber(ARGV[5]), stored_generation()
 
 local function is_at_home()
   local record = redis.call('HMGET', RECORD, 'server', 'written', 'generation')
@@ -16,8 +16,8 @@ if stored > generation or (stored == generation and is_at_home()) then
   return 0
 end
 redis.call('DEL', RECORD)
-redis.call('HSET', RECORD, 'generation', ARGV[2], 'attempt', 'republished',
-  'server', name_for(ARGV[6]), 'written', digits(now), 'sealed', ARGV[3], 'presented', 'republished')
-keep_until(tonumber(ARGV[4]))
-wait_out_lost_lease(tonumber(ARGV[5]))
+redis.call('HSET', RECORD, 'generation', ARGV[5], 'attempt', 'republished',
+  'server', name_for(ARGV[8]), 'written', digits(now), 'sealed', ARGV[6], 'presented', 'republished')
+keep_until(tonumber(ARGV[7]))
+wait_out_lost_lease()
 return 1

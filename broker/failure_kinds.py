@@ -1,4 +1,4 @@
-"""The words that name an upstream failure in logs, metrics and health: a fixed, small list."""
+"""The words that name a failed attempt in logs, metrics and health: a fixed, small list."""
 
 from enum import StrEnum, unique
 
@@ -77,6 +77,17 @@ class FailureKind(StrEnum):
 
 
 _WORDS = frozenset(FailureKind)
+POLICY_KINDS = frozenset(
+    {"crashed", "held_back", "lease_too_short", "repeated_token", "short_life", "superseded"}
+)
+"""What the policy itself calls a failure."""
+UNKNOWN = "unknown"
+"""Stands for a word in Redis that this version does not know."""
+
+
+def known_kind(word: str) -> str:
+    """Return ``word`` if it is one of the list, else :data:`UNKNOWN`."""
+    return word if word in _WORDS or word in POLICY_KINDS else UNKNOWN
 
 
 def status_kind(status: int) -> FailureKind:

@@ -1,6 +1,6 @@
 import pytest
 
-from broker.upstream.kinds import FailureKind, status_kind
+from broker.failure_kinds import FailureKind, status_kind
 
 
 @pytest.mark.parametrize(

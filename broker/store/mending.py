@@ -1,0 +1,142 @@
+"""What ``lua/mend.lua`` does before each script, on a shelf: it may hold anything in any field."""
+
+import re
+from math import inf
+
+from broker.limits import BACKOFF_MEMORY, Limits
+from broker.ports import Backoff
+from broker.store.shelf import Shelf
+from broker.store_damage import Damage, Defect, Part
+from broker.tokens import Record, Spare
+
+LOST = "lost"
+"""Who holds the lease that is waited out because another may have been lost."""
+_DAY, _TOO_HIGH = 86_400.0, 2**53
+_TEXT, _SEALED, _WORD, _COUNT = 1024, 65536, re.compile("[a-z0-9_]{1,64}"), 10**9
+
+
+def mend(shelf: Shelf, server: str, now: float, limits: Limits) -> list[Damage]:
+    """Remove what no broker writes, and what has come to its end; return what was damaged."""
+    shelf.ends, shelf.lease_until = _end(shelf.ends), _end(shelf.lease_until)
+    shelf.backoff_ends, shelf.report_until = _end(shelf.backoff_ends), _end(shelf.report_until)
+    shelf.at(now)
+    found = (
+        (Part.RECORD, _mend_record(shelf, now)),
+        (Part.LEASE, _mend_lease(shelf, server, now + limits.lease)),
+        (Part.BACKOFF, _mend_backoff(shelf, now + limits.longest_backoff + BACKOFF_MEMORY)),
+        (Part.REPORT, _mend_report(shelf)),
+    )
+    return [Damage(part, defect) for part, defect in found if defect]
+
+
+def _mend_record(shelf: Shelf, now: float) -> Defect | None:
+    defect = _defect_of_record(shelf) if shelf.has_record else None
+    if defect:
+        shelf.forget_record()
+    elif shelf.has_record and shelf.ends in {0.0, inf}:
+        shelf.ends, defect = now + _DAY, Defect.TTL
+    return defect
+
+
+def _mend_lease(shelf: Shelf, server: str, latest: float) -> Defect | None:
+    if shelf.lease is None:
+        return None
+    defect = _defect_of_lease(shelf)
+    if defect:
+        shelf.lease, shelf.fence = (LOST, server), ""  # its holder may be talking to Canvas
+    elif shelf.lease_until == inf:
+        defect = Defect.TTL
+    if defect:
+        shelf.lease_until = latest
+    return defect
+
+
+def _mend_backoff(shelf: Shelf, latest: float) -> Defect | None:
+    defect = None if shelf.backoff is None else _defect_of_backoff(shelf)
+    if shelf.backoff is None or defect:
+        shelf.forget_backoff()
+        return defect
+    defect = Defect.TTL if shelf.backoff_ends == inf else None
+    shelf.backoff_ends = min(shelf.backoff_ends, latest)
+    return defect
+
+
+def _mend_report(shelf: Shelf) -> Defect | None:
+    if shelf.report_until != inf:
+        return None
+    shelf.report_until = 0.0
+    return Defect.TTL
+
+
+def _end(value: float) -> float:
+    """Return when a key ends; infinity where it never would."""
+    return value if _is_instant(value) else inf
+
+
+def _defect_of_record(shelf: Shelf) -> Defect | None:
+    sealed = (shelf.record, Record), (shelf.spare, Spare)
+    texts = (
+        *(shelf.attempt, shelf.server, shelf.presented, shelf.seen),
+        *(shelf.spare_attempt, shelf.spare_server, shelf.spare_presented),
+    )
+    if any(_is_long(value, _TEXT) for value in texts) or any(
+        not isinstance(value, kind) and _is_long(value, _SEALED) for value, kind in sealed
+    ):
+        return Defect.SIZE
+    generation = shelf.generation
+    whole = (
+        type(generation) is int
+        and 0 <= generation < _TOO_HIGH
+        and (generation > 0) == (shelf.record is not None)
+        and (shelf.record is not None or shelf.spare is not None)
+    )
+    sound = whole and _are_texts(texts) and _is_instant(shelf.written)
+    return None if sound and type(shelf.refused) is bool else Defect.VALUE
+
+
+def _defect_of_lease(shelf: Shelf) -> Defect | None:
+    lease: object = shelf.lease
+    if not isinstance(lease, tuple) or len(lease) != 2:  # noqa: PLR2004  # holder and server
+        return Defect.TYPE
+    if any(_is_long(value, _TEXT) for value in (*lease, shelf.fence)):
+        return Defect.SIZE
+    return None if _are_texts((*lease, shelf.fence)) and lease[0] else Defect.VALUE
+
+
+def _defect_of_backoff(shelf: Shelf) -> Defect | None:
+    backoff: object = shelf.backoff
+    if not isinstance(backoff, Backoff):
+        return Defect.TYPE
+    writing = "" if shelf.writing is None else shelf.writing
+    texts = shelf.backoff_attempt, shelf.backoff_server, writing
+    if any(_is_long(value, _TEXT) for value in (*texts, backoff.failure)):
+        return Defect.SIZE
+    instants = shelf.backoff_written, shelf.backoff_until, shelf.acted
+    sound = (
+        _are_texts((*texts, backoff.failure))
+        and bool(shelf.backoff_attempt)
+        and _WORD.fullmatch(backoff.failure)
+        and all(map(_is_instant, instants))
+        and _is_count(backoff.failures)
+        and _is_count(backoff.refusals)
+        and backoff.failures > 0
+        and type(backoff.latched) is bool
+    )
+    return None if sound else Defect.VALUE
+
+
+def _is_long(value: object, most: int) -> bool:
+    return isinstance(value, str | bytes) and len(value) > most
+
+
+def _are_texts(values: tuple[object, ...]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _COUNT
+
+
+def _is_instant(value: object) -> bool:
+    """Tell whether it may be seconds since 1970."""
+    return type(value) in {int, float} and 0 <= value < _TOO_HIGH / 1e6  # type: ignore[operator]
