@@ -77,6 +77,7 @@ def test_who_comes_back_after_long_has_waited_for_nothing(fleet: Fleet, worker: 
     worker.token()
     fleet.clock.sleep(10 * KEEP_WARM)
     assert not worker.health().in_use
+    assert not worker.health().refusing
     fleet.canvas.errors = [NotSentError("connect")] * 1000
     worker.refused()
     assert worker.health().overdue < 10
