@@ -4,6 +4,7 @@ from typing import Protocol
 
 from broker.errors import UpstreamError
 from broker.ports import ReportStatus
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Flaw, Kind
 
@@ -43,6 +44,9 @@ class Observer(Protocol):
 
     def store_recovered(self, organization: str) -> None:
         """Note that Redis works again for this organization."""
+
+    def store_damaged(self, organization: str, damage: Damage) -> None:
+        """Note what was found in Redis that no broker writes; it is removed."""
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Note an exception that nobody foresaw and that the policy survived."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from broker import __version__
 from broker.errors import UpstreamError
 from broker.ports import ReportStatus
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Flaw, Kind
 
@@ -117,6 +118,9 @@ class Spans:
 
     def store_recovered(self, organization: str) -> None:
         """Make none: it is logged."""
+
+    def store_damaged(self, organization: str, damage: Damage) -> None:
+        """Make none: it is logged and counted."""
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Make none: it is logged."""

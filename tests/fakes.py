@@ -13,6 +13,7 @@ from broker.credentials import Credentials
 from broker.errors import UpstreamError
 from broker.ports import ReportStatus
 from broker.secret import Secret
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Flaw, Kind, RefreshToken, TokenPair
 
@@ -217,6 +218,10 @@ class Notes:
     def store_recovered(self, organization: str) -> None:
         """Remember it."""
         self.lines.append(f"{organization} store recovered")
+
+    def store_damaged(self, organization: str, damage: Damage) -> None:
+        """Note what was mended in Redis."""
+        self.lines.append(f"{organization} store damaged {damage.part} {damage.defect}")
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Remember it."""

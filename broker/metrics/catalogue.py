@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from broker.store_damage import Part
 from broker.store_faults import StoreFault
 
 
@@ -140,6 +141,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "Operations that Redis did not do, by `reason` ([redis.md](redis.md#what-redis-answers)): "
         + ", ".join(f"`{fault}`" for fault in StoreFault),
         ("reason",),
+    ),
+    Metric(
+        "broker_store_damage_total",
+        Type.COUNTER,
+        "What was found in Redis that no broker writes, and was removed, by `part`: "
+        + ", ".join(f"`{part}`" for part in Part),
+        ("organization", "part"),
     ),
     Metric(
         "broker_redis_up",

@@ -35,6 +35,9 @@ class Meters:
         self._waits = histograms("broker_lease_wait_seconds", registry, strict=strict).of()
         self._turned_away = counters("broker_waiters_refused_total", registry, strict=strict).of()
         self._reports = counters("broker_rejection_reports_total", registry, strict=strict)
+        self._damage = OrganizationCounter(
+            "broker_store_damage_total", self._directory, strict=strict
+        )
         self._redis_errors = counters("broker_redis_errors_total", registry, strict=strict)
         self._reloads = counters("broker_reloads_total", registry, strict=strict)
         self._audit_lost = counters("broker_audit_lost_total", registry, strict=strict).of()
@@ -83,6 +86,10 @@ class Meters:
         """Count an operation that Redis did not do, by the word for why."""
         self._redis_errors.of(reason).inc()
 
+    def store_damaged(self, organization: str, part: str) -> None:
+        """Count what was found in Redis that no broker writes, by the part that it was."""
+        self._damage.count(organization, part)
+
     def reloaded(self, what: str, outcome: str) -> None:
         """Count a new version of the files ``what``: ``success`` or ``refused``."""
         self._reloads.of(what, outcome).inc()
@@ -98,7 +105,8 @@ class Meters:
     def collect(self) -> list[Family]:
         """Return what was counted: by all workers since the master's start, or here without it."""
         if self._directory is None:
-            own = families_of(self._refreshes.totals, [self._refreshes.metric])
+            counted = self._refreshes, self._damage
+            own = [one for each in counted for one in families_of(each.totals, [each.metric])]
             families = [*self._registry.collect(), *own]
         else:
             families = families_of(directory.totals(self._directory))

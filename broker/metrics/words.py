@@ -8,6 +8,7 @@ from broker.policy.answers import Hindrance
 from broker.policy.brake import HELD_BACK
 from broker.policy.history import SUCCESS
 from broker.ports import ReportStatus
+from broker.store_damage import Part
 from broker.store_faults import StoreFault
 from broker.tokens import Flaw, Kind, State
 
@@ -52,6 +53,7 @@ SERIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "broker_upstream_seconds": tuple((kind,) for kind in Kind),
     "broker_upstream_flaws_total": tuple((flaw,) for flaw in Flaw),
     "broker_rejection_reports_total": tuple((status,) for status in ReportStatus),
+    "broker_store_damage_total": tuple((part,) for part in Part),
     "broker_redis_errors_total": tuple((fault,) for fault in StoreFault),
     "broker_reloads_total": tuple(product(FILES, ("success", "refused"))),
 }

@@ -140,9 +140,17 @@ def _blemish(health: OrganizationHealth) -> str | None:
             f"A new token has been due for {health.overdue:.0f} s: look in the log for what keeps "
             "the refresher, and restart the pod if this stays."
         )
+    if health.damaged is not None:
+        return _DAMAGED
     if health.flaws:
         return _flawed(health.flaws)
     return None
+
+
+_DAMAGED = (
+    "Redis held what no broker writes, and it was removed: look for store.damaged in the log, and "
+    "find out who else writes to the broker's keys."
+)
 
 
 def _flawed(flaws: tuple[str, ...]) -> str:

@@ -50,6 +50,7 @@ def merge_organization(views: Collection[OrganizationHealth]) -> OrganizationHea
         latched=trouble.latched,
         next_attempt_in=trouble.next_attempt_in,
         store_fault=next((one.store_fault for one in views if one.store_fault), None),
+        damaged=min((one.damaged for one in views if one.damaged is not None), default=None),
         landed=all(one.landed for one in views),
         skew=min(views, key=_age_of_skew).skew,
         in_use=any(one.in_use for one in views),

@@ -6,8 +6,7 @@ The timeline of an attempt, and what a death at each point leaves behind::
     acquire                  lease + burn mark, in one step; the lease runs out, the mark stands
     call Canvas              the same: the successor authenticates
     commit                   the record, or the same as before; never half of it
-    (or) fail                a backoff for the whole fleet; the mark, unless the refresh
-                             that set it definitely did not happen
+    (or) fail                a backoff for the fleet; the mark, unless that refresh surely failed
 
 Nobody presents a marked refresh token again, so whether Canvas did its work does not matter.
 """
@@ -86,6 +85,9 @@ class Flight:
         observer, name = self._tools.observer, self._organization.name
         if self._failing and self._organization.store_fault is None:
             self._events.append(partial(observer.store_recovered, name))
+        for damage in self._organization.binding.store.take_damage():
+            self._organization.history.damaged(self._tools.clock.monotonic())
+            self._events.append(partial(observer.store_damaged, name, damage))
         for event in self._events:
             try:
                 event()

@@ -15,7 +15,8 @@ class OrganizationHealth:
 
     ``store_fault`` is a :class:`~broker.store_faults.Reason` as text: why Redis fails, if it does.
     ``overdue`` is the time since a new token was due for those who ask; ``refusing`` says that
-    there is none, and has not been for longer than a request waits.
+    there is none, and has not been for longer than a request waits. ``damaged`` is the time since
+    something was found in Redis that no broker writes, if that is not long ago.
     """
 
     organization: str
@@ -40,6 +41,7 @@ class OrganizationHealth:
     overdue: float = 0.0
     refusing: bool = False
     flaws: tuple[str, ...] = ()
+    damaged: float | None = None
     recent: tuple[Event, ...] = ()
 
     @property
@@ -79,6 +81,7 @@ def health_of(
         overdue=late,
         refusing=state is State.EMPTY and late > wait,
         flaws=tuple(sorted(copy.record.flaws)) if copy else (),
+        damaged=organization.history.damage_age(now),
         recent=tuple(organization.history.recent(now)),
     )
 

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import TYPE_CHECKING, TypeAlias
 
 from broker.errors import UpstreamError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 REMEMBERED = 20
 SUCCESS = "success"
 ELSEWHERE = "elsewhere"
+DAMAGE_TOLD_S = 600.0
+"""Seconds for which health tells of damage in Redis: it is mended, and somebody wrote it."""
 
 _What: TypeAlias = tuple[str, str, str | None]
 
@@ -42,12 +44,13 @@ class History:
     Kept as numbers and shared words: events would be three kilobytes for each organization.
     """
 
-    __slots__ = ("_flaws", "_seen")
+    __slots__ = ("_damaged", "_flaws", "_seen")
 
     def __init__(self) -> None:
         # Instant and length of each in turn, and what it was; replaced together.
         self._seen: tuple[array[float], tuple[_What, ...]] = array("d"), ()
         self._flaws: frozenset[Flaw] = frozenset()
+        self._damaged = -inf
 
     def succeeded(self, at: float, kind: Kind, seconds: float) -> None:
         """Note that Canvas gave a token pair here."""
@@ -57,6 +60,15 @@ class History:
         """Note the flaws of an answer that Canvas gave here; return those of the one before."""
         before, self._flaws = self._flaws, flaws
         return before
+
+    def damaged(self, at: float) -> None:
+        """Note that something was found in Redis that no broker writes."""
+        self._damaged = at
+
+    def damage_age(self, now: float) -> float | None:
+        """Return the seconds since; None where there was nothing for :data:`DAMAGE_TOLD_S`."""
+        age = now - self._damaged
+        return age if age < DAMAGE_TOLD_S else None
 
     def failed(self, at: float, kind: Kind, seconds: float, error: UpstreamError) -> None:
         """Note a failed upstream call."""

@@ -7,6 +7,7 @@ from typing import Any
 from broker.errors import UpstreamError
 from broker.observer import Observer
 from broker.ports import ReportStatus
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Flaw, Kind
 
@@ -76,6 +77,11 @@ class Observers:
         """Tell that Redis works again."""
         for observer in self._observers:
             observer.store_recovered(organization)
+
+    def store_damaged(self, organization: str, damage: Damage) -> None:
+        """Tell what was found in Redis and removed."""
+        for observer in self._observers:
+            observer.store_damaged(organization, damage)
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Tell of a defect."""

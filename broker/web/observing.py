@@ -10,6 +10,7 @@ from broker.errors import FailureClass, UpstreamError
 from broker.metrics.meters import Meters
 from broker.policy.history import SUCCESS
 from broker.ports import ReportStatus
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Flaw, Kind
 from broker.web.store_log import StoreLog
@@ -91,6 +92,10 @@ class LogObserver:
         """Log that Redis works again."""
         self._store.recovered(organization)
 
+    def store_damaged(self, organization: str, damage: Damage) -> None:
+        """Log what was found and removed; seldom."""
+        self._store.damaged(organization, damage)
+
     def crashed(self, organization: str, error: BaseException) -> None:
         """Log a defect; its message may hold anything, so only its class is told."""
         extra = {"organization": organization, "error": type(error).__name__}
@@ -149,6 +154,10 @@ class MeteringObserver:
 
     def store_recovered(self, organization: str) -> None:
         """Count nothing: the gauge tells."""
+
+    def store_damaged(self, organization: str, damage: Damage) -> None:
+        """Count what was found and removed, by its part."""
+        self._meters.store_damaged(organization, damage.part)
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Count nothing: the token that is overdue shows a refresher that does not work."""

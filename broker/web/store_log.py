@@ -2,8 +2,10 @@
 
 import logging
 import threading
+from collections.abc import Hashable
 
 from broker.clock import Clock
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 
 INTERVAL_S = 30.0
@@ -22,12 +24,13 @@ class StoreLog:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._logged_at: dict[Reason, float] = {}
+        self._logged_at: dict[Hashable, float] = {}
         self._failing = False
 
     def failed(self, organization: str, reason: Reason) -> None:
         """Log the first failure for a reason; ``organization`` is one that it concerns."""
         if self._is_new(reason):
+            self._failing = True
             extra = {
                 "organization": organization,
                 "reason": str(reason),
@@ -37,6 +40,12 @@ class StoreLog:
                 logging.ERROR if reason.row.lasts else logging.WARNING, "store.failed", extra=extra
             )
 
+    def damaged(self, organization: str, damage: Damage) -> None:
+        """Log what was found and removed, as seldom; ``organization`` is one that had it."""
+        if self._is_new(damage):
+            extra = {"organization": organization, "part": damage.part, "defect": damage.defect}
+            _log.error("store.damaged", extra=extra)
+
     def recovered(self, organization: str) -> None:
         """Log the first success after a failure that was logged."""
         with self._lock:
@@ -44,7 +53,7 @@ class StoreLog:
         if failing:
             _log.info("store.recovered", extra={"organization": organization})
 
-    def _is_new(self, reason: Reason) -> bool:
+    def _is_new(self, reason: Hashable) -> bool:
         now = self._clock.monotonic()
         with self._lock:
             last = self._logged_at.get(reason)
@@ -53,5 +62,4 @@ class StoreLog:
             if len(self._logged_at) >= _MOST:
                 self._logged_at.clear()
             self._logged_at[reason] = now
-            self._failing = True
             return True

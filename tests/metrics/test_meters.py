@@ -51,13 +51,14 @@ def test_an_upstream_call_is_counted_by_organization_and_timed_by_kind() -> None
 
 
 def test_each_other_event_has_its_counter() -> None:
-    """A degraded answer, a wait, none, a report, a silent Redis, a reload and lost lines."""
+    """A degraded answer, a wait, none, a report, Redis silent or damaged, a reload, lost lines."""
     meters = Meters()
     meters.degraded(Hindrance.STORE_UNAVAILABLE)
     meters.waited(1.5)
     meters.turned_away()
     meters.report(ReportStatus.YOUNG)
     meters.redis_failed("timeout")
+    meters.store_damaged("acme", "lease")
     meters.reloaded("callers", "refused")
     meters.audit_lost()
     meters.log_lost()
@@ -67,6 +68,7 @@ def test_each_other_event_has_its_counter() -> None:
     assert of(meters, "broker_waiters_refused_total") == {(): 1}
     assert of(meters, "broker_rejection_reports_total") == {("young",): 1}
     assert of(meters, "broker_redis_errors_total") == {("timeout",): 1}
+    assert of(meters, "broker_store_damage_total") == {("acme", "lease"): 1}
     assert of(meters, "broker_reloads_total") == {("refused", "callers"): 1}
     assert of(meters, "broker_audit_lost_total") == {(): 1}
     assert of(meters, "broker_log_lost_total") == {(): 2}

@@ -67,7 +67,12 @@ def test_an_alert_says_which_deployment_it_is_about(rule: Rule) -> None:
     kept = outer_labels(rule.expr) - {"le"}
     assert {"namespace", "job"} <= kept
     if rule.alert != "CanvasTokenBrokerClockSkew":
-        assert kept <= TARGET_LABELS - {"pod", "instance"} | {"organization", "what", "flaw"}
+        assert kept <= TARGET_LABELS - {"pod", "instance"} | {
+            "organization",
+            "what",
+            "flaw",
+            "part",
+        }
 
 
 @EACH

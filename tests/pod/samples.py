@@ -38,6 +38,7 @@ FAILING = replace(GOOD, failures=3, last_error="timeout", next_attempt_in=4.6)
 LATCHED = replace(GOOD, failures=1, last_error="keys_rejected", latched=True, next_attempt_in=800.0)
 NO_REDIS = replace(GOOD, store_fault="timeout")
 SKEWED = replace(GOOD, skew=-30.6)
+DAMAGED = replace(GOOD, damaged=12.3)
 UNLANDED = replace(GOOD, landed=False)
 REFUSING: dict[str, Any] = {"refusing": True, "overdue": 3.2}
 """What a worker without a token tells, for :func:`empty`."""

@@ -10,6 +10,7 @@ from broker.policy.health import OrganizationHealth
 from broker.tokens import State
 from tests.pod.samples import (
     CACHED,
+    DAMAGED,
     FAILING,
     FLAWED,
     GOOD,
@@ -71,6 +72,7 @@ def test_what_hinders_a_refresh_warns_with_a_token_and_fails_without(
         (SKEWED, "differ by 31 s", "time synchronization"),
         (OVERDUE, "due for 75 s", "look in the log"),
         (FLAWED, "not as documented (no_prefix, no_refresh_token)", "tell Canvas's vendor"),
+        (DAMAGED, "Redis held what no broker writes", "find out who else writes"),
         (CACHED, "came from a cache (from_cache)", "cache none of it"),
     ],
 )

@@ -15,6 +15,7 @@ from broker.policy.refresher import Refresher
 from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.store.breaker import Breaker
+from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Flaw, Kind, Record, State, floor_of
 from broker.upstream.retry import LeaseRetry
@@ -140,6 +141,10 @@ class Observed:
     def store_recovered(self, organization: str) -> None:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} redis works again")
+
+    def store_damaged(self, organization: str, damage: Damage) -> None:
+        """Note it."""
+        self.watch.note(f"{self.process}: {organization} damaged: {damage.part} {damage.defect}")
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Nothing in a simulation is unforeseen but the tick that the director breaks."""

@@ -19,6 +19,7 @@ from broker.metrics.meters import Meters
 from broker.observer import Observer
 from broker.ports import ReportStatus
 from broker.secret import Secret
+from broker.store_damage import Damage, Defect, Part
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import Kind, RefreshToken
 from broker.web.observers import Observers
@@ -128,6 +129,28 @@ def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     lines = [(one.getMessage(), vars(one)["organization"]) for one in caplog.records]
     caplog.clear()
     return lines
+
+
+def test_damage_is_logged_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """An error, for it is mended and somebody wrote it; few lines, and every piece is counted."""
+    clock, meters = FakeClock(), Meters()
+    observer = Observers(LogObserver(clock), MeteringObserver(meters))
+    damage = Damage(Part.RECORD, Defect.SEAL)
+    observer.store_damaged("acme", damage)
+    extras = {"organization": "acme", "part": "record", "defect": "seal"}
+    assert line(caplog) == ("ERROR", "store.damaged", extras)
+    observer.store_damaged("globex", damage)
+    observer.store_damaged("globex", Damage(Part.LEASE, Defect.TTL))
+    clock.sleep(30.1)
+    observer.store_damaged("acme", damage)
+    assert said(caplog)[1:] == [("store.damaged", name) for name in ("globex", "acme")]
+    counted = {
+        tuple(sample.labels.values()): sample.value
+        for family in meters.collect()
+        for sample in family.samples
+        if sample.name == "broker_store_damage_total"
+    }
+    assert counted == {("acme", "record"): 2, ("globex", "record"): 1, ("globex", "lease"): 1}
 
 
 def test_lines_about_redis_are_few(caplog: pytest.LogCaptureFixture) -> None:
