@@ -7,6 +7,7 @@ port takes anything from the other but processor time. Both end together.
 import selectors
 import signal
 import threading
+from functools import partial
 from typing import Any
 
 from gunicorn.config import Config
@@ -23,8 +24,8 @@ class TwoPortWorker(BrokerWorker):
 
     management: Config
     """gunicorn's settings for the management port."""
-    operators: BrokerWorker
-    """The worker of the management port."""
+    operators: BrokerWorker | None = None
+    """The worker of the management port, once the applications are loaded."""
 
     def load_wsgi(self) -> None:
         """Load both applications, and give each port its listeners.
@@ -35,21 +36,26 @@ class TwoPortWorker(BrokerWorker):
         super().load_wsgi()
         first = len(self.cfg.bind) - len(self.management.bind)
         listeners, self.sockets = self.sockets[first:], self.sockets[:first]
-        self.operators = BrokerWorker(
+        worker = BrokerWorker(
             self.age, self.ppid, listeners, self.app, self.timeout, self.management, self.log
         )
         app: Any = self.wsgi
-        self.operators.stand_before(app.extensions[MANAGEMENT])
+        worker.stand_before(app.extensions[MANAGEMENT])
+        # What gunicorn's ``init_process`` does besides what is the process's own.
+        worker.pid, worker.tpool = self.pid, worker.get_thread_pool()
+        worker.poller = selectors.DefaultSelector()
+        worker.method_queue.init()
+        self.operators = worker
 
     def run(self) -> None:
         """Serve both ports until stopped."""
         worker = self.operators
-        worker.pid, worker.may_accept, worker.is_draining = (
-            self.pid,
-            self.may_accept,
-            self.is_draining,
-        )
-        thread = threading.Thread(target=self._serve_operators, name="management", daemon=True)
+        assert worker is not None  # noqa: S101  # gunicorn loads before it runs
+        worker.may_accept, worker.is_draining = self.may_accept, self.is_draining
+        if not self.alive:  # stopped while it was loading
+            worker.alive = False
+        serve = partial(self._serve_operators, worker)
+        thread = threading.Thread(target=serve, name="management", daemon=True)
         thread.start()
         super().run()
         thread.join()
@@ -57,15 +63,11 @@ class TwoPortWorker(BrokerWorker):
     def handle_exit(self, sig: Any, frame: Any) -> None:
         """Begin to stop both."""
         super().handle_exit(sig, frame)
-        self.operators.handle_exit(sig, frame)
+        if self.operators is not None:
+            self.operators.handle_exit(sig, frame)
 
-    def _serve_operators(self) -> None:
+    def _serve_operators(self, worker: BrokerWorker) -> None:
         """Serve the management port; should that end by itself, a new worker replaces this one."""
-        worker = self.operators
-        # What gunicorn's ``init_process`` does besides what is the process's own.
-        worker.tpool = worker.get_thread_pool()
-        worker.poller = selectors.DefaultSelector()
-        worker.method_queue.init()
         try:
             worker.run()
         finally:

@@ -49,14 +49,22 @@ class Rig:
     @property
     def both(self) -> tuple[BrokerWorker, BrokerWorker]:
         """Return both workers."""
+        assert self.worker.operators is not None
         return self.worker, self.worker.operators
 
     def close(self) -> None:
         """Close what is open."""
         for listener in self.listeners:
             listener.close()
-        for worker in self.both:
-            worker.tmp.close()
+        self.worker.tmp.close()
+        self.close_operators()
+
+    def close_operators(self) -> None:
+        """Close what the second worker has open."""
+        _, operators = self.both
+        operators.tmp.close()
+        operators.poller.close()
+        operators.method_queue.close()
 
 
 @pytest.fixture
@@ -78,7 +86,7 @@ class TestWorkers:
     def test_inherited_listeners_that_are_too_few(self, rig: Rig) -> None:
         """They are the callers': what is for operators answers nowhere then."""
         rig.worker.sockets = rig.listeners[:2]
-        rig.worker.operators.tmp.close()
+        rig.close_operators()
         rig.worker.load_wsgi()
         callers, operators = rig.both
         assert (callers.sockets, operators.sockets) == (rig.listeners[:2], [])
@@ -92,12 +100,10 @@ class TestWorkers:
 
     def test_the_signal_to_stop_is_for_both(self, rig: Rig) -> None:
         """Each is woken."""
-        for worker in rig.both:
-            worker.method_queue.init()
+        rig.worker.method_queue.init()
         rig.worker.handle_exit(15, None)
-        for worker in rig.both:
-            assert not worker.alive
-            worker.method_queue.close()
+        assert [worker.alive for worker in rig.both] == [False, False]
+        rig.worker.method_queue.close()
 
 
 @pytest.fixture
@@ -136,6 +142,18 @@ def test_they_end_together(rig: Rig, told: list[str]) -> None:
     for worker in rig.both:
         assert not worker.may_accept()
         assert worker.max_keepalived == 0
+
+
+@pytest.mark.sockets
+def test_a_signal_while_the_applications_are_loaded(rig: Rig, told: list[str]) -> None:
+    """There is no second worker yet to tell; both end as soon as they begin."""
+    rig.close_operators()
+    rig.worker.operators = None
+    rig.worker.handle_exit(15, None)
+    rig.worker.load_wsgi()
+    rig.worker.run()
+    assert [worker.alive for worker in rig.both] == [False, False]
+    assert "operators end" in told
 
 
 @pytest.mark.sockets
