@@ -12,7 +12,7 @@ import yaml
 
 from tests.cluster.report import FailedError
 
-LIMIT = 120.0
+LIMIT = 240.0
 WARNING = re.compile("warn", re.IGNORECASE)
 """In Helm's own words, and in those of the API server that it repeats."""
 

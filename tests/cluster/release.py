@@ -11,7 +11,7 @@ from tests.cluster.report import expect, wait_for
 COMPONENT = "app.kubernetes.io/component"
 BROKER = "broker"
 CALLERS = "callers.toml"
-TIMEOUT = "60s"
+TIMEOUT = "180s"
 
 
 class Release:
