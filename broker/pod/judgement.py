@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from broker.failure_kinds import UNKNOWN
 from broker.policy.health import OrganizationHealth
 from broker.store_faults import read_reason
 from broker.tokens import Flaw, State
@@ -55,10 +56,11 @@ _ADVICE = {
     "superseded": "another worker was quicker, or Redis lost the record",
     "held_back": "there were more calls than any good reason makes, so the broker holds its own "
     "back: look who else writes to Redis, and in the log for why new tokens did not last",
+    UNKNOWN: "another version of the broker, or somebody else, left a word in Redis",
     "crashed": "this is a defect of the broker, report it with its lines in the log",
 }
 """What to do, by the kind of a failure; what is not here is for Canvas's vendor."""
-OUR_OWN = frozenset({"no_thread", "lease_too_short", "superseded", "held_back", "crashed"})
+OUR_OWN = frozenset({"no_thread", "lease_too_short", "superseded", "held_back", "crashed", UNKNOWN})
 """Failures that say nothing of Canvas."""
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from broker.failure_kinds import POLICY_KINDS, FailureKind
+from broker.failure_kinds import POLICY_KINDS, UNKNOWN, FailureKind
 from broker.pod.judgement import _ADVICE, OUR_OWN, Status, advice, judge
 from broker.policy.health import OrganizationHealth
 from broker.tokens import State
@@ -144,6 +144,6 @@ def test_a_token_that_is_due_has_the_time_that_the_protocol_gives_it() -> None:
 
 def test_each_kind_of_failure_has_its_advice() -> None:
     """No table row is about a kind that there is not."""
-    assert _ADVICE.keys() | OUR_OWN <= set(FailureKind) | POLICY_KINDS
+    assert _ADVICE.keys() | OUR_OWN <= set(FailureKind) | POLICY_KINDS | {UNKNOWN}
     for kind in [*FailureKind, *POLICY_KINDS]:
         assert advice(replace(FAILING, last_error=kind))

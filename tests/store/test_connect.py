@@ -15,6 +15,8 @@ from broker.store.scripts import Scripts
 from tests.servers import SLACK, RedisServer, free_port
 
 KEYS = [f"test:{{connect}}:name:{part}" for part in ("record", "lease", "backoff", "report")]
+LIVES = (25_000, 900_000, 60_000)
+"""Of a lease, a backoff and a report, in ms."""
 LIMITS = Limits()
 
 
@@ -28,7 +30,7 @@ def test_a_connection_costs_no_greeting(valkey: RedisServer) -> None:
     """The broker sends its scripts and nothing else: the smallest ACL rule set is enough."""
     with valkey.client() as client:
         client.config_resetstat()
-        scripts(valkey.url).run("read", KEYS, 0)
+        scripts(valkey.url).run("read", KEYS, *LIVES, 0)
         used = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
     assert used - {"config|resetstat", "info"} <= {
         "evalsha",
@@ -45,7 +47,7 @@ def test_a_connection_costs_no_greeting(valkey: RedisServer) -> None:
 def test_nobody_listens() -> None:
     """A refused connection is an unavailable store, told without address."""
     with pytest.raises(StoreUnavailableError) as caught:
-        scripts(f"redis://127.0.0.1:{free_port()}/0").run("read", KEYS, 0)
+        scripts(f"redis://127.0.0.1:{free_port()}/0").run("read", KEYS, *LIVES, 0)
     assert str(caught.value) == "Redis failed: refused"
     assert caught.value.__context__ is None
 
@@ -54,11 +56,11 @@ def test_nobody_listens() -> None:
 def test_hung_redis_is_bounded(valkey_of_its_own: RedisServer) -> None:
     """A Redis that accepts and stays silent costs at most 1.5 s, its one retry included."""
     run = scripts(valkey_of_its_own.url).run
-    run("read", KEYS, 0)
+    run("read", KEYS, *LIVES, 0)
     valkey_of_its_own.hang()
     began = time.monotonic()
     with pytest.raises(StoreUnavailableError):
-        run("read", KEYS, 0)
+        run("read", KEYS, *LIVES, 0)
     assert time.monotonic() - began <= LIMITS.redis_worst + SLACK
     valkey_of_its_own.resume()
 
@@ -67,10 +69,10 @@ def test_hung_redis_is_bounded(valkey_of_its_own: RedisServer) -> None:
 def test_restarted_redis_is_found_again(valkey_of_its_own: RedisServer) -> None:
     """One retry bridges a restart: the scripts are sent anew, the dead connection is dropped."""
     run = scripts(valkey_of_its_own.url).run
-    run("read", KEYS, 0)
+    run("read", KEYS, *LIVES, 0)
     valkey_of_its_own.stop()
     valkey_of_its_own.start()
-    assert run("read", KEYS, 0)[0].split()[2] == b"0"
+    assert run("read", KEYS, *LIVES, 0)[1][0].split()[2] == b"0"
 
 
 def made(url: str) -> Any:
@@ -145,4 +147,4 @@ def test_absent_cluster_does_not_stop_the_start() -> None:
     """A cluster is asked for its layout at the first use, not when the client is made."""
     client = connect(f"redis+cluster://127.0.0.1:{free_port()}", LIMITS)
     with pytest.raises(StoreUnavailableError):
-        Scripts(client, Breaker(SystemClock(), 1.0)).run("read", KEYS, 0)
+        Scripts(client, Breaker(SystemClock(), 1.0)).run("read", KEYS, *LIVES, 0)

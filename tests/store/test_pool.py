@@ -25,6 +25,8 @@ from tests.redis.nodes import wait_until
 from tests.servers import RedisServer
 
 KEYS = [f"test:{{pool}}:name:{part}" for part in ("record", "lease", "backoff", "report")]
+LIVES = (25_000, 900_000, 60_000)
+"""Of a lease, a backoff and a report, in ms."""
 SHORT = Limits(redis_connect_timeout=0.02, redis_timeout=0.02)
 PATIENT = Limits(redis_connect_timeout=20.0, redis_timeout=20.0)
 LONGEST = 60.0
@@ -98,7 +100,7 @@ def test_silent_names_hold_no_caller(names: NameServer, url: str, names_in_it: i
     run = scripts(url, SHORT).run
     for _ in range(6):
         with pytest.raises(StoreUnavailableError):
-            run("read", KEYS, 0)
+            run("read", KEYS, *LIVES, 0)
     assert set(names.asked_by) == {THREAD}
     assert len(names.asked_by) <= names_in_it
 
@@ -110,7 +112,7 @@ def test_what_comes_late_is_kept(names: NameServer, valkey: RedisServer) -> None
     limits = replace(SHORT, redis_timeout=2.0)
     run = scripts(f"redis://redis.test:{valkey.port}", limits).run
     with pytest.raises(StoreUnavailableError):
-        run("read", KEYS, 0)
+        run("read", KEYS, *LIVES, 0)
     names.answer()
     wait_until(lambda: runs(run))
     assert names.asked_by == [THREAD]
@@ -119,7 +121,7 @@ def test_what_comes_late_is_kept(names: NameServer, valkey: RedisServer) -> None
 def runs(run: Any) -> bool:
     """Tell whether a script is answered."""
     try:
-        run("read", KEYS, 0)
+        run("read", KEYS, *LIVES, 0)
     except StoreUnavailableError:
         return False
     return True
@@ -131,10 +133,10 @@ def test_closed_connection_is_not_set_up_by_its_user(
 ) -> None:
     """Redis restarts, and its idle connections are found closed: the pool's threads mend it."""
     run = scripts(f"redis://redis.test:{valkey_of_its_own.port}", PATIENT).run
-    run("read", KEYS, 0)
+    run("read", KEYS, *LIVES, 0)
     valkey_of_its_own.stop()
     valkey_of_its_own.start()
-    run("read", KEYS, 0)
+    run("read", KEYS, *LIVES, 0)
     assert names.asked_by == [THREAD, THREAD]
 
 
@@ -176,15 +178,15 @@ def test_a_redis_that_pauses_under_many_callers(valkey_of_its_own: RedisServer) 
     client = connect(valkey_of_its_own.url, PATIENT, users=users)
     breaker = Breaker(SystemClock(), 1.0)
     run = Scripts(client, breaker, seconds=PATIENT.redis_worst).run
-    run("read", KEYS, 0)
+    run("read", KEYS, *LIVES, 0)
     pool: Any = client.client()
     pool = pool.connection_pool
     valkey_of_its_own.hang()
     with ThreadPoolExecutor(128) as callers:
-        replies = [callers.submit(run, "read", KEYS, 0) for _ in range(128)]
+        replies = [callers.submit(run, "read", KEYS, *LIVES, 0) for _ in range(128)]
         wait_until(lambda: in_use(pool) == 128)
         valkey_of_its_own.resume()
-        assert [reply.result(LONGEST)[0].split()[2] for reply in replies] == [b"0"] * 128
+        assert [reply.result(LONGEST)[1][0].split()[2] for reply in replies] == [b"0"] * 128
     assert not breaker.open
 
 
@@ -199,7 +201,7 @@ def test_more_callers_than_connections(valkey: RedisServer) -> None:
     """They take turns; nobody is turned away."""
     run = scripts(valkey.url, PATIENT, users=1).run
     with ThreadPoolExecutor(8) as callers:
-        replies = list(callers.map(lambda _: run("read", KEYS, 0), range(40)))
+        replies = list(callers.map(lambda _: run("read", KEYS, *LIVES, 0), range(40)))
     assert len(replies) == 40
 
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from broker.failure_kinds import POLICY_KINDS, FailureKind
+from broker.failure_kinds import POLICY_KINDS, UNKNOWN, FailureKind
 from broker.web.status import HEADERS, PAGE, SCRIPTS, status_view
 
 HEAVIEST = 40_000
@@ -117,7 +117,7 @@ def test_text_is_never_made_markup() -> None:
 
 def test_every_failure_has_a_plain_meaning() -> None:
     """Each kind that health may name is explained, statuses by their number."""
-    kinds = {str(kind) for kind in FailureKind} | POLICY_KINDS
+    kinds = {str(kind) for kind in FailureKind} | POLICY_KINDS | {UNKNOWN}
     for kind in kinds:
         explained = re.search(rf'^{kind}: "[^"]+",$', TEXT, re.MULTILINE)
         assert explained or REPEATED_BY_NUMBER.fullmatch(kind), kind

@@ -42,6 +42,7 @@ const FAILURES = {
   superseded: "the record changed meanwhile",
   held_back: "the broker holds its own calls back",
   crashed: "a defect that the broker survived",
+  unknown: "another process left a word in Redis that is not known here",
 };
 
 /** The plain meaning of a failure's kind. */
