@@ -71,7 +71,17 @@ def test_a_user_that_may_only_read(
     tmp_path: Path, emulator: EmulatorServer, valkey_of_its_own: RedisServer
 ) -> None:
     """It has the fleet's token from Redis, and could not refresh it: the rollout must stop."""
-    reading = ("+evalsha", "+eval", "+time", "+info", "+hget", "+hmget", "+pttl")
+    reading = (
+        "+evalsha",
+        "+eval",
+        "+time",
+        "+info",
+        "+hget",
+        "+hmget",
+        "+hstrlen",
+        "+type",
+        "+pttl",
+    )
     writing = ("+hset", "+hsetnx", "+hdel", "+hincrby", "+del", "+set", "+pexpire")
     allow(valkey_of_its_own, *reading, *writing)
     url = valkey_of_its_own.url
