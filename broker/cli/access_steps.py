@@ -23,7 +23,8 @@ def access_steps(settings: Settings) -> Iterator[Step]:
 
 def _access(settings: Settings) -> Finding:
     problems = [
-        f"Every user of this machine may read or change {name}: take that away by chmod o=."
+        f"Every user of this machine may read or change {name}: take that away by chmod o=, "
+        "or by chmod o-w of a folder above it."
         for name, path in _files(settings)
         if is_open_to_others(path)
     ]
@@ -54,10 +55,28 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Tell whether who is neither its owner nor of its group may read or write a file."""
+    """Tell whether who is neither its owner nor of its group may read, write or replace a file."""
     try:
         real = path.resolve()
+        if _is_replaceable(path.absolute()) or _is_replaceable(real):
+            return True
         reached = all(folder.stat().st_mode & stat.S_IXOTH for folder in real.parents)
         return reached and bool(real.stat().st_mode & _OTHERS)
     except OSError:
         return False  # another step tells of what cannot be seen
+
+
+def _is_replaceable(path: Path) -> bool:
+    """Tell whether others may put something else in the place of a file, a link or a folder."""
+    for folder in reversed(path.parents):
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            return False
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and not _is_read_only(folder):
+            return True
+    return False
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Tell whether nobody may, as in a mounted ConfigMap, whose folder has mode 0777."""
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,6 +57,13 @@ def access(environ: dict[str, str]) -> Finding:
     return step.work()
 
 
+def open_to_all(*names: str) -> Finding:
+    """Return what is said of these files."""
+    away = "take that away by chmod o=, or by chmod o-w of a folder above it."
+    told = (f"Every user of this machine may read or change {name}: {away}" for name in names)
+    return Finding(Word.WARN, tuple(told))
+
+
 def test_files_of_its_own(environ: dict[str, str]) -> None:
     """The group may read them: it is the broker's, as in a pod."""
     assert access(environ) == CLOSED
@@ -87,8 +95,7 @@ def test_a_file_that_others_may_read_or_change(
 ) -> None:
     """A warning names it, and what to do."""
     (public / file).chmod(mode)
-    told = f"Every user of this machine may read or change {name}: take that away by chmod o=."
-    assert access(environ) == Finding(Word.WARN, (told,))
+    assert access(environ) == open_to_all(name)
 
 
 def test_a_key_beside_its_certificate(environ: dict[str, str], public: Path) -> None:
@@ -99,6 +106,42 @@ def test_a_key_beside_its_certificate(environ: dict[str, str], public: Path) -> 
     (public / "redis.crt").chmod(0o644)
     found = access(environ)
     assert "change ssl_certfile of BROKER_REDIS_URL:" in found.sentences[0]
+
+
+def test_a_folder_in_which_others_may_put_another_file(
+    environ: dict[str, str], public: Path
+) -> None:
+    """Its own mode does not help; but for a sticky folder, where each file is its owner's."""
+    keys = ("consumer", "secret-key")
+    told = open_to_all(*(f"acme/{key} in BROKER_CREDENTIALS_DIR" for key in keys))
+    for folder in (public / "credentials", public / "credentials/acme"):
+        folder.chmod(0o757)
+        assert access(environ) == told
+        folder.chmod(0o1757)
+        assert access(environ) == CLOSED
+        folder.chmod(0o756)
+        assert access(environ) == CLOSED
+        folder.chmod(0o755)
+
+
+def test_a_link_that_others_may_replace(public: Path) -> None:
+    """What it leads to may be as closed as it likes."""
+    (public / "key").touch(0o600)
+    folder = public / "links"
+    folder.mkdir()
+    (folder / "key").symlink_to(public / "key")
+    assert not is_open_to_others(folder / "key")
+    folder.chmod(0o777)
+    assert is_open_to_others(folder / "key")
+
+
+def test_what_is_mounted_read_only(public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is replaced by nobody: a ConfigMap in a pod, whose folder all might write to."""
+    public.chmod(0o777)
+    (public / "callers.toml").touch(0o640)
+    assert is_open_to_others(public / "callers.toml")
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    assert not is_open_to_others(public / "callers.toml")
 
 
 def test_a_link_counts_as_its_target(public: Path) -> None:
