@@ -44,6 +44,17 @@ def test_damage_is_noticed(damaged: bytes) -> None:
         seal().open("record", damaged)
 
 
+def test_not_one_bit_can_be_changed() -> None:
+    """Anywhere: in the nonce, the content or the tag; nor can a byte be cut off or added."""
+    sealed = seal().close("record", CONTENT)
+    flipped = [
+        bytes([*sealed[:at], sealed[at] ^ 1, *sealed[at + 1 :]]) for at in range(len(sealed))
+    ]
+    for forged in (*flipped, sealed[:-1], sealed[1:], sealed + b"\0"):
+        with pytest.raises(UnsealError):
+            seal().open("record", forged)
+
+
 def test_never_the_same_bytes_twice() -> None:
     """Equal contents do not show as equal."""
     assert seal().close("record", CONTENT) != seal().close("record", CONTENT)

@@ -19,7 +19,9 @@ from broker.store.bounded import BoundedClient
 from broker.store.connect import connect
 from broker.threads import FLIGHTS, SWEEPS
 from broker.web import app as app_module
+from broker.web.answer import STANDING
 from broker.web.app import SERVICE, create_app
+from broker.web.endpoints import PORTS
 from broker.web.logs import standard_output
 from broker.web.malformed import MALFORMED
 from broker.web.service import Service
@@ -94,6 +96,16 @@ def test_hsts_is_told_by_every_answer(environ: dict[str, str], seconds: int) -> 
     for headers in told:
         assert headers.count(("X-Content-Type-Options", "nosniff")) == 1
         assert [v for n, v in headers if n == "Strict-Transport-Security"] == expected
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE"])
+def test_nobody_keeps_an_answer(environ: dict[str, str], method: str) -> None:
+    """Nor guesses what it is: on each path there is, and on one there is not."""
+    app, _ = _make(environ)
+    for path in (*PORTS, "/nowhere", "//token"):
+        headers = app.test_client().open(path, method=method).headers
+        for name, value in STANDING:
+            assert headers.getlist(name) == [value], path
 
 
 def test_without_a_callers_file_nobody_is_asked(environ: dict[str, str]) -> None:
