@@ -103,7 +103,7 @@ DECLARED: dict[str, Setting[Any]] = {
     ),
     "caller_auth": Choice(
         "`keys`: callers prove who they are as the callers file says; `none`: nobody is asked, "
-        "refused unless every bind address is loopback",
+        "refused unless every bind address is loopback or a Unix socket",
         words=CallerAuth,
         default="keys",
     ),

@@ -2,7 +2,7 @@
 
 HKDF-SHA256 (RFC 5869) gives each organization and credential version a key and a key name;
 AES-256-GCM (NIST SP 800-38D) seals the values, with the organization and the slot as associated
-data. Without the credentials a dump of Redis shows generations and times, nothing else.
+data. Without the credentials a dump of Redis names organizations, generations and times, no token.
 """
 
 import json

@@ -58,7 +58,7 @@ def test_everything_ends() -> None:
 
 
 def test_no_secret_lies_open() -> None:
-    """A dump shows generations and times; no token and no key of the organization."""
+    """A dump names the organization, generations and times; no token and no key."""
     harness = filled()
     contents = b""
     for key in keys(harness):
