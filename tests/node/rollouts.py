@@ -15,6 +15,7 @@ WRONG_LIMIT = "45s"
 SEEN_WRONG_S = 20.0
 OLDER_WARM_S = 15.0
 """Its pods call themselves ready before they have reached Redis."""
+HELM_TEST = {"enabled": True, "serviceAccountCaller": True, "organization": "acme"}
 WRONG = {
     "password": {"redis": {"password": {"existingSecret": "wrong-password"}}},
     "CA": {"redis": {"tls": {"caSecret": "wrong-ca"}}},
@@ -25,11 +26,13 @@ WRONG = {
 def install(stage: Stage) -> list[Row]:
     """Install, as the first thing; no load, for there is nothing to ask."""
     with stage.watch() as watch:
-        stage.release().install(*stage.options())
+        stage.release().install(*stage.options(helmTest=HELM_TEST))
         stage.settle()
     ready = watch.seconds_to_ready()
     tested = stage.helm.run("test", RELEASE, "--timeout=60s")
     problems = [*soon_ready(ready)]
+    if not stage.release().tests():
+        problems.append("helm test has no pod")
     if tested.code:
         problems.append(f"helm test: {tested.error.strip()}")
     return [Row("install", Outcome(), ready, problems, ["helm test passed" * (not tested.code)])]
