@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from broker.kubernetes import keys as module
-from broker.kubernetes.keys import Keys
+from broker.kubernetes.keys import MOST_WAITING, Keys
 from tests.kubernetes.asking import cannot_tell
 from tests.kubernetes.publisher import NEW, OLD, Publisher, document
 
@@ -93,6 +93,7 @@ def test_only_so_many_may_wait(
     keys: Keys, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anybody can send unknown ids: they must not hold every thread of a worker."""
+    assert keys._places._value == MOST_WAITING == 32
     monkeypatch.setattr(keys, "_places", threading.BoundedSemaphore(2))
     gate = Gate(publisher)
     with ThreadPoolExecutor(2) as pool:
