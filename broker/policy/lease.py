@@ -106,5 +106,7 @@ def wish(snapshot: Snapshot, copy: Copy | None) -> Slot:
     record = copy.record if snapshot.unchanged and copy else snapshot.record
     if record is None or snapshot.presented or snapshot.foreign:
         return Slot.NONE
+    if copy is not None and record.provisional < copy.record.provisional:
+        return Slot.NONE  # an old record that somebody put back
     expires_at = record.refresh_expires_at
     return Slot.NONE if expires_at is None or expires_at <= soon else Slot.OWN

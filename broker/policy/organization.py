@@ -67,7 +67,6 @@ class Organization:
         self.read_fault: Reason | None = None
         self.write_fault: Reason | None = None
         self.unsettled = False
-        self.looked = float("-inf")
         self.asked = now
         self.refreshed_at: float | None = None
         self.skew: Skew | None = None
@@ -76,7 +75,7 @@ class Organization:
         self.unanswered: str | None = None
         self.server_clock = ServerClock()
         self._earlier = EarlierTokens()
-        self._doubted_from = self._reported = float("-inf")
+        self.looked = self._doubted_from = self._reported = float("-inf")
         self._limits = limits
         self._lock = threading.Lock()
 
@@ -168,7 +167,7 @@ class Organization:
         return not self._is_weaker(copy, present)
 
     def _is_weaker(self, copy: Copy, present: Copy) -> bool:
-        """Tell whether ``copy`` is dead or a failure's short-lived token, ``present`` a better one.
+        """Tell whether ``copy`` is dead, a failure's short-lived token, or an old one put back.
 
         One that Canvas refused is no better than a short-lived one.
         """
@@ -176,7 +175,8 @@ class Organization:
             return False
         dead = copy.expires <= self.looked + self._limits.dead
         refused = present.record.generation in {self.refused_generation, self.doubted}
-        return dead or (copy.record.lifetime < self._limits.short_life and not refused)
+        short = copy.record.lifetime < self._limits.short_life and not refused
+        return dead or short or copy.record.provisional < present.record.provisional
 
     def adopt(self, binding: Binding, snapshot: Snapshot, trip: RoundTrip) -> None:
         """Take over what Redis holds, unless it was timed by another clock than the present one.

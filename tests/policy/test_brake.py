@@ -270,6 +270,23 @@ class TestHostileRedis:
         times = keep_asking(fleet, 15 * MINUTE, put_back)
         assert 1 <= len(times) <= 5
 
+    def test_an_old_token_put_back_displaces_no_newer_one(
+        self, fleet: Fleet, worker: Worker
+    ) -> None:
+        """It lives, under a higher number; when Canvas gave it is sealed."""
+        worker.ask()
+        old = replace(fleet.shelf())
+        fleet.run(450, asking=True)
+        assert worker.token() == "access-2"
+        assert old.record is not None
+        number = fleet.shelf().generation + 10**6
+        shelf = fleet.shelf()
+        shelf.record, shelf.generation = replace(old.record, generation=number), number
+        fleet.run(140, asking=True)
+        assert worker.token() == "access-2"
+        fleet.run(250, asking=True)
+        assert worker.token() == "access-3"
+
     @pytest.mark.parametrize("told", [None, 1])
     def test_failures_grow_whatever_redis_says(
         self, fleet: Fleet, worker: Worker, told: int | None
