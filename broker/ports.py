@@ -16,8 +16,8 @@ from broker.tokens import Record, Spare, TokenPair
 class Backoff:
     """No attempt until ``remaining`` seconds from now; ``latched`` when Canvas refused the keys.
 
-    ``failures`` counts the failed attempts in a row, ``failure`` is the kind of the last one.
-    ``refusals`` are those of them in which Canvas refused the keys.
+    ``failures`` counts those in a row, ``failure`` is the last one's kind, ``refusals`` are those
+    of the keys. ``vouched``: no writer of Redis made it up.
     """
 
     remaining: float
@@ -25,6 +25,7 @@ class Backoff:
     failure: str
     latched: bool
     refusals: int = 0
+    vouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,10 @@ class Snapshot:
     """What Redis holds of one organization and credential version, at Redis time ``now``.
 
     ``server`` names who answered, if it can; ``written`` is its time when the record was stored.
-    ``record`` is there unless ``generation`` is 0, or known to the caller (``unchanged``), or the
-    record cannot be read. ``spare`` is there while nobody has presented it; ``presented`` tells of
-    the record's own refresh token. ``foreign`` says that the record was written to another server,
-    or before this one's clock was set: its marks may be lost, its times are another clock's.
-    ``refused`` says that a report against it was accepted. ``backoff.remaining`` may be 0.
+    ``record`` is there unless ``generation`` is 0, or known to the caller (``unchanged``), or not
+    readable; ``spare`` while nobody has presented it. ``presented`` tells of the record's own
+    refresh token, ``foreign`` that it was written to another server or before this one's clock was
+    set, ``refused`` that a report was accepted. ``backoff.remaining`` may be 0.
     """
 
     now: float
@@ -88,12 +88,13 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How an attempt ended badly; ``writing`` is that of the credentials that Canvas refused."""
+    """How an attempt ended badly, ``at`` Redis's time; ``writing``: of the credentials refused."""
 
     kind: str
     delay: float
     latched: bool = False
     writing: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +162,8 @@ class RecordStore(Protocol):
     def lift(self, writing: str) -> None:
         """End a latch in ``Limits.backoff_min``: the credentials were written anew, as ``writing``.
 
-        A writing counts once. Where it was refused first, or has lifted the latch before, it does
-        nothing; so does another host's within ``ONE_WRITING`` of the last that counted, and, after
-        ``EARLY_REFUSALS``, any within ``Limits.latch`` of it. The number of refusals stays.
+        A writing counts once, and not where it was refused first. Another host's does nothing
+        within ``ONE_WRITING`` of the last, none after ``EARLY_REFUSALS`` within ``Limits.latch``.
         """
 
     def report(self, generation: int) -> ReportStatus:

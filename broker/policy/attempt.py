@@ -52,12 +52,12 @@ class Attempt:
         limits, chance = self.tools.limits, self.tools.runtime.random()
         failures, refusals = self._in_a_row()
         if latched:
-            delay = latch_delay(refusals, chance, limits)
-            return Failure(kind, delay, latched=True, writing=self.binding.credentials.writing)
+            delay, writing = latch_delay(refusals, chance, limits), self.binding.credentials.writing
+            return Failure(kind, delay, latched=True, writing=writing, at=self._redis_now())
         empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
         cap = limits.backoff_empty if empty else limits.backoff_valid
         delay = backoff_delay(failures, chance, retry_after, cap)
-        return Failure(kind, max(delay, limits.backoff_min))
+        return Failure(kind, max(delay, limits.backoff_min), at=self._redis_now())
 
     def pause(self, failure: Failure, generation: int) -> None:
         """Heed the backoff here at once, whatever Redis makes of it.
@@ -74,6 +74,9 @@ class Attempt:
             generation,
         )
         self.organization.note_failure(self.binding, pause.remembered())
+
+    def _redis_now(self) -> float:
+        return self.lease.redis_time(self.tools.clock.monotonic())
 
     def _in_a_row(self) -> tuple[int, int]:
         """Return the failures and refusals before this one: Redis may have lost some of them."""

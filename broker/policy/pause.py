@@ -46,7 +46,7 @@ class Pause:
                 backoff.refusals,
                 snapshot.generation,
             )
-            told = told.remembered() if told.refusals else told
+            told = told.remembered() if backoff.vouched else told
         records = snapshot.record, copy.record if copy else None
         newest = max(record.provisional if record else 0 for record in records)
         if known is None or now >= known.kept_until or newest > known.generation:

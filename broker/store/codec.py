@@ -1,19 +1,21 @@
 """Records to sealed values and back."""
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from broker.failure_kinds import known_kind
+from broker.limits import Limits
 from broker.ports import Backoff, Snapshot
 from broker.secret import Secret
 from broker.store.damage import is_generation_of
 from broker.store.seal import Seal, UnsealError
+from broker.store.vouch import Vouch, vouched
 from broker.store_damage import Damage, Defect, Part
 from broker.tokens import Flaw, Record, Spare, Stamp
 
 MICROSECONDS = 1_000_000
-_RECORD, _SPARE = "record", "spare"
+_RECORD, _SPARE, _VOUCH = "record", "spare", "backoff"
 _YES = "1"
 _LAST_WORD = 12
 """The place of the word that may be empty, in an answer."""
@@ -83,6 +85,21 @@ def open_spare(seal: Seal, sealed: bytes) -> Spare | None:
         return None
 
 
+def seal_vouch(seal: Seal, vouch: Vouch | None) -> bytes:
+    """Return it sealed; empty for none."""
+    return b"" if vouch is None else seal.close(_VOUCH, asdict(vouch))
+
+
+def open_vouch(seal: Seal, sealed: bytes) -> Vouch | None:
+    """Return what vouches for a pause, or None where it was sealed by something else."""
+    try:
+        content = seal.open(_VOUCH, sealed)
+        until, generation = float(content["until"]), int(content["generation"])
+        return Vouch(until, generation, bool(content["latched"]))
+    except (UnsealError, KeyError, TypeError, ValueError):
+        return None
+
+
 def _hide(content: dict[str, Any]) -> dict[str, Any]:
     """Wrap all text in what was sealed: the tokens are the only text in it."""
     return {
@@ -90,25 +107,31 @@ def _hide(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_snapshot(seal: Seal, reply: list[bytes], known: int) -> Snapshot:
+def open_snapshot(seal: Seal, reply: list[bytes], known: int, limits: Limits) -> Snapshot:
     """Return the snapshot that a script answered (``prelude.lua`` gives the order).
 
-    Raises :class:`UnsealError` where its record is not sound (:func:`open_record`).
+    Raises :class:`UnsealError` where its record is not sound (:func:`open_record`), and
+    :class:`~broker.store.vouch.UnvouchedError` where a pause is not.
     """
-    words, sealed, spare = reply
+    words, sealed, spare, vouch = reply
     now, server, number, written, *rest = words.decode().split(" ", _LAST_WORD)
     foreign, presented, refused, remaining, failures, refusals, latched, lease, failure = rest
     generation = int(number)
+    record = open_record(seal, generation, sealed) if sealed else None
+    backoff = _backoff(int(remaining), int(failures), failure, latched, int(refusals))
+    if backoff is not None:
+        found = open_vouch(seal, vouch) if vouch else None
+        backoff = vouched(backoff, found, int(now) / MICROSECONDS, generation, limits)
     return Snapshot(
         now=int(now) / MICROSECONDS,
         generation=generation,
-        record=open_record(seal, generation, sealed) if sealed else None,
+        record=record,
         unchanged=generation == known != 0,
         foreign=foreign == _YES,
         refused=refused == _YES,
         spare=open_spare(seal, spare) if spare else None,
         presented=presented == _YES,
-        backoff=_backoff(int(remaining), int(failures), failure, latched, int(refusals)),
+        backoff=backoff,
         lease_remaining=int(lease) / 1000,
         server=sys.intern(server),
         written=int(written) / MICROSECONDS,

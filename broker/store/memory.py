@@ -20,7 +20,8 @@ from broker.ports import (
 from broker.store.damage import Findings
 from broker.store.mending import LOST, mend
 from broker.store.shelf import Shelf, name_for
-from broker.store.shelf_snapshot import discard_unsealed, snapshot_of
+from broker.store.shelf_snapshot import discard_unsealed, discard_unvouched, snapshot_of
+from broker.store.vouch import Vouch, vouch_for
 from broker.store.write_checks import check_each
 from broker.store_damage import Damage
 from broker.store_faults import Reason
@@ -86,6 +87,7 @@ class MemoryRecordStore:
         server, shelf = self._server, self.shelf
         if shelf.generation != known or not known:
             self._findings.add(discard_unsealed(shelf))
+        self._findings.add(discard_unvouched(shelf, server.name, server.now(), server.limits))
         return snapshot_of(shelf, (known, attempt), server.name, server.now(), server.limits)
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
@@ -148,7 +150,7 @@ class MemoryRecordStore:
         if clear_mark:
             shelf.clear_marks(attempt)
         if shelf.generation <= expected and self._holder() in {None, attempt}:
-            self._back_off(attempt, failure)
+            self._back_off(attempt, failure, vouch_for(failure, expected, self._server.limits))
         self._end_lease(attempt)
 
     def lift(self, writing: str) -> None:
@@ -177,7 +179,7 @@ class MemoryRecordStore:
         foreign = shelf.is_record_foreign(self._server.name, self._server.now())
         if shelf.generation < record.generation + foreign:
             self._place(record, record.generation, "republished")
-            shelf.presented = "republished"
+            shelf.presented, shelf.seen = "republished", self._server.name
             self._wait_out_lost_lease()
 
     def note_clock_step(self) -> None:
@@ -238,8 +240,9 @@ class MemoryRecordStore:
         if self._holder() == attempt:
             self.shelf.lease = None
 
-    def _back_off(self, attempt: str, failure: Failure) -> None:
+    def _back_off(self, attempt: str, failure: Failure, vouch: Vouch | None = None) -> None:
         self.shelf.back_off(attempt, failure, self._server.name, self._server.now())
+        self.shelf.backoff_vouch = vouch
 
     def _backoff_remaining(self) -> float:
         longest = self._server.limits.longest_backoff

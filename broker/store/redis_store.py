@@ -13,10 +13,12 @@ from broker.store.codec import (
     reckoned_time,
     seal_record,
     seal_spare,
+    seal_vouch,
 )
 from broker.store.damage import Findings
 from broker.store.scripts import Scripts
 from broker.store.seal import Seal, UnsealError
+from broker.store.vouch import UnvouchedError, vouch_for
 from broker.store_damage import Damage, Defect, Part
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import Record, Spare
@@ -116,6 +118,7 @@ class RedisRecordStore:
             int(failure.latched),
             int(clear_mark),
             failure.writing,
+            seal_vouch(self._seal, vouch_for(failure, expected, self._limits)),
         )
 
     def lift(self, writing: str) -> None:
@@ -169,12 +172,15 @@ class RedisRecordStore:
         return answer
 
     def _opened(self, reply: list[bytes], known: int) -> Snapshot:
-        """Return the snapshot; a record that is not sound is removed, by one more round trip."""
-        for _ in range(2):
+        """Return the snapshot; what is not sound is removed, by one more round trip for each."""
+        for _ in range(3):
             try:
-                return open_snapshot(self._seal, reply, known)
+                return open_snapshot(self._seal, reply, known, self._limits)
             except UnsealError:
                 self._findings.add([Damage(Part.RECORD, Defect.SEAL)])
-            generation, written = reply[0].split(b" ", 4)[2:4]
-            reply, known = self._run("discard", generation, written), 0
+                generation, written = reply[0].split(b" ", 4)[2:4]
+                reply, known = self._run("discard", generation, written), 0
+            except UnvouchedError:
+                self._findings.add([Damage(Part.BACKOFF, Defect.SEAL)])
+                reply, known = self._run("discard_backoff", reply[3]), 0
         raise StoreUnavailableError("Redis failed: records are damaged as they are read", _DAMAGED)

@@ -31,6 +31,7 @@ NAMES = (
     "write",
     "clock_step",
     "discard",
+    "discard_backoff",
 )
 _UNMENDED = {"calm", "write"}
 """These have keys of their own; before any other the four keys of the organization are mended."""

@@ -5,6 +5,7 @@ from typing import Self
 
 from broker.limits import BACKOFF_MEMORY, EARLY_REFUSALS, ONE_WRITING, Limits
 from broker.ports import Backoff, Failure, Slot
+from broker.store.vouch import Vouch
 from broker.tokens import Record, Spare
 
 _FOREIGN = "foreign"
@@ -45,6 +46,7 @@ class Shelf:
     backoff: Backoff | None = None
     backoff_attempt: str = ""
     backoff_server: str = ""
+    backoff_vouch: Vouch | None = None
     backoff_written: float = 0.0
     backoff_until: float = 0.0
     backoff_ends: float = 0.0
@@ -123,6 +125,7 @@ class Shelf:
         """Lose the backoff, as a success or its TTL makes Redis do."""
         self.backoff, self.backoff_attempt, self.writing, self.acted = None, "", None, 0.0
         self.backoff_server, self.backoff_written, self.backoff_until = "", 0.0, 0.0
+        self.backoff_vouch = None
         self.backoff_ends = 0.0
 
     def backoff_remaining(self, server: str, now: float, longest: float) -> float:

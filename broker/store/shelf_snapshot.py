@@ -8,6 +8,7 @@ from broker.limits import Limits
 from broker.ports import Backoff, Snapshot
 from broker.store.damage import is_generation_of
 from broker.store.shelf import Shelf
+from broker.store.vouch import UnvouchedError, vouched
 from broker.store_damage import Damage, Defect, Part
 from broker.tokens import Record
 
@@ -19,6 +20,15 @@ def discard_unsealed(shelf: Shelf) -> Iterator[Damage]:
     if record is not None and not sound:
         shelf.forget_record()
         yield Damage(Part.RECORD, Defect.SEAL)
+
+
+def discard_unvouched(shelf: Shelf, server: str, now: float, limits: Limits) -> Iterator[Damage]:
+    """Remove a pause that nobody vouches for; tell if there was."""
+    try:
+        _backoff_of(shelf, server, now, limits)
+    except UnvouchedError:
+        shelf.forget_backoff()
+        yield Damage(Part.BACKOFF, Defect.SEAL)
 
 
 def snapshot_of(
@@ -37,15 +47,17 @@ def snapshot_of(
         refused=shelf.refused,
         spare=shelf.spare_for(attempt, server),
         presented=bool(shelf.presented),
-        backoff=_backoff_of(shelf, shelf.backoff_remaining(server, now, limits.longest_backoff)),
+        backoff=_backoff_of(shelf, server, now, limits),
         lease_remaining=max(0.0, shelf.lease_until - now) if shelf.lease else 0.0,
         server=server,
         written=shelf.written,
     )
 
 
-def _backoff_of(shelf: Shelf, remaining: float) -> Backoff | None:
-    backoff = shelf.backoff
-    if backoff is None:
+def _backoff_of(shelf: Shelf, server: str, now: float, limits: Limits) -> Backoff | None:
+    if shelf.backoff is None:
         return None
-    return replace(backoff, remaining=remaining, failure=known_kind(backoff.failure))
+    remaining = shelf.backoff_remaining(server, now, limits.longest_backoff)
+    kind = known_kind(shelf.backoff.failure)
+    told = replace(shelf.backoff, remaining=remaining, failure=kind)
+    return vouched(told, shelf.backoff_vouch, now, shelf.generation, limits)

@@ -40,6 +40,7 @@ class Trial(RedisRecordStore):
         self.republish(replace(_record(snapshot.now), generation=generation + 1))
         self.note_clock_step()
         self._run("discard", generation, 0)
+        self._run("discard_backoff", "")
         return not snapshot.foreign
 
 

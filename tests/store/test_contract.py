@@ -1,6 +1,7 @@
 """The contract of a record store: what ``broker.ports.RecordStore`` promises, on every store."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -11,7 +12,7 @@ from broker.tokens import Flaw, Record, Spare, Stamp
 from tests.store.harness import Harness
 
 TIMEOUT = Failure("timeout", delay=5.0)
-LATCH = Failure("keys_rejected", delay=900.0, latched=True, writing="host/1")
+LATCH = Failure("keys_rejected", delay=900.0, latched=True, writing="host/1", at=inf)
 
 
 def record(harness: Harness, *, name: str = "one", provisional: int | None = None) -> Record:
@@ -708,6 +709,17 @@ class TestClockSteps:
         assert 20 < snapshot.lease_remaining <= 25
         harness.end_lease()
         grant = harness.store.acquire("a", generation, Slot.OWN)
+        assert (grant.status, grant.slot) == (GrantStatus.GRANTED, Slot.NONE)
+
+    def test_a_late_republishing_is_waited_out_once(self, harness: Harness) -> None:
+        """It comes when its times are not right any more, and counts as another server's."""
+        stamp = Stamp(harness.now() - 40, 0.0)
+        harness.store.republish(replace(record(harness), stamp=stamp))
+        snapshot = harness.store.read(0)
+        assert snapshot.foreign
+        assert harness.store.acquire("a", snapshot.generation, Slot.NONE).status is GrantStatus.HELD
+        harness.end_lease()
+        grant = harness.store.acquire("b", snapshot.generation, Slot.OWN)
         assert (grant.status, grant.slot) == (GrantStatus.GRANTED, Slot.NONE)
 
     def test_nothing_is_there_but_a_call_in_flight(self, harness: Harness) -> None:

@@ -150,12 +150,12 @@ def test_too_late_an_end(server: RedisHarness, part: str) -> None:
 
 @on_servers
 def test_a_backoff_without_an_end(server: RedisHarness) -> None:
-    """It ends after the longest pause from when it was written."""
+    """Nobody vouches for it, and it is removed."""
     fill(server)
     server.client.hset(server.keys["backoff"], "until", str(2**53 - 1))
-    backoff = server.store.read(0).backoff
-    assert backoff is not None
-    assert LIMITS.longest_backoff - 60 < backoff.remaining <= LIMITS.longest_backoff
+    assert server.store.read(0).backoff is None
+    assert server.store.take_damage() == (Damage(Part.BACKOFF, Defect.SEAL),)
+    is_well(server)
 
 
 @on_servers

@@ -116,7 +116,8 @@ class Pair:
 
     def _failure(self) -> Failure:
         delay, latched = self.random.choice([1.0, 30.0, 900.0]), self.random.random() < 0.4
-        return Failure("timeout", delay, latched, self._writing())
+        at = self.clock.redis() + self.random.choice([0.0, -3.0, -9.0])
+        return Failure("timeout", delay, latched, self._writing(), at)
 
     def _writing(self) -> str:
         return f"{self.random.choice('ab')}/{self.random.choice('12')}"
@@ -200,6 +201,7 @@ def _plain(snapshot: Snapshot) -> tuple[Any, ...]:
             backoff.failure,
             backoff.latched,
             backoff.refusals,
+            backoff.vouched,
         ),
         round(snapshot.lease_remaining, 2),
         snapshot.server,

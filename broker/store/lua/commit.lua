@@ -21,7 +21,7 @@ redis.call('HSET', RECORD, 'generation', digits(generation), 'attempt', attempt,
   'server', name_for(ARGV[12]), 'written', digits(now), 'sealed', ARGV[8])
 keep_until(tonumber(ARGV[9]))
 if delay_ms > 0 then
-  back_off(attempt, delay_ms, ARGV[11], 0)
+  back_off(attempt, delay_ms, ARGV[11], 0, '')
 else
   redis.call('DEL', BACKOFF)
 end

@@ -21,6 +21,6 @@ redis.call('HSETNX', RECORD, 'presented', attempt)
 redis.call('HDEL', RECORD, 'spare_presented')
 redis.call('HSET', RECORD, 'spare', ARGV[7], 'spare_attempt', attempt, 'spare_server', here)
 keep_until(tonumber(ARGV[8]))
-back_off(attempt, tonumber(ARGV[9]), ARGV[10], 0)
+back_off(attempt, tonumber(ARGV[9]), ARGV[10], 0, '')
 end_lease(attempt)
 return {0, digits(stored)}

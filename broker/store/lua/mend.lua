@@ -16,6 +16,7 @@ local FIELDS = {
   backoff = {
     'until', INSTANT, 'written', INSTANT, 'acted', INSTANT, 'failures', COUNT, 'refusals', COUNT,
     'failure', WORD, 'latched', FLAG, 'attempt', TEXT, 'server', TEXT, 'writing', TEXT,
+    'sealed', SEALED,
   },
 }
 

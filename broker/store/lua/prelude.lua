@@ -66,7 +66,7 @@ local function backoff_remaining()
   return math.max(0, math.min(found[1], found[3] + BACKOFF_MS * 1000) - now)
 end
 
--- {words, sealed, spare}; words, with a space between: now in us, name of this server, generation,
+-- {words, sealed, spare, sealed backoff}; words, with a space between: now in us, name of this server, generation,
 -- when the record was written in us, foreign, presented, refused, backoff remaining in us, failures,
 -- refusals, latched, lease remaining in ms, failure.
 -- One reply to read in place of ten: most looks bring nothing else. A spare that somebody has
@@ -74,7 +74,7 @@ end
 local function snapshot(known, attempt)
   local record = redis.call('HMGET', RECORD, 'generation', 'server', 'presented', 'refused',
     'sealed', 'spare', 'spare_presented', 'spare_server', 'written')
-  local backoff = redis.call('HMGET', BACKOFF, 'failures', 'failure', 'latched', 'refusals')
+  local backoff = redis.call('HMGET', BACKOFF, 'failures', 'failure', 'latched', 'refusals', 'sealed')
   local foreign = record[1] and not is_record_here(record[2], record[9], record[1])
   local spare = record[6] and (not record[7] or record[7] == attempt) and is_here(record[8])
   local unchanged = record[1] == known
@@ -84,7 +84,10 @@ local function snapshot(known, attempt)
     digits(backoff_remaining()), backoff[1] or '0', backoff[4] or '0', backoff[3] or '0',
     math.max(0, redis.call('PTTL', LEASE)), backoff[2] or '',
   }
-  return {table.concat(words, ' '), not unchanged and record[5] or '', spare and record[6] or ''}
+  return {
+    table.concat(words, ' '), not unchanged and record[5] or '', spare and record[6] or '',
+    backoff[5] or '',
+  }
 end
 
 -- A server that lost its last writes may have lost a lease with them, and its holder may be talking
@@ -103,11 +106,12 @@ end
 
 -- Refusals of the keys are counted by themselves: other failures between them do not begin the
 -- latch's schedule anew, and do not advance it.
-local function back_off(attempt, delay_ms, failure, latched)
+local function back_off(attempt, delay_ms, failure, latched, sealed)
   redis.call('HINCRBY', BACKOFF, 'failures', 1)
   redis.call('HINCRBY', BACKOFF, 'refusals', latched)
   redis.call('HSET', BACKOFF, 'attempt', attempt, 'until', digits(now + delay_ms * 1000),
-    'written', digits(now), 'failure', failure, 'latched', latched, 'server', here)
+    'written', digits(now), 'failure', failure, 'latched', latched, 'server', here,
+    'sealed', sealed)
   redis.call('PEXPIRE', BACKOFF, digits(delay_ms + BACKOFF_MEMORY_MS))
 end
 

@@ -1,5 +1,6 @@
 -- Puts a record back that this server lost, or that it holds under another server's name.
--- Nobody knows which marks were lost with it: its refresh token counts as presented.
+-- Nobody knows which marks were lost with it: its refresh token counts as presented, and one lease
+-- time passes; no second one where the record counts as another server's.
 -- On a server without a name every record counts as another's: it is written once, not at each
 -- look, for each writing holds up the next refresh by a lease.
 -- ARGV  5 generation  6 sealed record  7 until when it is kept in us
@@ -17,7 +18,8 @@ if stored > generation or (stored == generation and is_at_home()) then
 end
 redis.call('DEL', RECORD)
 redis.call('HSET', RECORD, 'generation', ARGV[5], 'attempt', 'republished',
-  'server', name_for(ARGV[8]), 'written', digits(now), 'sealed', ARGV[6], 'presented', 'republished')
+  'server', name_for(ARGV[8]), 'written', digits(now), 'sealed', ARGV[6], 'presented', 'republished',
+  'seen', here)
 keep_until(tonumber(ARGV[7]))
 wait_out_lost_lease()
 return 1
