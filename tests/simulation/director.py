@@ -6,6 +6,7 @@ from functools import partial
 
 from broker.emulator.canvas import Behaviour, Sessions
 from tests.simulation.canvas import FAULTS, KEYS_REFUSED
+from tests.simulation.hostile import Writer
 from tests.simulation.redis import HISTORY, Reach
 from tests.simulation.scheduler import Process
 from tests.simulation.world import LIMITS, World
@@ -41,6 +42,8 @@ class Director:
         self._heals = 0
         self._faulty: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._refusing = False
+        self._clocks_wrong = True
+        self._writer: Writer | None = None
         world.canvas.draw = self._draw
         self._acts: list[Callable[[], None]] = [
             self._canvas_flaky,
@@ -71,6 +74,8 @@ class Director:
         for _ in range(episodes):
             if self._refusing:
                 self._keys_refused()
+            if self._writer:
+                self._write_to_redis(self._writer)
             for _ in range(self._chance.choice([1, 1, 2])):
                 self._chance.choice(self._acts)()
                 world.run(self._chance.choice([0.0, 0.3, 3.0]))
@@ -92,6 +97,8 @@ class Director:
         world.watch.at_next_call.clear()
         self._heals += 1
         self._faulty.clear()
+        if self._writer:
+            self._writer.active = False
         world.redis.reach = Reach.UP
         world.redis.lost_replies = world.redis.duplicates = 0.0
         canvas = world.canvas.canvas
@@ -107,6 +114,21 @@ class Director:
     def refuse_keys(self) -> None:
         """Let Canvas refuse the right keys in each episode; then the operator writes them anew."""
         self._refusing = True
+
+    def admit_writer(self, what: str) -> None:
+        """Let somebody write to Redis in each episode; its clock is right and nobody sets it.
+
+        What a record's end rests on where the clock was set lies open in Redis: a writer may forge
+        it just then.
+        """
+        self._world.watch.hostile = True
+        self._writer, self._clocks_wrong = Writer(self._world.redis, what), False
+        self._acts = [one for one in self._acts if one != self._redis_clock_stepped]
+
+    def _write_to_redis(self, writer: Writer) -> None:
+        targets = self._some()
+        self._trouble(targets)
+        writer.begin(targets, self._chance.choice([0.2, 1.0, 5.0]))
 
     def _keys_refused(self) -> None:
         self._world.watch.inject("canvas-refuses keys")
@@ -178,7 +200,7 @@ class Director:
 
     def _redis_failed_over(self) -> None:
         lag = self._chance.uniform(0, HISTORY - 0.5)
-        error = self._chance.uniform(-LARGEST_SKEW, LARGEST_SKEW)
+        error = self._clocks_wrong * self._chance.uniform(-LARGEST_SKEW, LARGEST_SKEW)
         self._world.watch.inject(f"redis-failover losing {lag:.2f} s, clock {error:+.0f} s")
         self._world.redis.fail_over(lag, error)
 

@@ -1,15 +1,18 @@
 """Watches a run. Each rule is an invariant of ``refresh-protocol.md``, checked at every step."""
 
 import re
-from collections import Counter, defaultdict
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from broker.limits import Limits, Rate
 from broker.store.shelf import Shelf
 from broker.tokens import Kind
 from tests.simulation.scheduler import Process, Scheduler
 
+LIMITS = Limits()
 REQUEST_LIMIT = 4.5
 SETTLE = 2.5
 """Seconds that news may take to every process: two ticks, and a slow Redis operation."""
@@ -17,6 +20,9 @@ LINES = 60
 SECRETS = re.compile(r"eyJ|\b[0-9a-f]{32}\b|[0-9a-f]{64}")
 """An access token, a refresh token, a Consumer."""
 CALLS_OF_AN_ATTEMPT = 2
+WINDOWS = (60.0, 3600.0)
+"""Seconds within which the brake bounds the calls of a process (invariant 18)."""
+_Windows: TypeAlias = "defaultdict[tuple[str, str], deque[float]]"
 FIRST_LOOK = 0.05
 """Seconds after which a new process has read what Redis holds."""
 
@@ -61,6 +67,8 @@ class Watch:
     timeline: list[str] = field(default_factory=list)
     issued: dict[str, Issued] = field(default_factory=dict)
     allow_two_in_flight: bool = False
+    hostile: bool = False
+    """Somebody writes to Redis: what a writer can break by nature is not looked at."""
     troubled: set[str] = field(default_factory=set)
     _presented: set[str] = field(default_factory=set)
     _in_flight: defaultdict[str, list[Process]] = field(default_factory=lambda: defaultdict(list))
@@ -69,6 +77,8 @@ class Watch:
     _wiped: float | None = None
     at_next_call: list[Callable[[], None]] = field(default_factory=list)
     calls_of: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _calls_by: _Windows = field(default_factory=lambda: defaultdict(deque))
+    _tokens_by: _Windows = field(default_factory=lambda: defaultdict(deque))
 
     def note(self, line: str) -> None:
         """Write a line of the timeline."""
@@ -87,24 +97,45 @@ class Watch:
     def call_began(
         self, process: Process, organization: str, kind: Kind, token: str | None
     ) -> None:
-        """Check 2, 3 and 12 when an upstream call is sent; a crash ends its process's calls."""
+        """Check 2, 3, 12 and 18 when a call is sent; a crash ends its process's calls."""
         self.calls[kind] += 1
+        self._braked(self._calls_by[process.name, organization.split(maxsplit=1)[0]], LIMITS.calls)
         times = self.calls_of[organization]
         times.append(self.scheduler.now)
-        if len(times) > CALLS_OF_AN_ATTEMPT and times[-1 - CALLS_OF_AN_ATTEMPT] > times[-1] - 1:
+        many = len(times) > CALLS_OF_AN_ATTEMPT and times[-1 - CALLS_OF_AN_ATTEMPT] > times[-1] - 1
+        if many and not self.hostile:
             self.broken(12, f"{organization} was tried more than once within a second")
         self.note(f"{process.name}: {organization} {kind} {(token or '')[:6]}")
         if token is not None:
-            if token in self._presented:
+            if token in self._presented and not self.hostile:
                 self.broken(2, f"refresh token {token[:6]} was presented again by {process.name}")
             self._presented.add(token)
+        if process in self._in_flight[organization]:
+            self.broken(3, f"{process.name} has two calls in flight for {organization}")
         self._in_flight[organization].append(process)
         for act in self.at_next_call:
             act()
         self.at_next_call.clear()
         flying = sum(one.alive for one in self._in_flight[organization])
         if flying > 1 + (self.allow_two_in_flight or self._knows_nothing(process)):
+            if self.hostile:
+                return
             self.broken(3, f"{flying} calls in flight for {organization}")
+
+    def _braked(self, times: deque[float], rate: Rate) -> None:
+        """Check 18 when something is done that the brake bounds."""
+        now = self.scheduler.now
+        times.append(now)
+        while times[0] < now - WINDOWS[-1]:
+            times.popleft()
+        for seconds in WINDOWS:
+            number = len(times) - bisect_left(times, now - seconds)
+            if number > rate.most(seconds):
+                self.broken(18, f"{number} calls within {seconds:.0f} s")
+
+    def renewed(self, process: str, organization: str) -> None:
+        """Check 18 when a process has a new token that is no failure."""
+        self._braked(self._tokens_by[process, organization], LIMITS.tokens)
 
     def _knows_nothing(self, process: Process) -> bool:
         """Tell whether a process was born into a Redis that had just lost everything.
@@ -147,6 +178,8 @@ class Watch:
 
     def stored(self, key: tuple[str, str], shelf: Shelf) -> None:
         """Check 5, 7 and 16 when Redis has carried out a script."""
+        if self.hostile:
+            return
         if shelf.backoff is not None and shelf.backoff.failures and key[0] not in self.troubled:
             self.broken(16, f"{key[0]} backs off ({shelf.backoff.failure}) for another's fault")
         before = self._stored.get(key, 0)

@@ -9,9 +9,11 @@ import pytest
 
 from broker.errors import FailureClass, KeysRejectedError, UpstreamError
 from broker.policy import server_clock
+from broker.policy.brake import Brake
 from broker.policy.holder import Holder
 from broker.policy.refresher import Refresher
 from broker.ports import Commitment, Failure, Slot
+from broker.store import shelf_snapshot
 from broker.store.memory import MemoryRecordStore
 from broker.store.shelf import Shelf
 from broker.tokens import Record
@@ -127,6 +129,16 @@ def clock_steps_unseen(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(server_clock._Look, "then", then)
 
 
+def no_brake(patch: pytest.MonkeyPatch) -> None:
+    """Let a process call Canvas as often as Redis makes it."""
+    patch.setattr(Brake, "wait", lambda *_: 0.0)
+
+
+def forged_pauses(patch: pytest.MonkeyPatch) -> None:
+    """Heed a long pause that nobody vouches for."""
+    patch.setattr(shelf_snapshot, "vouched", lambda backoff, *_: backoff)
+
+
 MUTATIONS: dict[Patch, tuple[int, int]] = {
     no_burn_mark: (2, 4),
     no_compare_and_set: (5, 0),
@@ -141,3 +153,8 @@ MUTATIONS: dict[Patch, tuple[int, int]] = {
 
 The search begins at that seed, which saves the time of those before it; any later one will do.
 """
+HOSTILE_MUTATIONS: dict[Patch, tuple[int, int, str]] = {
+    no_brake: (18, 0, "mark_refused"),
+    forged_pauses: (9, 0, "hold_back"),
+}
+"""The same with what somebody writes to Redis meanwhile."""

@@ -11,13 +11,19 @@ DAY = 86400.0
 
 
 def run_seed(
-    seed: int, *, pause_holder: bool = False, refuse_keys: bool = False, step_clock: bool = False
+    seed: int,
+    *,
+    pause_holder: bool = False,
+    refuse_keys: bool = False,
+    step_clock: bool = False,
+    writer: str = "",
 ) -> World:
     """Play the run that belongs to ``seed``: its Canvas, its fleet, its faults.
 
     ``pause_holder`` lets it begin with a process that is stopped while it talks to Canvas,
     ``step_clock`` with Redis's clock set forward during a slow call, ``refuse_keys`` adds a Canvas
-    that refuses right keys for a while.
+    that refuses right keys for a while, ``writer`` somebody who writes to Redis: ``anything``, or
+    again and again what the method of that name in :class:`tests.simulation.hostile.Writer` does.
     """
     workers = 2 + seed % 4
     world = World(seed, workers=workers, behaviour=behaviour_of(seed), pause=2.0)
@@ -26,6 +32,8 @@ def run_seed(
         director.pause_next_holder()
     if refuse_keys:
         director.refuse_keys()
+    if writer:
+        director.admit_writer(writer)
     if step_clock:
         director.step_clock_in_a_slow_call(LARGEST_STEP)
     director.play(EPISODES)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.mutations import MUTATIONS, Patch
+from tests.simulation.mutations import HOSTILE_MUTATIONS, MUTATIONS, Patch
 from tests.simulation.runs import Tally, run_seed
 
 pytestmark = pytest.mark.timeout(900)  # some 10 s of processor time, on a busy machine much longer
@@ -13,6 +13,8 @@ MOST_SEEDS = 60
 """Within so many seeds each mutation must be found."""
 LEAST_FAULTS = 15
 REFUSING_SEEDS = 5
+HOSTILE_SEEDS = 8
+MOST_HOSTILE_SEEDS = 10
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -70,3 +72,31 @@ def test_mutation_is_found(mutation: Patch, monkeypatch: pytest.MonkeyPatch) -> 
         if invariant in found:
             return
     pytest.fail(f"{MOST_SEEDS} seeds did not show that invariant {invariant} is broken")
+
+
+@pytest.mark.parametrize("seed", range(HOSTILE_SEEDS))
+def test_no_invariant_is_broken_by_a_writer_of_redis(seed: int) -> None:
+    """Of those that no writer can break by nature; once he is gone, all is well again in time."""
+    world = run_seed(seed, writer="anything")
+    assert not world.watch.violations, world.describe()
+    assert any(fault.startswith("writer") for fault in world.watch.faults)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_refused_keys_and_a_writer_of_redis(seed: int) -> None:
+    """Both at once; once Canvas takes the keys again, they are written anew."""
+    world = run_seed(seed, writer="anything", refuse_keys=True)
+    assert not world.watch.violations, world.describe()
+    assert world.watch.faults["keys_refused"]
+
+
+@pytest.mark.parametrize("mutation", HOSTILE_MUTATIONS)
+def test_mutation_is_found_by_a_writer(mutation: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands between a writer of Redis and Canvas, or the service, is taken out."""
+    mutation(monkeypatch)
+    invariant, first, writer = HOSTILE_MUTATIONS[mutation]
+    for seed in range(first, first + MOST_HOSTILE_SEEDS):
+        watch = run_seed(seed, writer=writer).watch
+        if invariant in {violation.invariant for violation in watch.violations}:
+            return
+    pytest.fail(f"{MOST_HOSTILE_SEEDS} seeds did not show that invariant {invariant} is broken")

@@ -96,14 +96,17 @@ class Observed:
 
     watch: Watch
     process: str
+    lives_are_good: Callable[[], bool]
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} {kind} gave a pair ({seconds:.1f} s)")
 
     def committed(self, organization: str, generation: int) -> None:
-        """Note it."""
+        """Note it, and check how many there are, where none is a failure by its life."""
         self.watch.note(f"{self.process}: {organization} committed ...{generation % 10**9}")
+        if self.lives_are_good():
+            self.watch.renewed(self.process, organization)
 
     def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
         """Note it."""
@@ -173,7 +176,7 @@ class Worker:
         )
         runtime = SimRuntime(world.scheduler, self.process, attempts=world.next_life())
         upstream = SimUpstream(world.canvas, self.process, self.clock, LIMITS)
-        observer = Observed(world.watch, self.name)
+        observer = Observed(world.watch, self.name, world.lives_are_good)
         stores = SimStores(world.redis, Breaker(self.clock, LIMITS.revalidate))
         retry = LeaseRetry(LIMITS, self.clock)
         tools = Tools(LIMITS, self.clock, runtime, upstream, retry, observer)
@@ -339,6 +342,12 @@ class World:
         self.fleet[self.fleet.index(worker)] = fresh
         fresh.start()
 
+    def lives_are_good(self) -> bool:
+        """Tell whether each token that Canvas gives now lives long enough for a success."""
+        behaviour = self.canvas.canvas.behaviour
+        lives = behaviour.access_lifetime_authenticate, behaviour.access_lifetime_refresh
+        return behaviour.date_shift == 0 and min(lives) > LIMITS.short_life
+
     def check_version(self, worker: Worker, organization: str, token: str) -> None:
         """Check 6: while a record of new credentials is fresh, the old one's is not served.
 
@@ -347,7 +356,7 @@ class World:
         version = worker.versions[organization]
         key = (organization, keys_of(organization, version).version)
         shelf = self.redis.server.shelves.get(key)
-        record = shelf.record if shelf else None
+        record = shelf.record if shelf and not self.watch.hostile else None
         now = self.scheduler.now + SETTLE
         if record is None or now > self._end_of(record) - record.margin:
             self._newest_since.pop((organization, version), None)
