@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from broker.limits import Limits, Rate
 from broker.store.shelf import Shelf
-from broker.tokens import Kind
+from broker.tokens import Kind, Record
 from tests.simulation.scheduler import Process, Scheduler
 
 LIMITS = Limits()
@@ -178,22 +178,24 @@ class Watch:
 
     def stored(self, key: tuple[str, str], shelf: Shelf) -> None:
         """Check 5, 7 and 16 when Redis has carried out a script."""
-        if self.hostile:
-            return
-        if shelf.backoff is not None and shelf.backoff.failures and key[0] not in self.troubled:
+        if key[0] not in self.troubled and shelf.backoff is not None and shelf.backoff.failures:
             self.broken(16, f"{key[0]} backs off ({shelf.backoff.failure}) for another's fault")
-        before = self._stored.get(key, 0)
-        if shelf.generation < before:
-            self.broken(5, f"the stored generation of {key[0]} went back")
-        if shelf.generation != before:
-            self.note(f"redis: {key[0]} is at ...{shelf.generation % 10**9}")
-        self._stored[key] = shelf.generation
-        record = shelf.record
-        if record is not None:
+        record: object = shelf.record
+        if isinstance(record, Record):
             issued = self.issued[record.access_token.reveal()]
             own = record.refresh_token
             if own is not None and issued.refresh_token != own.reveal():
                 self.broken(7, f"the record of {key[0]} mixes two answers")
+        if not self.hostile:
+            self._generation_stored(key, shelf.generation)
+
+    def _generation_stored(self, key: tuple[str, str], generation: int) -> None:
+        before = self._stored.get(key, 0)
+        if generation < before:
+            self.broken(5, f"the stored generation of {key[0]} went back")
+        if generation != before:
+            self.note(f"redis: {key[0]} is at ...{generation % 10**9}")
+        self._stored[key] = generation
 
     def lost_writes(self, *, all_of_them: bool = False) -> None:
         """Forget what Redis held: a failover or a flush may go back."""
