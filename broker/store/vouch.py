@@ -27,8 +27,11 @@ class Vouch:
 
 
 def vouch_for(failure: Failure, generation: int, limits: Limits) -> Vouch | None:
-    """Return what is to be sealed with a failure; None where its pause passes without."""
-    if failure.delay <= _longest(limits):
+    """Return what is to be sealed with a failure; None where its pause passes without.
+
+    A latch is sealed at any length: who is told of it by somebody who knows keeps it in memory.
+    """
+    if failure.delay <= _longest(limits) and not failure.latched:
         return None
     return Vouch(failure.at + failure.delay, generation, failure.latched)
 

@@ -11,16 +11,18 @@ import pytest
 
 from broker.errors import (
     AmbiguousError,
+    CredentialsRejectedError,
     KeysRejectedError,
     NotSentError,
     RefreshTokenUnknownError,
+    TemporarilyUnavailableError,
     ThrottledError,
     UnavailableError,
     UpstreamError,
 )
 from broker.limits import Limits, Rate
 from broker.policy.brake import Brake
-from broker.ports import Commitment
+from broker.ports import Backoff, Commitment, Failure
 from broker.store.memory import MemoryRecordStore
 from broker.tokens import State
 from tests.policy.fleet import ACME, KEYS, LIMITS, NEW_KEYS, Fleet, Worker
@@ -238,6 +240,37 @@ class TestHostileRedis:
         assert len(times) == 1
         times = keep_asking(fleet, 15 * MINUTE - 26, fleet.flush)
         assert len(times) <= 4
+
+    def test_who_was_only_told_keeps_a_latch_too(self) -> None:
+        """Whoever met the refusal vouches for it: a flush draws no call out of another process."""
+        fleet = Fleet(2)
+        fleet.canvas.errors = [KeysRejectedError("keys_rejected")] * 99
+        fleet.workers[0].refused()
+        assert isinstance(fleet.workers[1].refused(), CredentialsRejectedError)
+        assert len(keep_asking(fleet, 26, fleet.flush)) == 0
+
+    def test_a_made_up_pause_is_not_kept(self, fleet: Fleet, worker: Worker) -> None:
+        """It holds while it lies there; once it is gone nobody remembers it."""
+        store, now = fleet.server.open(ACME, KEYS), fleet.clock.redis()
+        store.fail("somebody", 0, Failure("timeout", 29.0), clear_mark=False)
+        assert fleet.shelf().backoff_until == pytest.approx(now + 29)
+        assert isinstance(worker.refused(), TemporarilyUnavailableError)
+        assert not keep_asking(fleet, 5)
+        fleet.flush()
+        fleet.run(2)
+        assert worker.token() == "access-1"
+
+    @pytest.mark.parametrize("latched", [False, True])
+    def test_a_made_up_latch_ends_nothing(
+        self, fleet: Fleet, worker: Worker, *, latched: bool
+    ) -> None:
+        """Of five minutes or a quarter of an hour: the process that would have left it did not."""
+        shelf = fleet.shelf()
+        shelf.backoff = Backoff(900.0, 1, "keys_rejected", latched, int(latched))
+        shelf.backoff_attempt, shelf.backoff_server = "somebody", fleet.server.name
+        shelf.backoff_written = fleet.clock.redis()
+        shelf.backoff_until = shelf.backoff_ends = shelf.backoff_written + 900
+        assert worker.token() == "access-1"
 
     def test_a_latch_is_taken_away(self, fleet: Fleet, worker: Worker) -> None:
         """Or made to look like another, shorter pause."""
