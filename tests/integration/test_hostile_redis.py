@@ -73,7 +73,8 @@ def is_well(client: "redis.Redis", keys: Keys) -> bool:
     if types[0] != b"hash" or types[1] == b"hash" or -1 in ends or found.exists(keys["backoff"]):
         return False
     long = found.hstrlen(keys["record"], "sealed") > 2**16
-    return not long and int(found.hget(keys["record"], "generation")) < HUGE
+    generation = found.hget(keys["record"], "generation") or HUGE  # removed since its type was read
+    return not long and int(generation) < HUGE
 
 
 def metrics(broker: BrokerProcess) -> str:
