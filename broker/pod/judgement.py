@@ -91,8 +91,8 @@ def _judge_refusing(health: OrganizationHealth) -> Verdict:
     return Verdict(
         Status.FAIL if health.overdue > LONGEST_OVERDUE else Status.WARN,
         f"Requests are refused: there is no token, and one has been due for {health.overdue:.0f} "
-        "s. Canvas may be slow, or another process hold the lease: look in the log, and restart "
-        "the pod if this stays.",
+        "s. Canvas may be slow, or another process may hold the lease: look in the log, and "
+        "restart the pod if this stays.",
     )
 
 
