@@ -12,6 +12,8 @@ from broker.policy.values import Binding
 from broker.ports import Failure
 from broker.tokens import Flaw, State
 
+MICROSECONDS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -74,6 +76,15 @@ class Attempt:
             generation,
         )
         self.organization.note_failure(self.binding, pause.remembered())
+
+    @property
+    def latest(self) -> int:
+        """Return what no record exceeds that Canvas gave before this call.
+
+        That may be more than the generation which Redis held: it may have lost all.
+        """
+        called = int(self.lease.redis_time(self.lease.called) * MICROSECONDS)
+        return max(self.lease.expected, called)
 
     def _redis_now(self) -> float:
         return self.lease.redis_time(self.tools.clock.monotonic())

@@ -12,13 +12,12 @@ from broker.errors import (
     UnusableTokenError,
     UpstreamError,
 )
-from broker.policy.attempt import Attempt
+from broker.policy.attempt import MICROSECONDS, Attempt
 from broker.policy.values import Copy, Skew, Unlanded
 from broker.ports import Failure, GrantStatus, Slot
 from broker.tokens import Kind, Record, RefreshToken, Spare, TokenPair, draw_margin
 
 _MARGIN_SPREAD = 0.1
-_MICROSECONDS = 1_000_000
 
 
 class Holder(Attempt):
@@ -107,7 +106,7 @@ class Holder(Attempt):
         pair = self._without_extension(pair)
         setback = self._setback(pair)
         if setback is not None and self._has_better(pair):
-            self.pause(setback, self.lease.expected)
+            self.pause(setback, self.latest)
             self._keep_refresh_token(pair.refresh, pair.sent, setback)
             return
         copy = Copy(self._record(pair), self.binding.version, pair.sent + pair.lifetime, pair.sent)
@@ -150,7 +149,7 @@ class Holder(Attempt):
         lease = self.lease
         refused = isinstance(error, KeysRejectedError) and lease.kind is Kind.AUTHENTICATE
         failure = self.failure(error.kind, error.retry_after, latched=refused)
-        self.pause(failure, lease.expected)
+        self.pause(failure, self.latest)
         if isinstance(error, UnusableTokenError):
             self._keep_refresh_token(error.spare, lease.granted, failure)
             return
@@ -206,7 +205,7 @@ class Holder(Attempt):
         sent_at, refresh = self.lease.redis_time(pair.sent), pair.refresh
         served = self.organization.copy
         least = max(self.lease.expected, served.record.generation if served else 0) + 1
-        provisional = max(least, int(sent_at * _MICROSECONDS))
+        provisional = max(least, int(sent_at * MICROSECONDS))
         spread = 1 + _MARGIN_SPREAD * (2 * self.tools.runtime.random() - 1)
         return Record(
             generation=provisional,

@@ -241,6 +241,18 @@ class TestHostileRedis:
         times = keep_asking(fleet, 15 * MINUTE - 26, fleet.flush)
         assert len(times) <= 4
 
+    @pytest.mark.parametrize("idle", [598, 700])
+    def test_flushed_where_there_was_a_token(
+        self, fleet: Fleet, worker: Worker, idle: float
+    ) -> None:
+        """The process remembers a dead one; that is no newer record."""
+        worker.ask()
+        fleet.clock.sleep(idle)
+        fleet.flush()
+        fleet.canvas.errors = [KeysRejectedError("keys_rejected")] * 99
+        times = keep_asking(fleet, 26, fleet.flush)
+        assert len(times) == 1
+
     def test_who_was_only_told_keeps_a_latch_too(self) -> None:
         """Whoever met the refusal vouches for it: a flush draws no call out of another process."""
         fleet = Fleet(2)
