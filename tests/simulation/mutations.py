@@ -16,6 +16,7 @@ from broker.ports import Commitment, Failure, Slot
 from broker.store import shelf_snapshot
 from broker.store.memory import MemoryRecordStore
 from broker.store.shelf import Shelf
+from broker.store.vouch import Vouch
 from broker.tokens import Record
 from broker.upstream import pair
 from broker.upstream.lifetime import Claims
@@ -108,9 +109,12 @@ def shared_backoff(patch: pytest.MonkeyPatch) -> None:
     """Keep one backoff for all organizations."""
     back_off = MemoryRecordStore._back_off
 
-    def for_all(store: MemoryRecordStore, attempt: str, failure: Failure) -> None:
+    def for_all(
+        store: MemoryRecordStore, attempt: str, failure: Failure, vouch: Vouch | None = None
+    ) -> None:
+        vouch = vouch and replace(vouch, generation=2**53)
         for key in list(store._server.shelves):
-            back_off(MemoryRecordStore(store._server, key), attempt, failure)
+            back_off(MemoryRecordStore(store._server, key), attempt, failure, vouch)
 
     patch.setattr(MemoryRecordStore, "_back_off", for_all)
 
