@@ -147,7 +147,7 @@ MUTATIONS: dict[Patch, tuple[int, int]] = {
     no_burn_mark: (2, 20),
     no_compare_and_set: (5, 0),
     lease_shorter_than_deadline: (3, 1),
-    mark_cleared_by_authenticate: (2, 44),
+    mark_cleared_by_authenticate: (2, 101),
     local_wall_clock: (1, 0),
     shared_backoff: (16, 52),
     exception_ends_the_tick: (12, 1),
