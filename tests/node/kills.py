@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.cluster.report import FailedError, wait_for
 from tests.node import containers
-from tests.node.outcomes import only_in_flight_failed, only_until_noticed, soon_ready
+from tests.node.outcomes import only_in_flight_failed, soon_ready
 from tests.node.rows import Row
 from tests.node.stage import NAMESPACE, Stage
 from tests.node.trials import Judge, Trial, play, told_only
@@ -21,12 +21,6 @@ ALLOCATE = "x = bytearray(1 << 30)"
 def in_flight_and_soon(trial: Trial) -> Iterator[str]:
     """Judge by the rule for a process that is killed."""
     yield from only_in_flight_failed(trial.outcome, trial.began)
-    yield from soon_ready(trial.ready)
-
-
-def unnoticed_and_soon(trial: Trial) -> Iterator[str]:
-    """Judge by the rule for a container that is killed whole."""
-    yield from only_until_noticed(trial.outcome, trial.began)
     yield from soon_ready(trial.ready)
 
 
@@ -88,7 +82,7 @@ def kill_worker(stage: Stage) -> list[Row]:
 def kill_first_process(stage: Stage) -> list[Row]:
     """SIGKILL the container's first process, and with it the container."""
     choose = lambda pod: containers.processes(pod)[0]  # noqa: E731
-    return [killed(stage, "SIGKILL of the container's first process", choose, unnoticed_and_soon)]
+    return [killed(stage, "SIGKILL of the container's first process", choose, in_flight_and_soon)]
 
 
 def kill_sandbox(stage: Stage) -> list[Row]:

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 ENOUGH = 2000
 READY_LIMIT_S = 5.0
 IN_FLIGHT = ("request", "response")
-NOTICED_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -84,21 +83,6 @@ def only_in_flight_failed(outcome: Outcome, killed: float) -> Iterator[str]:
     if others:
         kinds = told(Counter(one.words for one in others))
         yield f"{len(others)} failed that were not in flight: {kinds}"
-
-
-def only_until_noticed(outcome: Outcome, killed: float) -> Iterator[str]:
-    """Yield why it is not so that only what a dead container could not answer failed.
-
-    Beside what was in flight: connections refused until the kubelet and kube-proxy have noticed,
-    who send callers there until then. Nothing is left in the container that could answer.
-    """
-    left = [one for one in outcome.failures if not was_refused_unnoticed(one, killed)]
-    yield from only_in_flight_failed(replace(outcome, failures=left), killed)
-
-
-def was_refused_unnoticed(failure: Failure, killed: float) -> bool:
-    """Tell whether a connection was refused within the time that a dead container is unnoticed."""
-    return failure.words == "ECONNREFUSED (connect)" and 0 <= failure.ended - killed <= NOTICED_S
 
 
 def was_in_flight(failure: Failure, moment: float) -> bool:

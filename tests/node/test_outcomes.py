@@ -7,7 +7,6 @@ from tests.node.outcomes import (
     Outcome,
     none_failed,
     only_in_flight_failed,
-    only_until_noticed,
     soon_ready,
     told,
 )
@@ -63,23 +62,6 @@ def test_one_failure_is_one_too_many() -> None:
 def test_only_what_was_in_flight_may_fail(one: Failure, is_excused: bool) -> None:
     """It had been sent when the process was killed, and had no answer."""
     assert (list(only_in_flight_failed(outcome(one), killed=10.0)) == []) is is_excused
-
-
-@pytest.mark.parametrize(
-    ("one", "is_excused"),
-    [
-        (failure(9.8), True),
-        (failure(10.1, phase="connect", kind="ECONNREFUSED"), True),
-        (failure(9.4, phase="connect", kind="ECONNREFUSED"), False),
-        (failure(11.6, phase="connect", kind="ECONNREFUSED"), False),
-        (failure(10.1, phase="connect", kind="ECONNRESET"), False),
-        (failure(10.1, phase="request", kind="ECONNREFUSED"), False),
-    ],
-    ids=["in-flight", "refused", "refused-before", "refused-late", "reset", "in-a-request"],
-)
-def test_a_dead_container_refuses_until_it_is_noticed(one: Failure, is_excused: bool) -> None:
-    """For two seconds: then callers are sent elsewhere."""
-    assert (list(only_until_noticed(outcome(one), killed=10.0)) == []) is is_excused
 
 
 def test_ready_in_time() -> None:
