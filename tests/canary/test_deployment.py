@@ -23,8 +23,9 @@ from tests.canary.stage import (
     dump,
     minted,
 )
-from tests.integration.deployment import BrokerProcess, Deployment
-from tests.servers import RedisServer, suspend
+from tests.integration.deployment import START_LIMIT, BrokerProcess, Deployment, Reply
+from tests.redis.nodes import wait_until
+from tests.servers import RedisServer
 
 pytestmark = pytest.mark.sockets
 
@@ -82,16 +83,14 @@ def command_lines(pids: list[int]) -> str:
 
 def play(deployment: Deployment) -> list[str]:
     """Go through faults, questions and a death; return all answers but the tokens given."""
-    broker, emulator, answers = deployment.brokers[0], deployment.emulator, []
-    generation = deployment.wait_for_token().body["generation"]
-    for fault in FAULTS:
-        emulator.fault(**fault, times=2)
-        time.sleep(0.02)
-        refused = deployment.token(rejected=generation)
-        if refused.status != 200:
-            answers += [str(refused.body), str(refused.headers)]
-        emulator.reset()
-        generation = deployment.wait_for_token().body["generation"]
+    broker, emulator = deployment.brokers[0], deployment.emulator
+    deployment.wait_for_token()
+    with reporting(deployment) as replies:
+        for fault in FAULTS:
+            emulator.fault(**fault, times=2)
+            wait_until(lambda: not emulator.controls.faults.shown(), START_LIMIT)
+    deployment.wait_for_token()
+    answers = [f"{reply.body} {reply.headers}" for reply in replies if reply.status != 200]
     answers += [ask(broker, path, deployment.key) for path in PATHS]
     answers += [ask(broker, f"/token?key={WRONG_KEY}", WRONG_KEY), ask(broker, "/token", CONSUMER)]
     answers += [send(broker, request) for request in MALFORMED]
@@ -102,31 +101,30 @@ def play(deployment: Deployment) -> list[str]:
 def lose_a_worker(deployment: Deployment) -> None:
     """Pause the worker whose call Canvas holds, then kill it; wait until a token is served."""
     emulator = deployment.emulator
-    emulator.fault(hold="before")
+    emulator.fault(hold="before", times=None)
     with reporting(deployment):
-        _, worker = deployment.holder()
-        suspend(worker)
-    time.sleep(0.2)
-    os.kill(worker, signal.SIGKILL)
+        _, worker = deployment.suspend_holder()
+        time.sleep(0.2)
+        os.kill(worker, signal.SIGKILL)
     emulator.release()
     deployment.wait_for_token()
 
 
 @contextmanager
-def reporting(deployment: Deployment) -> Iterator[None]:
-    """Report the token of the moment as refused, again and again."""
-    stopped = threading.Event()
+def reporting(deployment: Deployment) -> Iterator[list[Reply]]:
+    """Report the token of the moment as refused, again and again; collect the answers."""
+    stopped, replies = threading.Event(), list[Reply]()
 
     def report() -> None:
         while not stopped.wait(0.05):
             reply = deployment.token()
             if reply.status == 200:
-                deployment.token(rejected=reply.body["generation"])
+                replies.append(deployment.token(rejected=reply.body["generation"]))
 
     reporter = threading.Thread(target=report)
     reporter.start()
     try:
-        yield
+        yield replies
     finally:
         stopped.set()
         reporter.join()

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from broker.callers import new_key
 from broker.emulator.server import EmulatorServer
-from tests.servers import free_port
+from tests.servers import free_port, suspend
 
 START_LIMIT = 30.0
 REQUEST_LIMIT = 10.0
@@ -94,13 +94,6 @@ class BrokerProcess:
         """Return the process ids of its workers."""
         children = Path(f"/proc/{self.master}/task/{self.master}/children")
         return [int(pid) for pid in children.read_text().split()]
-
-    def worker_connected_to(self, port: int) -> int | None:
-        """Return the worker that has a connection open to ``port`` of 127.0.0.1."""
-        for pid in self.workers():
-            if _sockets_of(pid) & _inodes_connected_to(port):
-                return pid
-        return None
 
     def get(self, path: str, key: str = "", **query: object) -> Reply:
         """Ask once."""
@@ -216,15 +209,35 @@ class Deployment:
         """Ask the emulator, playing Canvas's business API, whether a token works."""
         return self.emulator.canvas.whoami(token)
 
+    def suspend_holder(self) -> tuple[BrokerProcess, int]:
+        """Suspend the worker whose call Canvas holds; return it and its broker.
+
+        All workers are stopped before any is looked at: a call ends at its limit, and to look takes
+        longer than that on a busy machine. Where a call may end before its worker is stopped, let
+        Canvas hold every one: the next is tried then.
+        """
+        until, ended = time.monotonic() + START_LIMIT, 0
+        while True:
+            workers = [(broker, pid) for broker in self.brokers for pid in broker.workers()]
+            self.emulator.wait_held(ended + 1, until - time.monotonic())
+            for _, pid in workers:
+                os.kill(pid, signal.SIGSTOP)
+            for _, pid in workers:
+                suspend(pid)
+            connected = _inodes_connected_to(self.emulator.port)
+            holder = next((one for one in workers if _sockets_of(one[1]) & connected), None)
+            ended = self.emulator.controls.gate.held
+            for worker in workers:
+                if worker is not holder:
+                    os.kill(worker[1], signal.SIGCONT)
+            if holder is not None:
+                return holder
+
     def holder(self) -> tuple[BrokerProcess, int]:
         """Return the broker and the worker whose request Canvas holds."""
-        until = time.monotonic() + START_LIMIT
-        while time.monotonic() < until:
-            for broker in self.brokers:
-                pid = broker.worker_connected_to(self.emulator.port)
-                if pid is not None:
-                    return broker, pid
-        raise AssertionError("no worker is connected to Canvas")
+        broker, pid = self.suspend_holder()
+        os.kill(pid, signal.SIGCONT)
+        return broker, pid
 
     def calls(self) -> dict[str, int]:
         """Return how often Canvas was called, by kind."""

@@ -10,7 +10,7 @@ import pytest
 
 from broker.emulator.server import EmulatorServer
 from tests.integration.deployment import Deployment, Reply
-from tests.servers import RedisServer, suspend
+from tests.servers import RedisServer
 
 pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 
@@ -67,7 +67,7 @@ def test_while_canvas_holds_the_request(deployment: Deployment) -> None:
     with deployment.hammering(HAMMERING) as replies:
         generation = cause_refresh(deployment)
         emulator.wait_held()
-        _, worker = deployment.holder()
+        _, worker = deployment.suspend_holder()
         os.kill(worker, signal.SIGKILL)
         emulator.release()
         time.sleep(RECOVERY)
@@ -85,8 +85,7 @@ def test_just_after_canvas_answered(deployment: Deployment) -> None:
     with deployment.hammering(HAMMERING) as replies:
         generation = cause_refresh(deployment)
         emulator.wait_held()
-        _, worker = deployment.holder()
-        suspend(worker)
+        _, worker = deployment.suspend_holder()
         emulator.release()
         while emulator.stats()["in_flight"]:
             time.sleep(0.01)

@@ -112,7 +112,7 @@ def test_burn_mark_lost_with_the_primary(
         emulator.fault(hold="after", calls="refresh")
         deployment.token(rejected=generation)
         emulator.wait_held()
-        _, worker = deployment.holder()
+        _, worker = deployment.suspend_holder()
         os.kill(worker, signal.SIGKILL)
         emulator.release()
         assert (marked(servers.primary), marked(servers.replica)) == (True, False)
