@@ -64,8 +64,8 @@ chaos: install ## Break processes, Redis and Canvas for SECONDS=600, and report 
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
-bench: install ## Measure speed and memory side by side (QUICK=1: only whether the answers are right)
-	$(BIN)/python -m bench $(if $(QUICK),--quick)
+bench: install ## Measure speed and memory beside another build (AGAINST=604beab; QUICK=1: only right answers)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(AGAINST),--against $(AGAINST))
 
 .PHONY: image
 image: ## Build the container image by Docker, Podman or buildah (BASE=, TAG=, ENGINE=)

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from bench import commands, many, memory, overload, refresh, scale, speed, start, threads
+from bench import commands, crowd, many, memory, overload, refresh, scale, slow, speed, start
+from bench.builds import BASELINE
 from bench.ground import QUICK, Ground, Plan
 from bench.machine import machine
 from bench.report import Finding, WrongAnswer, as_json, markdown
@@ -21,9 +22,10 @@ PARTS: dict[str, Callable[[Ground], Finding]] = {
     "refresh": refresh.measure,
     "many": many.measure,
     "memory": memory.measure,
-    "threads": threads.measure,
     "start": start.measure,
     "scale": scale.measure,
+    "crowd": crowd.measure,
+    "slow": slow.measure,
     "overload": overload.measure,
 }
 
@@ -34,8 +36,7 @@ PARTS: dict[str, Callable[[Ground], Finding]] = {
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of each part.")
 @click.option("--seconds", type=click.FloatRange(0.1), help="Length of each run.")
 @click.option("--connections", type=click.IntRange(1), help="Connections kept alive.")
-@click.option("--threads", type=click.IntRange(2), help="BROKER_THREADS, of the rivals as well.")
-@click.option("--load", type=click.Choice(["auto", "bundled"]), help="auto: wrk if it is on PATH.")
+@click.option("--against", help="The revision to measure beside; --quick takes the present one.")
 @click.option(
     "--aged", type=click.FloatRange(1), help="Seconds of refreshes before memory is read."
 )
@@ -46,7 +47,7 @@ def main(parts: tuple[str, ...], file: Path | None, *, quick: bool, **chosen: An
     Exits with 1 where an answer was wrong or something failed; never because of a time.
     """
     given = {name: value for name, value in chosen.items() if value is not None}
-    plan = replace(QUICK if quick else Plan(), **given)
+    plan = replace(QUICK if quick else Plan(against=BASELINE), **given)
     before, found = machine(), []
     try:
         with Ground(plan, frozenset(os.sched_getaffinity(0))) as ground:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.ground import Ground
 from bench.report import Finding, Target, WrongAnswer
-from bench.rounds import Candidate, run_once
+from bench.rounds import run_once
 from bench.scene import Scene
 
 LEAST = 0.5
@@ -61,7 +61,7 @@ def measure(ground: Ground) -> Finding:
         scene = stack.enter_context(ground.scene())
         load = ground.load()
         counter = Counter(ground, scene)
-        candidate = Candidate("GET", scene.broker, scene.gets(), scene.check_gets)
+        candidate = scene.candidate("GET")
         run_once(candidate, load, plan.connections, plan.seconds)
         first = counter.count()
         time.sleep(max(1.0, plan.seconds))

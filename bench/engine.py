@@ -8,6 +8,7 @@ is dropped and counted, as by callers that have a limit of their own.
 import itertools
 import select
 import socket
+import ssl
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ BROKEN = "broken"
 """Counted like a status: the connection ended, or what came was no answer."""
 MISSING = "missing"
 """Counted like a status: no answer came within ``PATIENCE`` after the end."""
+NUMBER = b"0123456789abcdef"
+"""Stands in requests for a number that no other request of the run has."""
 PATIENCE = 5.0
 _PIECE = 65536
 _CONNECT_LIMIT = 5.0
@@ -27,7 +30,10 @@ _LOOK = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one run of the load does; ``warm`` seconds come before those that count."""
+    """What one run of the load does; ``warm`` seconds come before those that count.
+
+    ``authority`` is the PEM file of who signed the server's certificate; without it no TLS.
+    """
 
     port: int
     requests: list[bytes]
@@ -35,6 +41,7 @@ class Order:
     seconds: float
     warm: float = 0.0
     rate: float | None = None
+    authority: str | None = None
 
 
 @dataclass(slots=True)
@@ -61,9 +68,11 @@ class Connection:
 
     __slots__ = ("began", "received", "sock")
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), _CONNECT_LIMIT)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
         self.sock.setblocking(False)  # noqa: FBT003  # the name says what is false
         self.began: float | None = None
         self.received = b""
@@ -73,6 +82,17 @@ class Connection:
         self.began = began
         self.sock.send(request)
 
+    def receive(self) -> bytes:
+        """Return what is there, nothing at the end; raises ``BlockingIOError`` for none yet."""
+        try:
+            return self.sock.recv(_PIECE)
+        except ssl.SSLWantReadError as error:
+            raise BlockingIOError from error
+
+    def has_more(self) -> bool:
+        """Tell whether some of what the kernel handed over is still to be received."""
+        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+
 
 class Engine:
     """Carries out one order."""
@@ -80,7 +100,8 @@ class Engine:
     def __init__(self, order: Order) -> None:
         self.samples = Samples()
         self._order = order
-        self._requests: Iterator[bytes] = itertools.cycle(order.requests)
+        self._tls = client_of(order.authority)
+        self._requests = requests_of(order)
         self._poll = select.epoll()
         self._all: dict[int, Connection] = {}
         self._free: deque[Connection] = deque()
@@ -146,7 +167,7 @@ class Engine:
             self.samples.statuses[MISSING] += waiting
 
     def _connect(self) -> None:
-        connection = Connection(self._order.port)
+        connection = Connection(self._order.port, self._tls)
         self._all[connection.sock.fileno()] = connection
         self._poll.register(connection.sock, select.EPOLLIN)
         self._free.append(connection)
@@ -165,8 +186,9 @@ class Engine:
 
     def _read(self, connection: Connection) -> None:
         try:
-            piece = connection.sock.recv(_PIECE)
-            connection.received += piece
+            connection.received += (piece := connection.receive())
+            while connection.has_more():
+                connection.received += connection.receive()
             answer = read(connection.received)
         except BlockingIOError:
             return
@@ -211,3 +233,18 @@ class Engine:
                 return
             if self._order.rate is None:
                 self._use_free()
+
+
+def client_of(authority: str | None) -> ssl.SSLContext | None:
+    """Return a client that trusts the authority and speaks TLS 1.3, or None for none."""
+    if authority is None:
+        return None
+    context = ssl.create_default_context(cafile=authority)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def requests_of(order: Order) -> Iterator[bytes]:
+    """Return the requests in turn for ever, each with a number of its own where it has one."""
+    for request, number in zip(itertools.cycle(order.requests), itertools.count(1)):
+        yield request.replace(NUMBER, b"%016x" % number) if NUMBER in request else request

@@ -1,21 +1,23 @@
 """Where everything is measured: a real Valkey, the load, and brokers with a Canvas of their own."""
 
 import itertools
-import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Self
 
-from bench.load import BundledLoad, Load
+from bench.builds import ITSELF, PRESENT, Build, build
+from bench.load import Load, ProcessesLoad
 from bench.machine import Cores, on_cores, split
 from bench.scene import Scene, Script, prepare
-from bench.wrk import WrkLoad
 from tests.integration.deployment import BrokerProcess
+from tests.kubernetes.cluster import Cluster
 from tests.servers import RedisServer, valkey_binary
 
 
@@ -26,19 +28,21 @@ class Plan:
     quick: bool = False
     rounds: int = 5
     seconds: float = 4.0
-    warm: float = 0.3
     connections: int = 32
-    threads: int | None = None
     organizations: int = 1000
     callers: int = 1000
-    load: str = "auto"
     aged: float = 0.0
     """Seconds for which short-lived tokens are refreshed before memory is read."""
+    against: str | None = None
+    """The revision that the present build is measured beside; None is the present one itself."""
+
+    @property
+    def turns(self) -> int:
+        """Return how often long measurements are made of each build."""
+        return min(self.rounds, 3)
 
 
-QUICK = Plan(
-    quick=True, rounds=1, seconds=0.3, warm=0.1, connections=8, organizations=20, callers=100
-)
+QUICK = Plan(quick=True, rounds=1, seconds=0.3, connections=8, organizations=20, callers=100)
 """What CI runs: every path once, no figure worth a look."""
 
 
@@ -70,18 +74,14 @@ class Ground:
 
     def _make_load(self, workers: int) -> Load:
         cores = self.cores(workers).load
-        processes = min(len(cores), workers)
-        binary = shutil.which("wrk") if self.plan.load != "bundled" else None
-        if binary is not None:
-            return WrkLoad(binary, cores, processes, self.folder())
-        return BundledLoad(cores, processes, self._stack, self.plan.warm)
+        return ProcessesLoad(cores, min(len(cores), workers), self._stack)
 
     @contextmanager
     def stage(self, script: Script) -> Iterator[Scene]:
         """Run a Canvas; the broker beside it is not started."""
         callers = self.plan.callers if script.callers is None else script.callers
-        script = replace(script, settings={**self.threads(), **script.settings})
-        scene = prepare(self.folder(), self.redis.url, script, callers)
+        cluster = self.cluster if script.accounts else None
+        scene = prepare(self.folder(), self.redis.url, replace(script, callers=callers), cluster)
         with scene.emulator:
             yield scene
 
@@ -93,10 +93,21 @@ class Ground:
             scene.warm_up()
             yield scene
 
-    def threads(self) -> dict[str, str]:
-        """Return the setting of the threads, where they were chosen."""
-        threads = self.plan.threads
-        return {} if threads is None else {"BROKER_THREADS": str(threads)}
+    @cached_property
+    def against(self) -> Build:
+        """Return the build that the present one is measured beside; made the first time."""
+        revision = self.plan.against
+        return ITSELF if revision is None else build(revision, Path(sys.prefix) / "bench")
+
+    @property
+    def builds(self) -> tuple[Build, Build]:
+        """Return the present build, and the one that it is measured beside."""
+        return PRESENT, self.against
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """Return the cluster that the callers run in, started the first time."""
+        return self._stack.enter_context(Cluster(self.folder()))
 
     @contextmanager
     def running(self, process: BrokerProcess, workers: int = 1) -> Iterator[BrokerProcess]:

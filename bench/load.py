@@ -2,7 +2,7 @@
 
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from bench.engine import Order, Samples
@@ -25,42 +25,28 @@ class Outcome:
 class Load(Protocol):
     """Keeps connections busy, each with one request at a time."""
 
-    @property
-    def name(self) -> str:
-        """Say what it is."""
-        ...
-
-    def run(self, port: int, requests: list[bytes], connections: int, seconds: float) -> Outcome:
-        """Send the requests in turn for so long."""
+    def run(self, order: Order) -> Outcome:
+        """Carry out an order, its connections shared by all processes there are."""
         ...
 
 
-class BundledLoad:
-    """The generator that comes with the harness, in as many processes as it has cores.
+class ProcessesLoad:
+    """The engine in as many processes as it has cores.
 
-    They are started once: an interpreter's start would be part of a short run. The first ``warm``
-    seconds of a run do not count: connections and threads are made.
+    They are started once: an interpreter's start would be part of a short run.
     """
 
-    def __init__(
-        self, cores: frozenset[int], processes: int, stack: ExitStack, warm: float
-    ) -> None:
-        self._warm = warm
+    def __init__(self, cores: frozenset[int], processes: int, stack: ExitStack) -> None:
         self._generators = [stack.enter_context(Generator(cores)) for _ in range(processes)]
 
-    @property
-    def name(self) -> str:
-        """Say what it is."""
-        return f"the bundled generator, {len(self._generators)} process(es)"
-
-    def run(self, port: int, requests: list[bytes], connections: int, seconds: float) -> Outcome:
-        """Send the requests in turn for so long, after a short warm-up."""
-        count = len(self._generators)
+    def run(self, order: Order) -> Outcome:
+        """Carry out an order."""
+        count, requests = len(self._generators), order.requests
         for number, generator in enumerate(self._generators):
             turned = requests[number * len(requests) // count :] + requests
-            share = len(range(number, connections, count))
-            generator.begin(Order(port, turned, max(1, share), seconds, self._warm))
-        return outcome([one.result() for one in self._generators], seconds)
+            share = max(1, len(range(number, order.connections, count)))
+            generator.begin(replace(order, requests=turned, connections=share))
+        return outcome([one.result() for one in self._generators], order.seconds)
 
 
 def outcome(samples: list[Samples], seconds: float) -> Outcome:

@@ -65,5 +65,4 @@ def _pair(ground: Ground) -> list[Runs]:
 
 def _candidate(scene: Scene, size: str, *, named: bool) -> Candidate:
     name = f"{size}, organization {'named' if named else 'left out'}"
-    requests = scene.gets_named() if named else scene.gets()
-    return Candidate(name, scene.broker, requests, scene.check_gets)
+    return scene.candidate(name, scene.gets_named() if named else scene.gets())

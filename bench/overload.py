@@ -181,13 +181,13 @@ def _overload(scene: Scene, crowd: Generator, few: Generator, order: Order) -> O
     few.begin(watch)
     time.sleep(around)
     calls, began = scene.calls(), time.monotonic()
-    with Probes(order.port) as probes:
+    with Probes(scene) as probes:
         crowd.begin(order)
         samples = crowd.result()
         ended = began + order.seconds
     refreshes = scene.calls() - calls
     beside = few.result()
-    scene.check_gets()
+    scene.check(order.requests)
     timing = Timing(began, ended)
     before, during = latencies(beside, timing)
     return Overloaded(

@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from bench.ground import Ground
 from bench.report import Finding, WrongAnswer, at_most
-from bench.rounds import HEADINGS, Candidate, run_rounds
+from bench.rounds import HEADINGS, run_rounds
 from bench.scene import Scene, Script, ask
 from bench.stats import ratios
 
@@ -30,17 +31,9 @@ def measure(ground: Ground) -> Finding:
     plan = ground.plan
     with ExitStack() as stack:
         scene = stack.enter_context(ground.scene(Script(settings=_SETTINGS)))
-        requests, check = scene.gets(), scene.check_gets
-        candidates = [
-            Candidate("no refresh", scene.broker, requests, check),
-            Candidate(
-                f"refresh of {UPSTREAM:g} s under way",
-                scene.broker,
-                requests,
-                check,
-                partial(refreshing, scene),
-            ),
-        ]
+        candidate = scene.candidate("no refresh")
+        name, during_it = f"refresh of {UPSTREAM:g} s under way", partial(refreshing, scene)
+        candidates = [candidate, replace(candidate, name=name, during=during_it)]
         load = ground.load()
         rounds = plan.rounds if plan.quick else plan.rounds * 2
         seconds = min(plan.seconds, LONGEST)

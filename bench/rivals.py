@@ -1,7 +1,7 @@
 """What the broker is measured against: the bare server, a Flask view, and one written by hand."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -40,24 +40,16 @@ class Sample:
         return cls(saved["body"].encode(), [(name, value) for name, value in saved["headers"]])
 
 
-class Bare:
-    """A WSGI function with a static answer: the limit of the server."""
+def bare(sample: Sample) -> Callable[[dict[str, Any], Any], list[bytes]]:
+    """Return a WSGI function with a static answer: the limit of the server."""
+    body, headers = [sample.body], sample.headers
 
-    def __init__(self, sample: Sample) -> None:
-        body, headers = [sample.body], sample.headers
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        del environ
+        start_response("200 OK", headers)
+        return body
 
-        def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-            del environ
-            start_response("200 OK", headers)
-            return body
-
-        self.wsgi_app = answer
-        """Where the broker's worker puts itself between; the same attribute as Flask's."""
-        self.extensions: dict[str, object] = {}
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer."""
-        return self.wsgi_app(environ, start_response)
+    return answer
 
 
 def flask_view(sample: Sample) -> Flask:

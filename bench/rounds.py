@@ -5,12 +5,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from bench.engine import Order
 from bench.load import Load, Outcome
 from bench.processes import cpu_seconds
 from bench.report import WrongAnswer
 from bench.stats import Spread
 
 HEADINGS = ("", "requests/s", "CPU µs/request", "p50 ms", "p99 ms", "slowest ms")
+WARM = 0.3
 _MICRO = 1e6
 _MILLI = 1e3
 
@@ -30,7 +32,7 @@ class Candidate:
     """What is measured: a server and what it is asked.
 
     ``check`` raises :class:`~bench.report.WrongAnswer`; it comes before each run. ``during`` is
-    what else goes on while it is measured.
+    what else goes on while it is measured. ``authority`` is as :class:`~bench.engine.Order` has it.
     """
 
     name: str
@@ -38,6 +40,12 @@ class Candidate:
     requests: list[bytes]
     check: Callable[[], None]
     during: Callable[[], AbstractContextManager[object]] = nullcontext
+    authority: str | None = None
+
+    def order(self, connections: int, seconds: float) -> Order:
+        """Return what the load is to do; the connections are made in seconds that do not count."""
+        port, authority = self.server.port, self.authority
+        return Order(port, self.requests, connections, seconds, WARM, authority=authority)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +73,18 @@ class Runs:
         """Return the 99th percentile of each round, in seconds."""
         return [run.outcome.p99 for run in self.runs]
 
+    @property
+    def cpus(self) -> list[float]:
+        """Return the processor time for a request in each round, in seconds."""
+        return [run.cpu for run in self.runs]
+
     def row(self) -> list[str]:
         """Return its row of the table."""
         outcomes = [run.outcome for run in self.runs]
         return [
             self.name,
             Spread.of(self.rates).shown(),
-            Spread.of(run.cpu for run in self.runs).shown(0, _MICRO),
+            Spread.of(self.cpus).shown(0, _MICRO),
             Spread.of(one.p50 for one in outcomes).shown(1, _MILLI),
             Spread.of(self.p99s).shown(1, _MILLI),
             Spread.of(one.slowest for one in outcomes).shown(0, _MILLI),
@@ -99,7 +112,7 @@ def run_once(candidate: Candidate, load: Load, connections: int, seconds: float)
     pids = candidate.server.workers()
     with candidate.during():
         before = cpu_seconds(pids)
-        outcome = load.run(candidate.server.port, candidate.requests, connections, seconds)
+        outcome = load.run(candidate.order(connections, seconds))
         spent = cpu_seconds(pids) - before
     if outcome.failures or not outcome.completed:
         raise WrongAnswer(f"{candidate.name}: {outcome.failures or 'nothing was answered'}")

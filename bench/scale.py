@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from bench.ground import Ground
 from bench.report import Finding, Target
-from bench.rounds import HEADINGS, Candidate, run_rounds
+from bench.rounds import HEADINGS, run_rounds
 from bench.scene import Script
 from bench.stats import ratios
 
@@ -17,8 +17,7 @@ def measure(ground: Ground) -> Finding:
     with ExitStack() as stack:
         scenes = [stack.enter_context(ground.scene(Script(workers=workers))) for workers in (1, 2)]
         candidates = [
-            Candidate(f"{number} worker(s)", scene.broker, scene.gets(), scene.check_gets)
-            for number, scene in enumerate(scenes, 1)
+            scene.candidate(f"{number} worker(s)") for number, scene in enumerate(scenes, 1)
         ]
         load = ground.load(workers=2)
         found = run_rounds(candidates, load, plan.rounds, plan.connections, plan.seconds)

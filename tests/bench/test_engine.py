@@ -2,14 +2,17 @@
 
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
-from bench.engine import BROKEN, Engine, Order
+from bench.engine import BROKEN, NUMBER, Engine, Order
 from bench.generator import Generator
+from tests.redis.certificates import LOOPBACK, Authority
 
 pytestmark = pytest.mark.sockets
 
@@ -20,12 +23,14 @@ Answer = Callable[[bytes], bytes]
 
 
 @contextmanager
-def server(answer: Answer) -> Iterator[int]:
+def server(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Answer each request on a thread for each connection; end one that is answered nothing."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
 
     def serve(client: socket.socket) -> None:
+        if tls is not None:
+            client = tls.wrap_socket(client, server_side=True)
         with client, suppress(OSError):
             while request := client.recv(4096):
                 reply = answer(request)
@@ -66,6 +71,34 @@ def test_closed_loop_sends_all_requests_in_turn() -> None:
     assert samples.failures == {}
     assert 0 < samples.counted <= len(samples.seconds) < samples.statuses["200"]
     assert all(took > 0 for took in samples.seconds)
+
+
+def test_requests_have_a_number_of_their_own() -> None:
+    """Where they have a place for it, in all places the same."""
+    seen: list[bytes] = []
+
+    def answer(request: bytes) -> bytes:
+        seen.append(request)
+        return OK
+
+    with server(answer) as port:
+        Engine(Order(port, [NUMBER + b" " + NUMBER, b"none"], 1, 0.2)).run()
+    numbers = [one.split() for one in seen if one != b"none"]
+    assert len(numbers) >= 2
+    assert all(one == other for one, other in numbers)
+    assert len({one for one, _ in numbers}) == len(numbers)
+
+
+def test_answers_over_tls(tmp_path: Path) -> None:
+    """Of version 1.3, by a server that the authority knows, in pieces of any size."""
+    authority, context = Authority(tmp_path, "ours"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pair = authority.server(LOOPBACK)
+    context.load_cert_chain(pair.certificate, pair.key)
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n" + b"x" * 40_000
+    with server(lambda _: long, context) as port:
+        samples = Engine(Order(port, [b"x"], 2, 0.3, authority=str(authority.file))).run()
+    assert samples.failures == {}
+    assert samples.counted > 0
 
 
 def test_other_answers_are_counted_and_the_connection_replaced() -> None:

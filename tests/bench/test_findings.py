@@ -4,26 +4,58 @@ import pytest
 
 from bench.commands import Counted
 from bench.commands import finding as commands_finding
+from bench.crowd import Crowd
+from bench.crowd import targets as crowd_targets
 from bench.engine import Samples
-from bench.load import outcome
+from bench.load import Outcome, outcome
 from bench.memory import differences
 from bench.memory import finding as memory_finding
 from bench.overload import Timing, back_after, latencies
+from bench.probes import Probes
 from bench.processes import Memory
 from bench.report import WrongAnswer
-from bench.speed import GET, NAMES, POST, targets
+from bench.slow import targets as slow_targets
+from bench.speed import RIVALS, ROWS, name_of, targets
 
 IDLE = Counted(at=2.0, scripts=2, commands=14, calls=0)
 
 
 class TestSpeed:
-    def test_each_ratio_is_judged_against_its_own_target(self) -> None:
-        """The two bare ones, the one by hand, and POST against GET."""
-        rates = {name: [1000.0, 500.0] for name in NAMES.values()}
-        rates |= {GET: [900.0, 450.0], POST: [450.0, 225.0]}
-        rates[NAMES["by-hand", "ours"]] = [310.0, 155.0]
-        found = [(one.measured.split()[0], one.reached) for one in targets(rates)]
-        assert found == [("0.90", True), ("0.90", True), ("2.90", False), ("0.50", True)]
+    def test_each_row_is_judged_against_its_own_target(self) -> None:
+        """Of the processor time of the other build, and a GET of that of two rivals."""
+        cpus = {name_of("old", row): [100.0, 50.0] for row in ROWS}
+        cpus |= {name_of("new", row): [100 * row.most, 50 * row.most] for row in ROWS}
+        cpus |= {name_of("new", ROWS[1]): [13.0, 6.5]}
+        cpus |= {name: [151.0, 75.5] for name in RIVALS.values()}
+        found = [(one.measured.split()[0], one.reached) for one in targets(cpus, "new", "old")]
+        right = [(f"{row.most:.2f}", True) for row in ROWS]
+        right[1] = ("0.13", False)
+        assert found == [*right, ("0.20", True), ("0.20", True)]
+
+
+class TestCrowd:
+    def test_slowest_are_compared_round_by_round(self) -> None:
+        """Answers and probes each for themselves."""
+        ours, theirs = (
+            [Crowd(Outcome(1.0, 0.0, 0.0, slowest, 1), probe)] * 2
+            for slowest, probe in ((0.5, 0.06), (1.0, 0.1))
+        )
+        found = [(one.measured, one.reached) for one in crowd_targets(512, ours, theirs, "old")]
+        assert found == [("0.50", True), ("0.60", False)]
+
+
+class TestSlow:
+    @pytest.mark.parametrize(
+        ("seconds", "failures", "reached"),
+        [(0.25, [], True), (0.26, [], False), (0.1, ["/health/live 503"], False)],
+    )
+    def test_nobody_waits_and_nobody_fails(
+        self, seconds: float, failures: list[str], reached: bool
+    ) -> None:
+        """The slowest of all paths counts."""
+        probes = Probes.__new__(Probes)
+        probes.seconds, probes.failures = {"/token": [0.1, seconds], "/x": [0.1]}, failures
+        assert [one.reached for one in slow_targets(probes, "with TLS")] == [reached]
 
 
 class TestCommands:
@@ -48,9 +80,9 @@ class TestMemory:
     def test_organization_costs_what_the_others_add(self) -> None:
         """The first one is in both."""
         one, many = Memory(60_000, 40_000, 20_000, 9), Memory(70_000, 50_000, 29_990, 9)
-        found = memory_finding(one, many, 1000, {"flask": 12_288})
-        assert found.targets[0].measured == "10.0 KB"
-        assert found.targets[0].reached
+        found = memory_finding(one, [many] * 3, {"old": [one, many, many]}, 1000, {"flask": 12_288})
+        assert [target.measured for target in found.targets] == ["10.0 KB", "1.00 (1.00-1.17)"]
+        assert all(target.reached for target in found.targets)
         assert found.rows[-1][:3] == ["import of flask", "", "12.0"]
 
     def test_imports_are_told_by_what_each_added(self) -> None:

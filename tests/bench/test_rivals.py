@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from bench.rivals import Bare, Sample, flask_view
+from bench.rivals import Sample, bare, flask_view
 
 SAMPLE = Sample(b'{"a": 1}', [("Content-Type", "application/json"), ("X-Request-ID", "x")])
 
@@ -20,8 +20,8 @@ def test_sample_can_be_kept(tmp_path: Path) -> None:
 def test_bare_function_answers_the_sample() -> None:
     """Body and headers, and nothing else."""
     begun: list[object] = []
-    body = Bare(SAMPLE)({}, lambda *what: begun.extend(what))
-    assert list(body) == [SAMPLE.body]
+    body = bare(SAMPLE)({}, lambda *what: begun.extend(what))
+    assert body == [SAMPLE.body]
     assert begun == ["200 OK", SAMPLE.headers]
 
 

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from bench.engine import Order
 from bench.load import Outcome
 from bench.report import WrongAnswer
 from bench.rounds import Candidate, run_once, run_rounds
@@ -22,15 +23,13 @@ class OneServer:
 class FakeLoad:
     """Gives one outcome each time, and notes what it was told to send."""
 
-    name = "fake"
-
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
         self.sent: list[bytes] = []
 
-    def run(self, port: int, requests: list[bytes], connections: int, seconds: float) -> Outcome:
+    def run(self, order: Order) -> Outcome:
         """Note the requests."""
-        self.sent += requests
+        self.sent += order.requests
         return self.outcome
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from bench.wire import Answer, Asker, get_token, post_token, read
+from bench.wire import Answer, Asker, get_token, java_get_token, post_token, read
 
-ASKER = Asker("billing", "key", "acme")
+ASKER = Asker("billing", "key", "acme", "token")
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 4\r\n\r\nbody"
 
 
@@ -14,6 +14,22 @@ def test_get_carries_the_key() -> None:
     assert get_token(ASKER, "organization=acme").startswith(
         b"GET /token?organization=acme HTTP/1.1\r\n"
     )
+
+
+def test_get_may_carry_headers_and_the_token_of_the_service_account() -> None:
+    """In place of the key."""
+    assert get_token(ASKER.by_account(), headers=[b"a: b", b"c: d"]) == (
+        b"GET /token HTTP/1.1\r\nHost: broker\r\nAuthorization: Bearer token\r\n"
+        b"a: b\r\nc: d\r\n\r\n"
+    )
+
+
+def test_get_of_java_asks_for_http_2_and_tells_a_length() -> None:
+    """Both make it other than plain."""
+    head = java_get_token(ASKER)
+    assert b"\r\nContent-Length: 0\r\n" in head
+    assert b"\r\nUpgrade: h2c\r\n" in head
+    assert head.endswith(b"\r\nAuthorization: Bearer key\r\n\r\n")
 
 
 def test_post_is_that_of_an_oauth_client() -> None:
