@@ -21,8 +21,8 @@ PURE = frozenset(
     | {"observer", "ports", "redaction", "secret", "store_damage", "store_faults", "tokens"}
 )
 ANYTHING = frozenset(
-    {"audit", "files", "kubernetes", "metrics", "output", "pod", "policy", "settings", "store"}
-    | {"threads", "tracing", "upstream", "web"}
+    {"audit", "files", "kubernetes", "listener", "metrics", "output", "pod", "policy", "settings"}
+    | {"store", "threads", "tracing", "upstream", "web"}
 )
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "pure": frozenset(),
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "output": frozenset(),
     "pod": frozenset({"policy"}),
     "kubernetes": frozenset(),
+    "listener": frozenset(),
     "threads": frozenset(),
     "tracing": frozenset(),
     "emulator": frozenset(),

@@ -13,7 +13,7 @@ _ANY_6 = "[::]"
 
 def bind_address(text: str) -> str:
     """Return an address as gunicorn takes it; raise ``ValidationError`` if it is none."""
-    if text.startswith(_SOCKET):
+    if is_unix(text):
         if text.rstrip("/") == "unix:":
             raise ValidationError("must name a socket after unix:/")
         return text
@@ -31,7 +31,7 @@ def overlap(one: str, other: str) -> bool:
 
     Names are not looked up, but for ``localhost``.
     """
-    if one.startswith(_SOCKET) or other.startswith(_SOCKET):
+    if is_unix(one) or is_unix(other):
         return one == other
     first, second = parse_address(one), parse_address(other)
     hosts = {_LOOPBACK if host == "localhost" else host for host in (first.host, second.host)}
@@ -49,6 +49,11 @@ def audit_log(text: str) -> str:
     raise ValidationError("must be stdout, stderr, none or an absolute path")
 
 
+def is_unix(address: str) -> bool:
+    """Tell whether a bind address is a Unix socket."""
+    return address.startswith(_SOCKET)
+
+
 def is_loopback(address: str) -> bool:
     """Tell whether only this machine can reach what listens on a bind address."""
-    return address.startswith(_SOCKET) or parse_address(address).loopback
+    return is_unix(address) or parse_address(address).loopback

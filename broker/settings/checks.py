@@ -109,6 +109,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
     redis_files,
     edge_checks.tls,
     edge_checks.management,
+    edge_checks.listener,
     edge_checks.hsts,
     edge_checks.kubernetes,
     edge_checks.audit,

@@ -191,6 +191,11 @@ DECLARED: dict[str, Setting[Any]] = {
         words=ManagementTls,
         default="same",
     ),
+    "listener": Location(
+        "Unix socket of a [listener](operations.md#a-listener), which holds the listening sockets "
+        "while this process is started again; only without Unix sockets in `BROKER_BIND` and "
+        "`BROKER_MANAGEMENT_BIND`"
+    ),
     "socket_mode": Mode(
         "Mode of Unix sockets to listen on: who may connect. Their group is the broker's own",
         default="0660",

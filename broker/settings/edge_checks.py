@@ -11,7 +11,7 @@ from pathlib import Path
 from broker.files.authorities import watch_authorities
 from broker.files.certificates import certificate_problems
 from broker.kubernetes.own_token import OwnTokenError, own_audiences, own_issuer
-from broker.settings.bind import overlap
+from broker.settings.bind import is_unix, overlap
 from broker.settings.draft import Draft
 from broker.settings.own_token_file import watch_own_token
 from broker.settings.values import CallerAuth, Tracing
@@ -42,6 +42,17 @@ def management(draft: Draft) -> Iterator[str]:
     if any(overlap(one, other) for one, other in product(draft["bind"], draft["management_bind"])):
         yield (
             "BROKER_MANAGEMENT_BIND names an address of BROKER_BIND; give each a port of its own"
+        )
+
+
+def listener(draft: Draft) -> Iterator[str]:
+    """Yield a sentence if a Unix socket would be held: gunicorn removes its path at a stop."""
+    if not draft.is_set("listener") or not draft.knows("bind", "management_bind"):
+        return
+    if any(map(is_unix, (*draft["bind"], *(draft["management_bind"] or ())))):
+        yield (
+            "BROKER_LISTENER holds no Unix sockets: BROKER_BIND and BROKER_MANAGEMENT_BIND must "
+            "name none"
         )
 
 

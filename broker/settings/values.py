@@ -99,6 +99,7 @@ class Settings:
     bind: tuple[str, ...]
     management_bind: tuple[str, ...] | None
     management_tls: ManagementTls
+    listener: Path | None
     socket_mode: int
     workers: int
     threads: int

@@ -15,6 +15,7 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
+from broker.listener.link import Link
 from broker.pod.state import PodState
 
 BOOT_PAUSE = 2.0
@@ -30,15 +31,21 @@ class Master(Arbiter):
 
     ``keep_up`` is called about once a second, and before a worker is forked: whatever it takes over
     is what the next worker begins with. ``state`` is what the processes share. After SIGTERM all
-    are still served for ``drain_time`` seconds.
+    are still served for ``drain_time`` seconds. ``link`` has the listening sockets held.
     """
 
     def __init__(
-        self, app: Any, keep_up: Callable[[], object], state: PodState, drain_time: float = 0.0
+        self,
+        app: Any,
+        keep_up: Callable[[], object],
+        state: PodState,
+        drain_time: float = 0.0,
+        link: Link | None = None,
     ) -> None:
         self._keep_up = keep_up
         self._state = state
         self._drain_time = drain_time
+        self._link = link or Link(None, ())
         self._ends_at = float("inf")
         self._told = float("-inf")
         self._halting = False
@@ -51,6 +58,7 @@ class Master(Arbiter):
         """
         if time.monotonic() >= self._ends_at:
             raise StopIteration
+        self._link.keep(self.LISTENERS)
         self._keep_up()
         super().manage_workers()
 
@@ -83,6 +91,7 @@ class Master(Arbiter):
     def halt(self, reason: str | None = None, exit_status: int = 0) -> None:
         """End all workers, then this process."""
         self._halting = True
+        self._link.close()
         super().halt(reason, exit_status)
 
     def reap_workers(self) -> None:

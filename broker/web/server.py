@@ -14,6 +14,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from broker.listener.link import Link
 from broker.metrics.directory import forget
 from broker.metrics.meters import master_log_losses
 from broker.pod.state import PodState
@@ -79,11 +80,14 @@ class BrokerServer(BaseApplication):
         self._state = PodState(settings.workers)
         self._next_look = 0.0
         self._management = Config()
+        self._link = Link(settings.listener, addresses(settings))
+        self._bind = [f"fd://{one}" for one in self._link.take()]
         super().__init__()
 
     def load_config(self) -> None:
         """Set what gunicorn calls its settings; its own files and environment are not read."""
         chosen = options(self._settings, self._inputs, self._folder)
+        chosen["bind"] = self._bind or chosen["bind"]
         for name, value in chosen.items():
             self.cfg.set(name, value)
         for name, value in {**chosen, **management_options(self._settings)}.items():
@@ -100,6 +104,7 @@ class BrokerServer(BaseApplication):
     def _begin_worker(self, server: Any, worker: Any) -> None:
         del server
         self._folder.release()
+        self._link.close()
         self._state.take(worker.slot)
 
     def _start_worker(self, worker: Any) -> None:
@@ -139,7 +144,7 @@ class BrokerServer(BaseApplication):
         standard_output.count_losses(master_log_losses())
         most = connections(threads, hard, management=management)
         _log.info("service.limits", extra={"connections": most, "open_files": files})
-        Master(self, self.keep_up, self._state, self._settings.drain_time).run()
+        Master(self, self.keep_up, self._state, self._settings.drain_time, self._link).run()
 
     def load(self) -> Any:
         """Return a new application; called in each worker."""
@@ -160,7 +165,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
 
     management = settings.management_bind is not None
     return {
-        "bind": [*settings.bind, *(settings.management_bind or ())],
+        "bind": addresses(settings),
         "umask": 0o777 & ~settings.socket_mode,  # of what it makes: Unix sockets, heartbeats
         "workers": settings.workers,
         "worker_class": TwoPortWorker if management else BrokerWorker,
@@ -187,6 +192,11 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "on_exit": clean_up,
         **tls_options(settings, inputs.certificates),
     }
+
+
+def addresses(settings: Settings) -> list[str]:
+    """Return where to listen, the management port last."""
+    return [*settings.bind, *(settings.management_bind or ())]
 
 
 def management_options(settings: Settings) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class BrokerProcess:
         self.output: int | None = None
         # Tests look at its memory and files, which only root may while debugging is not allowed.
         debugging = {} if os.geteuid() == 0 else {"BROKER_ALLOW_DEBUGGING": "true"}
-        self._environ = debugging | environ | {"BROKER_BIND": f"127.0.0.1:{self.port}"}
+        self.environ = debugging | environ | {"BROKER_BIND": f"127.0.0.1:{self.port}"}
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +65,7 @@ class BrokerProcess:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command,
-                env=kept | self._environ,
+                env=kept | self.environ,
                 stdout=log if self.output is None else self.output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -74,7 +74,7 @@ class BrokerProcess:
 
     def listen_at(self, bind: str) -> None:
         """Listen elsewhere when it is started."""
-        self._environ["BROKER_BIND"] = bind
+        self.environ["BROKER_BIND"] = bind
 
     def log(self) -> str:
         """Return all that it wrote."""

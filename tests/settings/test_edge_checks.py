@@ -90,6 +90,14 @@ class TestManagement:
         (told,) = problems(environ | {"BROKER_MANAGEMENT_BIND": "8081"})
         assert told.startswith("BROKER_MANAGEMENT_BIND must be a comma-separated list of ")
 
+    @pytest.mark.parametrize("name", ["BROKER_BIND", "BROKER_MANAGEMENT_BIND"])
+    def test_a_listener_holds_no_unix_sockets(self, environ: dict[str, str], name: str) -> None:
+        """Their paths would not be there any more."""
+        own = {"BROKER_BIND": "127.0.0.1:8080", "BROKER_LISTENER": "/run/listener"}
+        assert problems(environ | own) == ()
+        (problem,) = problems(environ | own | {name: "127.0.0.1:8090,unix:/run/broker"})
+        assert problem.startswith("BROKER_LISTENER holds no Unix sockets")
+
     def test_without_it_there_is_no_such_port(self, environ: dict[str, str]) -> None:
         """An empty variable counts as not set."""
         assert load(environ | {"BROKER_MANAGEMENT_BIND": ""}).management_bind is None

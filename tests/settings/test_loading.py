@@ -68,6 +68,7 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         bind=("127.0.0.1:8080",),
         management_bind=None,
         management_tls=ManagementTls.SAME,
+        listener=None,
         socket_mode=0o660,
         workers=2,
         threads=256,

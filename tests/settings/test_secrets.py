@@ -104,6 +104,7 @@ def test_no_message_repeats_any_value(environ: dict[str, str]) -> None:
         "BROKER_KUBERNETES_ISSUER",
         "BROKER_KUBERNETES_TOKEN_FILE",
         "BROKER_KUBERNETES_TOKEN_HOST",
+        "BROKER_LISTENER",
         "BROKER_RUNTIME_DIR",
         "BROKER_TLS_CLIENT_CA_FILE",
         "BROKER_TLS_KEY_FILE",

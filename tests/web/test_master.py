@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +12,28 @@ import pytest
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
+from broker.listener.link import Link, Listening
 from broker.pod.state import PodState
 from broker.web import master
 from broker.web.master import LOG_INTERVAL, Master
 
 DRAIN = 10.0
+
+
+class Kept(Link):
+    """Tells what it is asked for."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        super().__init__(None, ())
+        self._tell = tell
+
+    def keep(self, sockets: Sequence[Listening]) -> None:
+        """Hold these."""
+        self._tell(f"held {len(sockets)}")
+
+    def close(self) -> None:
+        """Hold none."""
+        self._tell("let go")
 
 
 class Scene:
@@ -52,6 +70,18 @@ def test_what_is_new_is_taken_over_before_workers_are_forked(scene: Scene) -> No
     """They begin with it."""
     scene.master.manage_workers()
     assert scene.steps == ["keep up", "manage"]
+
+
+def test_the_listening_sockets_are_held(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From before the first worker is there until nobody is let in any more."""
+    steps = scene.steps
+    held = Master(None, lambda: None, scene.state, DRAIN, Kept(steps.append))
+    monkeypatch.setattr(held, "LISTENERS", ["one", "two"])
+    held.manage_workers()
+    assert steps == ["held 2", "manage"]
+    monkeypatch.setattr(Arbiter, "halt", lambda *_: steps.append("halt"))
+    held.halt()
+    assert steps[2:] == ["let go", "halt"]
 
 
 def test_a_worker_is_started(scene: Scene) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
+from broker.listener.link import Link
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
 from broker.web.logs import standard_output
@@ -109,6 +110,22 @@ def test_no_file_or_variable_of_gunicorn_is_read(
     settings = load(environ)
     cfg = _cfg(BrokerServer(settings, load_inputs(settings)))
     assert (cfg.workers, cfg.preload_app) == (2, False)
+
+
+def test_sockets_that_are_held_are_served(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of new ones, also after SIGHUP; and a worker has no connection to the listener."""
+    settings = load({**environ, "BROKER_LISTENER": "/run/listener"})
+    closed: list[str] = []
+    monkeypatch.setattr(Link, "take", lambda _: [7, 8])
+    monkeypatch.setattr(Link, "close", lambda _: closed.append("link"))
+    held = BrokerServer(settings, load_inputs(settings))
+    assert _cfg(held).bind == ["fd://7", "fd://8"]
+    held.reload()
+    assert _cfg(held).bind == ["fd://7", "fd://8"]
+    _cfg(held).post_fork(None, SimpleNamespace(slot=0))
+    assert closed == ["link"]
 
 
 def test_no_option_holds_a_secret(environ: dict[str, str]) -> None:
