@@ -104,7 +104,7 @@ def test_liveness_waits_for_gunicorn(path: Path) -> None:
 
 
 def test_the_runtime_folder_is_in_memory() -> None:
-    """It and ``/tmp`` are all that can be written, and of the size that the values say."""
+    """It, ``/tmp`` and the listener's are all that can be written, of the size that is said."""
     sizes = {"memoryVolumes.tmp": "8Mi", "memoryVolumes.runtime": "32Mi"}
     rendered = render(changed(sizes))
     spec = rendered.broker()["spec"]["template"]["spec"]
@@ -113,6 +113,7 @@ def test_the_runtime_folder_is_in_memory() -> None:
     assert {mounts[name]: one for name, one in empty.items()} == {
         "/tmp": {"medium": "Memory", "sizeLimit": "8Mi"},
         rendered.env()["BROKER_RUNTIME_DIR"]: {"medium": "Memory", "sizeLimit": "32Mi"},
+        "/run/listener": {"medium": "Memory", "sizeLimit": "64Ki"},
     }
 
 

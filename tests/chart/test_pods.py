@@ -11,7 +11,7 @@ from tests.chart.restricted import containers
 from tests.chart.samples import EACH_FILE, EVERY_POD, MINIMAL, changed, load
 from tests.chart.workloads import templates
 
-OWN = {"broker", "valkey", "canvas-emulator", "test"}
+OWN = {"broker", "listener", "valkey", "canvas-emulator", "test"}
 """Names of the chart's containers; others are the user's."""
 
 
@@ -174,13 +174,38 @@ def test_extra_parts() -> None:
     assert container["envFrom"] == extra["extraEnvFrom"]
     assert spec["volumes"][-1] == extra["extraVolumes"][0]
     assert container["volumeMounts"][-1] == extra["extraVolumeMounts"][0]
-    assert spec["containers"][1:] == extra["extraContainers"]
+    assert spec["containers"][2:] == extra["extraContainers"]
     assert spec["initContainers"] == extra["extraInitContainers"]
 
 
 def test_nothing_waits_before_the_broker_starts() -> None:
     """An init container that waits for Redis would turn its outage into a failed rollout."""
     assert not any("initContainers" in spec for _, spec in pods(render(EVERY_POD)))
+
+
+def test_the_listener_has_nothing_of_the_brokers() -> None:
+    """No environment, no key, no port, no probe: only the folder that both share."""
+    rendered = render(EVERY_POD)
+    spec = rendered.broker()["spec"]["template"]["spec"]
+    (listener,) = [one for one in spec["containers"] if one["name"] == "listener"]
+    assert listener.keys() == (
+        {"name", "image", "imagePullPolicy", "securityContext"}
+        | {"command", "resources", "volumeMounts"}
+    )
+    (mount,) = listener["volumeMounts"]
+    assert mount in rendered.container()["volumeMounts"]
+    assert rendered.env()["BROKER_LISTENER"] == listener["command"][-1]
+    assert listener["command"][-1].startswith(f"{mount['mountPath']}/")
+    assert listener["image"] == rendered.container()["image"]
+
+
+def test_without_a_listener() -> None:
+    """The broker is alone, and is told of none."""
+    rendered = render(changed({"listener.enabled": False}))
+    spec = rendered.broker()["spec"]["template"]["spec"]
+    assert [one["name"] for one in spec["containers"]] == ["broker"]
+    assert "listener" not in [one["name"] for one in spec["volumes"]]
+    assert "BROKER_LISTENER" not in rendered.env()
 
 
 def test_extra_objects() -> None:

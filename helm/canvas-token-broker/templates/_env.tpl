@@ -11,6 +11,9 @@ BROKER_MANAGEMENT_TLS: {{ ternary "same" "off" .management.tls | quote }}
 BROKER_WORKERS: {{ .workers | int }}
 BROKER_THREADS: {{ .threads | int }}
 BROKER_RUNTIME_DIR: /run/canvas-token-broker
+{{- if .listener.enabled }}
+BROKER_LISTENER: /run/listener/socket
+{{- end }}
 BROKER_DRAIN_TIME: {{ .shutdown.drainSeconds | int }}
 BROKER_GRACEFUL_TIMEOUT: {{ .shutdown.gracefulTimeoutSeconds | int }}
 BROKER_CREDENTIALS_DIR: /etc/canvas-token-broker/credentials
@@ -138,6 +141,7 @@ BROKER_TLS_CLIENT_CERTS: {{ .clientCerts }}
 BROKER_BIND: ipv6
 BROKER_MANAGEMENT_BIND: management.enabled
 BROKER_MANAGEMENT_TLS: management.tls
+BROKER_LISTENER: listener.enabled
 BROKER_WORKERS: workers
 BROKER_THREADS: threads
 BROKER_RUNTIME_DIR: memoryVolumes.runtime

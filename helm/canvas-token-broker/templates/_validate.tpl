@@ -196,10 +196,10 @@
 {{- end }}
 
 {{- define "canvas-token-broker.checkVolumes" -}}
-{{- $taken := list "credentials" "callers" "canvas" "redis" "tls" "service-account" "tmp" "runtime" }}
+{{- $taken := list "credentials" "callers" "canvas" "redis" "tls" "service-account" "tmp" "runtime" "listener" }}
 {{- range .Values.extraVolumes }}
 {{- if has .name $taken }}
-- extraVolumes has {{ .name }}, a name of the chart's or used before: the chart's are {{ slice $taken 0 8 | join ", " }}
+- extraVolumes has {{ .name }}, a name of the chart's or used before: the chart's are {{ slice $taken 0 9 | join ", " }}
 {{- end }}
 {{- $taken = append $taken .name }}
 {{- end }}
@@ -210,10 +210,10 @@
 {{- end }}
 {{- $_ := set $paths .mountPath true }}
 {{- end }}
-{{- $containers := list "broker" }}
+{{- $containers := list "broker" "listener" }}
 {{- range concat .Values.extraInitContainers .Values.extraContainers }}
 {{- if has .name $containers }}
-- extraContainers or extraInitContainers has {{ .name }}, which is the broker's name or used before: give each its own
+- extraContainers or extraInitContainers has {{ .name }}, which is a name of the chart's or used before: give each its own
 {{- end }}
 {{- $containers = append $containers .name }}
 {{- end }}

@@ -135,6 +135,9 @@ demo:
 {{- include "canvas-token-broker.serviceAccountVolume" . }}
 {{ include "canvas-token-broker.memoryVolume" (dict "name" "tmp" "size" .Values.memoryVolumes.tmp) }}
 {{ include "canvas-token-broker.memoryVolume" (dict "name" "runtime" "size" .Values.memoryVolumes.runtime) }}
+{{- if .Values.listener.enabled }}
+{{ include "canvas-token-broker.memoryVolume" (dict "name" "listener" "size" "64Ki") }}
+{{- end }}
 {{- end }}
 
 {{/* A mount for each of the volumes above. */}}
@@ -142,7 +145,8 @@ demo:
 {{- $elsewhere := dict
       "service-account" "/var/run/secrets/canvas-token-broker"
       "tmp" "/tmp"
-      "runtime" "/run/canvas-token-broker" -}}
+      "runtime" "/run/canvas-token-broker"
+      "listener" "/run/listener" -}}
 {{- range include "canvas-token-broker.volumes" . | fromYamlArray }}
 - name: {{ .name }}
   mountPath: {{ get $elsewhere .name | default (printf "/etc/canvas-token-broker/%s" .name) }}
