@@ -8,12 +8,20 @@ from typing import Any
 from tests.cluster.report import expect
 from tests.node.place import CGROUP
 
+BROKER, LISTENER = "broker", "listener"
+"""The containers of a pod."""
 MEMORY = Path("/sys/fs/cgroup/memory") / CGROUP
 
 
-def container_id(pod: Any) -> str:
-    """Return the id of a pod's first container."""
-    return str(pod["status"]["containerStatuses"][0]["containerID"]).partition("://")[2]
+def status_of(pod: Any, name: str = BROKER) -> Any:
+    """Return the status of one of a pod's containers."""
+    (found,) = [one for one in pod["status"]["containerStatuses"] if one["name"] == name]
+    return found
+
+
+def container_id(pod: Any, name: str = BROKER) -> str:
+    """Return the id of one of a pod's containers."""
+    return str(status_of(pod, name)["containerID"]).partition("://")[2]
 
 
 def group_of(pod: Any) -> Path:
@@ -24,19 +32,19 @@ def group_of(pod: Any) -> Path:
     return found
 
 
-def container_group(pod: Any) -> Path:
-    """Return the control group of its first container."""
-    return group_of(pod) / container_id(pod)
+def container_group(pod: Any, name: str = BROKER) -> Path:
+    """Return the control group of one of its containers."""
+    return group_of(pod) / container_id(pod, name)
 
 
-def processes(pod: Any) -> list[int]:
-    """Return the processes of its first container, the first one first."""
-    listed = (container_group(pod) / "cgroup.procs").read_text().split()
+def processes(pod: Any, name: str = BROKER) -> list[int]:
+    """Return the processes of one of its containers, the first one first."""
+    listed = (container_group(pod, name) / "cgroup.procs").read_text().split()
     return sorted(int(one) for one in listed)
 
 
 def workers(pod: Any) -> list[int]:
-    """Return those that the first one has started."""
+    """Return those that the broker's first one has started."""
     first, *others = processes(pod)
     return [one for one in others if parent(one) == first]
 
@@ -44,9 +52,10 @@ def workers(pod: Any) -> list[int]:
 def sandbox(pod: Any) -> int:
     """Return the process that holds a pod's namespaces."""
     groups = [one for one in group_of(pod).iterdir() if one.is_dir()]
-    others = [one for one in groups if one.name != container_id(pod)]
+    known = {container_id(pod, one["name"]) for one in pod["status"]["containerStatuses"]}
+    others = [one for one in groups if one.name not in known]
     found = [pid for one in others for pid in (one / "cgroup.procs").read_text().split()]
-    expect(len(found) == 1, f"{len(found)} processes outside of the container")
+    expect(len(found) == 1, f"{len(found)} processes outside of the containers")
     return int(found[0])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.cluster.report import FailedError, wait_for
 from tests.node import containers
-from tests.node.outcomes import only_in_flight_failed, soon_ready
+from tests.node.outcomes import none_failed, only_in_flight_failed, soon_ready
 from tests.node.rows import Row
 from tests.node.stage import NAMESPACE, Stage
 from tests.node.trials import Judge, Trial, play, told_only
@@ -45,7 +45,7 @@ def killed(
         uid = pod["metadata"]["uid"]
         wait_for(lambda: is_whole(stage, uid, victim), lambda: "it is not as before", PATIENCE_S)
         trial.ready.append(trial.since())
-        trial.note(f"restarts of the container: {restarts_of(found(stage, uid)) - restarts}")
+        trial.note(f"restarts of containers: {restarts_of(found(stage, uid)) - restarts}")
 
     return play(stage, name, event, judge)
 
@@ -54,10 +54,14 @@ def is_whole(stage: Stage, uid: str, gone: int) -> bool:
     """Tell whether a pod is ready by its own word and the cluster's, with all its workers."""
     pod = found(stage, uid)
     try:
-        there, workers = containers.processes(pod), containers.workers(pod)
+        names = [one["name"] for one in pod["status"]["containerStatuses"]]
+        running = [containers.processes(pod, name) for name in names]
+        workers = containers.workers(pod)
     except (OSError, ValueError, KeyError):
         return False
-    if gone in there or len(workers) != WORKERS or not is_ready(pod):
+    if not all(one and gone not in one for one in running):
+        return False
+    if len(workers) != WORKERS or not is_ready(pod):
         return False
     return stage.ask(pod, "/health/ready")[0] == 200
 
@@ -69,8 +73,8 @@ def found(stage: Stage, uid: str) -> Any:
 
 
 def restarts_of(pod: Any) -> int:
-    """Return how often its container was started again."""
-    return int(pod["status"]["containerStatuses"][0]["restartCount"])
+    """Return how often its containers were started again."""
+    return sum(int(one["restartCount"]) for one in pod["status"]["containerStatuses"])
 
 
 def kill_worker(stage: Stage) -> list[Row]:
@@ -83,6 +87,17 @@ def kill_first_process(stage: Stage) -> list[Row]:
     """SIGKILL the container's first process, and with it the container."""
     choose = lambda pod: containers.processes(pod)[0]  # noqa: E731
     return [killed(stage, "SIGKILL of the container's first process", choose, in_flight_and_soon)]
+
+
+def kill_listener(stage: Stage) -> list[Row]:
+    """SIGKILL what holds the listening sockets: nobody is to notice."""
+
+    def judge(trial: Trial) -> Iterator[str]:
+        yield from none_failed(trial.outcome)
+        yield from soon_ready(trial.ready)
+
+    choose = lambda pod: containers.processes(pod, containers.LISTENER)[0]  # noqa: E731
+    return [killed(stage, "SIGKILL of the listener", choose, judge)]
 
 
 def kill_sandbox(stage: Stage) -> list[Row]:
@@ -123,9 +138,7 @@ def memory_limit(stage: Stage) -> list[Row]:
         if not done.returncode:
             raise FailedError("there is no limit")
         wait_for(lambda: is_whole(stage, uid, 0), lambda: "it is not as before", PATIENCE_S)
-        trial.note(
-            f"restarts of the container: {restarts_of(found(stage, uid)) - restarts_of(pod)}"
-        )
+        trial.note(f"restarts of containers: {restarts_of(found(stage, uid)) - restarts_of(pod)}")
 
     def judge(trial: Trial) -> Iterator[str]:
         yield from only_in_flight_failed(trial.outcome, trial.began)

@@ -19,6 +19,7 @@ SCENARIOS: dict[str, Scenario] = {
     "delete-pod": rollouts.delete_pod,
     "kill-worker": kills.kill_worker,
     "kill-first-process": kills.kill_first_process,
+    "kill-listener": kills.kill_listener,
     "kill-sandbox": kills.kill_sandbox,
     "drain": rollouts.drain,
     "canvas-keys": swaps.canvas_keys,
