@@ -124,6 +124,10 @@ CONTRADICTIONS: list[tuple[Changes, tuple[str, ...]]] = [
         ("targetCPUUtilizationPercentage", "targetMemoryUtilizationPercentage"),
     ),
     ({"autoscaling.enabled": True, "resources.requests.cpu": None}, ("resources.requests.cpu",)),
+    (
+        {"autoscaling.enabled": True, "listener.resources.requests.cpu": None},
+        ("listener.resources.requests.cpu",),
+    ),
     ({"service.nodePort": 30080}, ("service.nodePort", "service.type")),
     (
         {"prometheusRule.disabled": ["CanvasTokenBrokerDwon"]},

@@ -24,7 +24,8 @@
 {{- end }}
 
 {{- define "canvas-token-broker.checkAutoscaling" -}}
-{{- $resources := .Values.resources }}
+{{- $containers := dict "resources" .Values.resources }}
+{{- if .Values.listener.enabled }}{{ $_ := set $containers "listener.resources" .Values.listener.resources }}{{ end }}
 {{- with .Values.autoscaling }}
 {{- if .enabled }}
 {{- if gt (int .minReplicas) (int .maxReplicas) }}
@@ -34,8 +35,10 @@
 - autoscaling needs targetCPUUtilizationPercentage or targetMemoryUtilizationPercentage
 {{- end }}
 {{- range $resource, $percent := dict "cpu" .targetCPUUtilizationPercentage "memory" .targetMemoryUtilizationPercentage }}
+{{- range $name, $resources := $containers }}
 {{- if and $percent (not (or (dig "requests" $resource "" $resources) (dig "limits" $resource "" $resources))) }}
-- autoscaling has a target for {{ $resource }}, a share of resources.requests.{{ $resource }}: set that, too
+- autoscaling has a target for {{ $resource }}, a share of {{ $name }}.requests.{{ $resource }}: set that, too
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
