@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from broker.emulator.server import EmulatorServer
+from broker.listener.held import KEPT_S
 from tests.integration.deployment import REQUEST_LIMIT, BrokerProcess, Deployment, Reply
 from tests.integration.test_drain import wait_for_drain
 from tests.integration.wire import Wire
@@ -22,18 +23,28 @@ pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 WAITING = 6
 SETTLED_S = 2.0
 CONNECTED = "listener.connected"
+PATIENT_S = 60.0
+"""Seconds for which sockets are held here, unless a test is about that: no start takes as long."""
+HOLD = """
+import sys
+from broker.listener import held
+held.KEPT_S = float(sys.argv.pop())
+from broker.listener.__main__ import main
+main()
+"""
 
 
 class Listener:
-    """``python -m broker.listener``."""
+    """``python -m broker.listener``, which holds sockets so long."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept_s: float) -> None:
         self.path = path
+        self._kept_s = kept_s
         self.start()
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        command = (sys.executable, "-m", "broker.listener", str(self.path))
+        command = (sys.executable, "-c", HOLD, str(self.path), str(self._kept_s))
         self.path.unlink(missing_ok=True)
         self.process = subprocess.Popen(command)
         until = time.monotonic() + PATIENCE
@@ -48,9 +59,9 @@ class Listener:
 
 
 @pytest.fixture
-def listener(tmp_path: Path) -> Iterator[Listener]:
+def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listener]:
     """Start one."""
-    listener = Listener(tmp_path / "listener.sock")
+    listener = Listener(tmp_path / "listener.sock", getattr(request, "param", PATIENT_S))
     yield listener
     listener.end(signal.SIGKILL)
 
@@ -142,6 +153,7 @@ def test_the_listener_dies_and_comes_back(fleet: Deployment, listener: Listener)
     assert_only_in_flight(replies, death)
 
 
+@pytest.mark.parametrize("listener", [KEPT_S], indirect=True)
 def test_a_broker_that_comes_no_more(fleet: Deployment) -> None:
     """Who waits is reset, who comes is refused; a broker that starts after all opens its own."""
     (broker,) = fleet.brokers
