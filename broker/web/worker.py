@@ -1,8 +1,9 @@
 """gunicorn's threaded worker, in which no client holds a thread for long, and few work at once.
 
-A connection waits in the main loop for its first byte, and for the client to close it. What reads
-or writes on a thread for too long is cut by the main loop, which looks each second. While the
-application works on a request nothing is cut: it has limits of its own.
+A connection waits in the main loop for its first byte, for the client's part of a TLS handshake,
+and for the client to close it. What takes too long there or on a thread is cut by the main loop,
+which looks each second. While the application works on a request nothing is cut: it has limits of
+its own.
 
 Python runs one thread at a time. Under more load than it can serve, hundreds of threads would take
 turns, and each request would last as long as all of them together; so only a few are let go at
@@ -28,6 +29,7 @@ from gunicorn.http.parser import RequestParser
 
 from broker.web.answer import wire
 from broker.web.express import ExpressLane
+from broker.web.handshake import UNFINISHED, HandshakeWorker
 from broker.web.lingering import LINGER
 from broker.web.malformed import (
     MALFORMED,
@@ -39,7 +41,6 @@ from broker.web.malformed import (
 )
 from broker.web.pod_worker import HELD_BACK
 from broker.web.pool import Ended, Pool
-from broker.web.prompt import PromptWorker
 from broker.web.shortcut import asked_of
 
 READ_LIMIT = 10.0
@@ -59,7 +60,7 @@ _log = logging.getLogger(__name__)
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-class BrokerWorker(PromptWorker):
+class BrokerWorker(HandshakeWorker):
     """Bounds what a slow client may cost, and answers what is not HTTP in the product's way."""
 
     malformed: MalformedRequests
@@ -130,14 +131,18 @@ class BrokerWorker(PromptWorker):
         """Give a connection to a thread, a new one only when its first byte is there."""
         if conn.initialized or conn.data_ready or not self.alive:
             conn.since = monotonic()
-            self._waiting.append(conn)
-            self.let_go()
+            self.take_turn(conn)
             return
         conn.sock.settimeout(0)
         conn.timeout = monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         ready = partial(self.on_pending_socket_readable, conn)
         self.poller.register(conn.sock, EVENT_READ, ready)
+
+    def take_turn(self, conn: Any) -> None:
+        """Let a connection wait for its turn, with what time it has."""
+        self._waiting.append(conn)
+        self.let_go()
 
     def let_go(self) -> None:
         """Give those whose turn it is to threads."""
@@ -182,7 +187,8 @@ class BrokerWorker(PromptWorker):
         thread = threading.get_ident()
         self._busy[thread] = conn, max(conn.since + READ_LIMIT, monotonic() + GRACE)
         try:
-            return super().handle(conn)
+            shaken = conn.initialized or not self.cfg.is_ssl or self.shake_hands(conn)
+            return super().handle(conn) if shaken is True else shaken
         finally:
             del self._busy[thread]
 
@@ -198,8 +204,8 @@ class BrokerWorker(PromptWorker):
         super().wait_for_and_dispatch_events(most if timeout is None else min(timeout, most))
 
     def _cut_slow(self, now: float) -> float:
-        """Cut the connections on threads whose time is over; return seconds to the next look."""
-        busy = list(self._busy.values())
+        """Cut the connections whose time is over; return seconds to the next look."""
+        busy = [*self._busy.values(), *self.handshakes.items()]
         for conn, until in busy:
             if until < now:
                 _cut(conn)
@@ -219,7 +225,10 @@ class BrokerWorker(PromptWorker):
         self._pool.take_back()
         self._begun.pop(conn, None)
         self.let_go()
-        if not fs.result():
+        result = fs.result()
+        if result is UNFINISHED:
+            self.wait_for_client(conn, conn.since + READ_LIMIT)
+        elif not result:
             self.linger(conn)
         elif isinstance(conn.sock, ssl.SSLSocket) and conn.sock.pending():
             self.enqueue_req(conn)  # the next request, deciphered already: no socket event tells it
