@@ -77,11 +77,11 @@ def wait_until(enough: Callable[[], object], patience: float = PATIENCE) -> None
         time.sleep(0.02)
 
 
-def scripts(url: str, pause: float = 0.0) -> Scripts:
+def scripts(url: str, pause: float = 0.0, limits: Limits = LIMITS) -> Scripts:
     """Return the scripts as the broker connects them; the breaker waits only as it is told."""
-    client = connect(url, LIMITS)
+    client = connect(url, limits)
     breaker = Breaker(SystemClock(), pause)
-    return Scripts(client, breaker, together=client.together)
+    return Scripts(client, breaker, together=client.together, seconds=limits.redis_worst)
 
 
 def open_store(url: str, organization: str = "acme") -> RecordStore:

@@ -26,6 +26,8 @@ from tests.servers import free_port, more_servers, redis_binary, valkey_binary
 pytestmark = pytest.mark.sockets
 
 PREFIX, PASSWORD = "words", "words-password"  # of a server that lives for a test
+PATIENT = Limits(redis_connect_timeout=2.5, redis_timeout=5.0)
+"""Ten times the usual: a server of a busy machine says its word late, and is no slow one for it."""
 Trouble = Callable[[Node], AbstractContextManager[object]]
 
 
@@ -197,22 +199,23 @@ def told(work: Callable[[], object]) -> str:
     return "none"
 
 
-def of_store(url: str) -> str:
+def of_store(url: str, limits: Limits = PATIENT) -> str:
     """Return why a refresh would fail there."""
-    store = RedisRecordStores(scripts(url), LIMITS, PREFIX, "scope").open("acme", credentials())
+    stores = RedisRecordStores(scripts(url, limits=limits), limits, PREFIX, "scope")
+    store = stores.open("acme", credentials())
     return told(lambda: store.acquire(f"attempt-{time.monotonic_ns()}", 0, Slot.NONE))
 
 
-def of_write_check(url: str) -> str:
+def of_write_check(url: str, limits: Limits = PATIENT) -> str:
     """Return why the write that is tried at a low rate fails there."""
-    stores = RedisRecordStores(scripts(url), LIMITS, PREFIX, "scope")
+    stores = RedisRecordStores(scripts(url, limits=limits), limits, PREFIX, "scope")
     (reason,) = stores.check_writes([stores.open("acme", credentials())])
     return str(reason).lower()
 
 
-def of_probe(url: str) -> str:
+def of_probe(url: str, limits: Limits = PATIENT) -> str:
     """Return what ``broker check`` says there."""
-    probe = RedisProbe(url, PREFIX, Limits(), SystemClock())
+    probe = RedisProbe(url, PREFIX, limits, SystemClock())
 
     def check() -> None:
         probe.reach()
@@ -242,8 +245,9 @@ def of_probe(url: str) -> str:
 def test_what_a_running_server_answers(node: Node, trouble: Trouble, word: str) -> None:
     """By a refresh, by the write that is tried, and by ``broker check``; then all is well again."""
     assert of_write_check(node.url) == "none"
+    limits = LIMITS if trouble is hung else PATIENT
     with trouble(node):
-        by_all = [of_store(node.url), of_write_check(node.url), of_probe(node.url)]
+        by_all = [word_of(node.url, limits) for word_of in (of_store, of_write_check, of_probe)]
     fault = read_reason(word).fault
     assert {read_reason(one).fault for one in by_all} == {fault}, by_all
     if fault is StoreFault.PERMISSION:
@@ -291,7 +295,7 @@ NAMES = ("acme", *(f"org-{number}" for number in range(8)))
 
 def of_stores(url: str, name: str) -> list[str]:
     """Return why each fails of the first organization and ``name``, by one client."""
-    stores = RedisRecordStores(scripts(url, pause=60.0), LIMITS, PREFIX, "scope")
+    stores = RedisRecordStores(scripts(url, 60.0, PATIENT), PATIENT, PREFIX, "scope")
     both = [stores.open(one, credentials()) for one in (NAMES[0], name)]
     for store in both:
         told(lambda store=store: store.read(0))  # type: ignore[misc]
@@ -305,7 +309,7 @@ def of_stores(url: str, name: str) -> list[str]:
 def refused_check(url: str) -> ProbeError:
     """Return how ``broker check`` fails."""
     with pytest.raises(ProbeError) as caught:
-        RedisProbe(url, PREFIX, Limits(), SystemClock()).run_scripts()
+        RedisProbe(url, PREFIX, PATIENT, SystemClock()).run_scripts()
     return caught.value
 
 
