@@ -16,8 +16,9 @@ from broker.tokens import Record, Spare, TokenPair
 class Backoff:
     """No attempt until ``remaining`` seconds from now; ``latched`` when Canvas refused the keys.
 
-    ``failures`` counts those in a row, ``failure`` is the last one's kind, ``refusals`` are those
-    of the keys. ``vouched``: no writer of Redis made it up.
+    ``failures`` counts those in a row, ``failure`` is the last one's kind. ``vouched``: no writer
+    of Redis made the pause up, nor ever the last three: refusals of the keys in a row, the writing
+    of them that was refused first or lifted a latch last, and when it was, by Redis's clock.
     """
 
     remaining: float
@@ -26,6 +27,8 @@ class Backoff:
     latched: bool
     refusals: int = 0
     vouched: bool = False
+    writing: str = ""
+    acted: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,9 @@ class Snapshot:
 
     ``server`` names who answered, if it can; ``written`` is its time when the record was stored.
     ``record`` is there unless ``generation`` is 0, or known to the caller (``unchanged``), or not
-    readable; ``spare`` while nobody has presented it. ``presented`` tells of the record's own
-    refresh token, ``foreign`` that it was written to another server or before this one's clock was
-    set, ``refused`` that a report was accepted. ``backoff.remaining`` may be 0.
+    readable; ``spare`` while nobody has presented it. ``presented`` tells of the own refresh token,
+    ``foreign`` of another server's record, or from before this one's clock was set, ``refused`` of
+    an accepted report. ``backoff.remaining`` may be 0.
     """
 
     now: float
@@ -73,10 +76,9 @@ class Slot(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The answer to :meth:`RecordStore.acquire`.
+    """What acquiring gives: ``attempt`` has marked ``slot`` as presented, which the snapshot holds.
 
-    ``slot`` is the refresh token that is now marked as presented by this attempt and stands in the
-    snapshot (``NONE``: authenticate); ``fence`` tells a grant from any other of this attempt.
+    ``fence`` tells this grant from any other of the attempt.
     """
 
     status: GrantStatus
@@ -88,12 +90,14 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How an attempt ended badly, ``at`` Redis's time; ``writing``: of the credentials refused."""
+    """How an attempt ended badly, ``at`` Redis's time; the rest as in :class:`Backoff`."""
 
     kind: str
     delay: float
     latched: bool = False
+    refusals: int = 0
     writing: str = ""
+    acted: float = 0.0
     at: float = 0.0
 
 
@@ -162,17 +166,16 @@ class RecordStore(Protocol):
     def lift(self, writing: str) -> None:
         """End a latch in ``Limits.backoff_min``: the credentials were written anew, as ``writing``.
 
-        A writing counts once, and not where it was refused first. Another host's does nothing
-        within ``ONE_WRITING`` of the last, none after ``EARLY_REFUSALS`` within ``Limits.latch``.
+        Once for each, not for the one that was refused first, and not too often (ADR 36).
         """
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``, at most once for it and once a minute."""
 
     def republish(self, record: Record) -> None:
-        """Put ``record`` back where Redis lost it or changed servers; ``stamp`` as in a commit.
+        """Put ``record`` back where Redis lost it or changed servers, its refresh token as spent.
 
-        Its refresh token counts as spent, and a lease time passes: both may have been lost.
+        A lease time passes: one may have been lost, too. ``stamp`` as in a commit.
         """
 
     def note_clock_step(self) -> None:
@@ -195,10 +198,7 @@ class RecordStores(Protocol):
         """How many may be read together; 0 where each needs a round trip of its own."""
 
     def read_each(self, asked: Sequence[Question]) -> list[Answer]:
-        """Read several together; each answer is that of :meth:`RecordStore.read`.
-
-        Raises :class:`~broker.errors.StoreUnavailableError`; an answer raises its own error.
-        """
+        """Read several together; each answer is that of :meth:`RecordStore.read`, or its error."""
 
     def check_writes(self, stores: Sequence[RecordStore]) -> Sequence[Reason | None]:
         """Return for each why Redis refuses its writes, by one write on each server, or None."""

@@ -134,10 +134,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Spare:
-    """A refresh token whose access token was unusable; ``expires_at`` as in :class:`Record`."""
+    """A refresh token whose access token was unusable; ``expires_at`` as in :class:`Record`.
+
+    ``generation`` is the one beside whose record it is kept; None where its writer did not say.
+    """
 
     refresh_token: Secret
     expires_at: float
+    generation: int | None = None
+
+    def is_beside(self, generation: int) -> bool:
+        """Tell whether it belongs beside the record of ``generation``, and is no earlier one."""
+        return self.generation in {None, generation}
 
 
 def draw_margin(lifetime: float, spread: float, limits: Limits) -> float:

@@ -145,7 +145,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "broker_store_damage_total",
         Type.COUNTER,
-        "What was found in Redis that no broker writes, and was removed, by `part`: "
+        "What was found in Redis that no broker writes, and was removed or cut, by `part`: "
         + ", ".join(f"`{part}`" for part in Part),
         ("organization", "part"),
     ),

@@ -54,12 +54,16 @@ class Attempt:
         limits, chance = self.tools.limits, self.tools.runtime.random()
         failures, refusals = self._in_a_row()
         if latched:
-            delay, writing = latch_delay(refusals, chance, limits), self.binding.credentials.writing
-            return Failure(kind, delay, latched=True, writing=writing, at=self._redis_now())
-        empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
-        cap = limits.backoff_empty if empty else limits.backoff_valid
-        delay = backoff_delay(failures, chance, retry_after, cap)
-        return Failure(kind, max(delay, limits.backoff_min), at=self._redis_now())
+            delay = latch_delay(refusals, chance, limits)
+        else:
+            empty = self.organization.state(self.tools.clock.monotonic()) is State.EMPTY
+            cap = limits.backoff_empty if empty else limits.backoff_valid
+            delay = max(backoff_delay(failures, chance, retry_after, cap), limits.backoff_min)
+        now, before = self._redis_now(), self.lease.grant.snapshot.backoff
+        writing, acted = self.binding.credentials.writing, now
+        if before is not None and before.refusals:
+            writing, acted = before.writing, before.acted
+        return Failure(kind, delay, latched, refusals + latched, writing, acted, now)
 
     def pause(self, failure: Failure, generation: int) -> None:
         """Heed the backoff here at once, whatever Redis makes of it.

@@ -163,7 +163,7 @@ class Holder(Attempt):
         if token is None:
             store.fail(lease.attempt, lease.expected, failure, clear_mark=False)
             return
-        spare = Spare(token.value, lease.redis_time(sent) + token.lifetime)
+        spare = Spare(token.value, lease.redis_time(sent) + token.lifetime, lease.expected)
         store.commit_spare(lease.grant, spare, failure)
 
     def _without_extension(self, pair: TokenPair) -> TokenPair:

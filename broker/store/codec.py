@@ -17,8 +17,9 @@ from broker.tokens import Flaw, Record, Spare, Stamp
 MICROSECONDS = 1_000_000
 _RECORD, _SPARE, _VOUCH = "record", "spare", "backoff"
 _YES = "1"
-_LAST_WORD = 12
+_LAST_WORD = 11
 """The place of the word that may be empty, in an answer."""
+_SPARED = ("refresh_token", "expires_at", "generation")
 _TIMES = ("lifetime", "expires_at", "margin")
 _NO_TOKEN = Secret("")
 
@@ -72,17 +73,18 @@ def _stamp(content: dict[str, Any]) -> Stamp | None:
 
 def seal_spare(seal: Seal, spare: Spare) -> bytes:
     """Return the spare sealed."""
-    content = {"refresh_token": spare.refresh_token, "expires_at": spare.expires_at}
-    return seal.close(_SPARE, content)
+    return seal.close(_SPARE, {name: getattr(spare, name) for name in _SPARED})
 
 
-def open_spare(seal: Seal, sealed: bytes) -> Spare | None:
-    """Return the spare, or None where it was sealed by something else."""
+def open_spare(seal: Seal, generation: int, sealed: bytes) -> Spare | None:
+    """Return the spare; None where something else sealed it, or for another generation."""
     try:
         content = seal.open(_SPARE, sealed, _hide)
-        return Spare(content["refresh_token"], float(content["expires_at"]))
-    except (UnsealError, KeyError, TypeError, ValueError):
+        beside = content.get("generation")  # earlier versions did not seal it
+        spare = Spare(content["refresh_token"], float(content["expires_at"]), beside)
+    except (UnsealError, AttributeError, KeyError, TypeError, ValueError):
         return None
+    return spare if spare.is_beside(generation) else None
 
 
 def seal_vouch(seal: Seal, vouch: Vouch | None) -> bytes:
@@ -94,8 +96,15 @@ def open_vouch(seal: Seal, sealed: bytes) -> Vouch | None:
     """Return what vouches for a pause, or None where it was sealed by something else."""
     try:
         content = seal.open(_VOUCH, sealed)
-        until, generation = float(content["until"]), int(content["generation"])
-        return Vouch(until, generation, bool(content["latched"]))
+        latched = bool(content["latched"])
+        return Vouch(
+            float(content["until"]),
+            int(content["generation"]),
+            latched,
+            int(content.get("refusals", latched)),  # earlier versions did not seal the rest
+            str(content.get("writing", "")),
+            float(content.get("acted", 0)),
+        )
     except (UnsealError, KeyError, TypeError, ValueError):
         return None
 
@@ -115,10 +124,10 @@ def open_snapshot(seal: Seal, reply: list[bytes], known: int, limits: Limits) ->
     """
     words, sealed, spare, vouch = reply
     now, server, number, written, *rest = words.decode().split(" ", _LAST_WORD)
-    foreign, presented, refused, remaining, failures, refusals, latched, lease, failure = rest
+    foreign, presented, refused, remaining, failures, latched, lease, failure = rest
     generation = int(number)
     record = open_record(seal, generation, sealed) if sealed else None
-    backoff = _backoff(int(remaining), int(failures), failure, latched, int(refusals))
+    backoff = _backoff(int(remaining), int(failures), failure, latched)
     if backoff is not None:
         found = open_vouch(seal, vouch) if vouch else None
         backoff = vouched(backoff, found, int(now) / MICROSECONDS, generation, limits)
@@ -129,7 +138,7 @@ def open_snapshot(seal: Seal, reply: list[bytes], known: int, limits: Limits) ->
         unchanged=generation == known != 0,
         foreign=foreign == _YES,
         refused=refused == _YES,
-        spare=open_spare(seal, spare) if spare else None,
+        spare=open_spare(seal, generation, spare) if spare else None,
         presented=presented == _YES,
         backoff=backoff,
         lease_remaining=int(lease) / 1000,
@@ -138,13 +147,10 @@ def open_snapshot(seal: Seal, reply: list[bytes], known: int, limits: Limits) ->
     )
 
 
-def _backoff(
-    remaining: int, failures: int, failure: str, latched: str, refusals: int
-) -> Backoff | None:
+def _backoff(remaining: int, failures: int, failure: str, latched: str) -> Backoff | None:
     if not failures:
         return None
-    kind = known_kind(failure)
-    return Backoff(remaining / MICROSECONDS, failures, kind, latched == _YES, refusals)
+    return Backoff(remaining / MICROSECONDS, failures, known_kind(failure), latched == _YES)
 
 
 def open_damage(reply: bytes) -> list[Damage]:

@@ -16,12 +16,13 @@ def is_generation_of(record: Record, generation: int) -> bool:
     """Tell whether ``record`` may have been stored under ``generation``, by its sealed content.
 
     ``record.generation`` is the one that it was sealed with. Redis gives the final one, which is
-    nearly its time, or nearly those that its writer knew.
+    nearly its time, or nearly those that its writer knew, and never below them.
     """
     anchors = [record.generation, record.provisional]
     if record.stamp is not None:
         anchors.append(round(record.stamp.redis * 1_000_000))
-    return any(abs(generation - anchor) <= GENERATION_RANGE_US for anchor in anchors)
+    near = any(abs(generation - anchor) <= GENERATION_RANGE_US for anchor in anchors)
+    return near and generation >= record.generation
 
 
 class Findings:

@@ -21,7 +21,7 @@ from broker.store.damage import Findings
 from broker.store.mending import LOST, mend
 from broker.store.shelf import Shelf, name_for
 from broker.store.shelf_snapshot import discard_unsealed, discard_unvouched, snapshot_of
-from broker.store.vouch import Vouch, vouch_for
+from broker.store.vouch import Vouch, lifted, vouch_for
 from broker.store.write_checks import check_each
 from broker.store_damage import Damage
 from broker.store_faults import Reason
@@ -92,15 +92,13 @@ class MemoryRecordStore:
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
-        shelf, now, longest = self._mended(), self._server.now(), self._server.limits.lease
-        if now < shelf.lease_until:
-            shelf.lease_until = min(shelf.lease_until, now + longest)
+        shelf = self._mended()
         status = self._refusal(attempt, expected)
         if status is None:
             self._burn(attempt, wish)
             self._server.grants += 1
-            shelf.lease, shelf.fence = (attempt, self._server.name), str(self._server.grants)
-            shelf.lease_until = now + longest
+            shelf.fence = str(self._server.grants)
+            self._hold(attempt)
             status = GrantStatus.GRANTED
         granted = status is GrantStatus.GRANTED
         slot, fence = (shelf.burned(attempt), shelf.fence) if granted else (Slot.NONE, "")
@@ -111,12 +109,12 @@ class MemoryRecordStore:
     ) -> Commitment:
         """Store ``record`` unless the generation has moved."""
         shelf = self._mended()
-        if shelf.attempt == attempt:
+        now_us = round(self._server.now() * 1_000_000)
+        if shelf.holds(attempt, record.provisional, now_us):
             return Commitment(shelf.generation, superseded=False)
         if shelf.generation > expected:
             self._end_lease(attempt)
             return Commitment(shelf.generation, superseded=True)
-        now_us = round(self._server.now() * 1_000_000)
         generation = max(shelf.generation + 1, record.provisional, now_us)
         self._place(record, generation, attempt)
         if failure:
@@ -155,9 +153,10 @@ class MemoryRecordStore:
 
     def lift(self, writing: str) -> None:
         """End a latch soon: the credentials were written anew."""
-        shelf, limits = self._mended(), self._server.limits
-        if self._backoff_remaining() > limits.backoff_min:
-            shelf.lift(writing, limits, self._server.now())
+        shelf, found = self._mended(), self._snapshot(0, "")
+        word = lifted(found.backoff, writing, found.now, found.generation, self._server.limits)
+        if word is not None:
+            shelf.backoff_until, shelf.backoff_vouch = word.until, word
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""
@@ -168,9 +167,10 @@ class MemoryRecordStore:
             return ReportStatus.KNOWN
         if 0 <= round(now * 1_000_000) - generation < limits.report_min_age * 1_000_000:
             return ReportStatus.YOUNG
-        if now < shelf.report_until <= now + limits.report_interval:
+        if now < shelf.report_until:
             return ReportStatus.THROTTLED
-        shelf.refused, shelf.report_until = True, now + limits.report_interval
+        shelf.report_written, shelf.report_until = now, now + limits.report_interval
+        shelf.refused = True
         return ReportStatus.ACCEPTED
 
     def republish(self, record: Record) -> None:
@@ -180,12 +180,12 @@ class MemoryRecordStore:
         if shelf.generation < record.generation + foreign:
             self._place(record, record.generation, "republished")
             shelf.presented, shelf.seen = "republished", self._server.name
-            self._wait_out_lost_lease()
+            self._hold(LOST)
 
     def note_clock_step(self) -> None:
         """Take what is here for another server's."""
         self._mended().note_clock_step(self._server.name, self._server.now())
-        self._wait_out_lost_lease(self._holder() or LOST)
+        self._hold(self._holder() or LOST)
 
     def _refusal(self, attempt: str, expected: int) -> GrantStatus | None:
         shelf, holder = self.shelf, self._holder()
@@ -200,7 +200,7 @@ class MemoryRecordStore:
         foreign = shelf.is_foreign_to(self._server.name, self._server.now())
         if foreign and shelf.seen != self._server.name:
             shelf.seen = self._server.name
-            self._wait_out_lost_lease()
+            self._hold(LOST)
             return GrantStatus.HELD
         if shelf.generation != expected:
             return GrantStatus.MOVED
@@ -229,12 +229,13 @@ class MemoryRecordStore:
     def _adopt_lease(self) -> None:
         lease = self.shelf.lease
         if lease and lease[1] != self._server.name:
-            self._wait_out_lost_lease(lease[0])
+            self._hold(lease[0])
 
-    def _wait_out_lost_lease(self, holder: str = LOST) -> None:
-        shelf = self.shelf
-        shelf.lease = (holder, self._server.name)
-        shelf.lease_until = self._server.now() + self._server.limits.lease
+    def _hold(self, holder: str) -> None:
+        """Begin the time of a lease, by this server's clock."""
+        shelf, now = self.shelf, self._server.now()
+        shelf.lease, shelf.lease_written = (holder, self._server.name), now
+        shelf.lease_until = now + self._server.limits.lease
 
     def _end_lease(self, attempt: str) -> None:
         if self._holder() == attempt:

@@ -3,7 +3,7 @@
 import re
 from math import inf
 
-from broker.limits import BACKOFF_MEMORY, Limits
+from broker.limits import BACKOFF_MEMORY, RECORD_LIFE, Limits
 from broker.ports import Backoff
 from broker.store.shelf import Shelf
 from broker.store_damage import Damage, Defect, Part
@@ -11,7 +11,7 @@ from broker.tokens import Record, Spare
 
 LOST = "lost"
 """Who holds the lease that is waited out because another may have been lost."""
-_DAY, _TOO_HIGH = 86_400.0, 2**53
+_TOO_HIGH = 2**53
 _TEXT, _SEALED, _WORD, _COUNT = 1024, 65536, re.compile("[a-z0-9_]{1,64}"), 10**9
 
 
@@ -22,9 +22,9 @@ def mend(shelf: Shelf, server: str, now: float, limits: Limits) -> list[Damage]:
     shelf.at(now)
     found = (
         (Part.RECORD, _mend_record(shelf, now)),
-        (Part.LEASE, _mend_lease(shelf, server, now + limits.lease)),
-        (Part.BACKOFF, _mend_backoff(shelf, now + limits.longest_backoff + BACKOFF_MEMORY)),
-        (Part.REPORT, _mend_report(shelf)),
+        (Part.LEASE, _mend_lease(shelf, server, now, now + limits.lease)),
+        (Part.BACKOFF, _mend_backoff(shelf, now, limits.longest_backoff + BACKOFF_MEMORY)),
+        (Part.REPORT, _mend_report(shelf, now, now + limits.report_interval)),
     )
     return [Damage(part, defect) for part, defect in found if defect]
 
@@ -33,39 +33,48 @@ def _mend_record(shelf: Shelf, now: float) -> Defect | None:
     defect = _defect_of_record(shelf) if shelf.has_record else None
     if defect:
         shelf.forget_record()
-    elif shelf.has_record and shelf.ends in {0.0, inf}:
-        shelf.ends, defect = now + _DAY, Defect.TTL
+    elif shelf.has_record:
+        ends = shelf.ends or inf
+        shelf.ends = min(ends, now + RECORD_LIFE)
+        return _cut(ends, shelf.ends, shelf.written, now)
     return defect
 
 
-def _mend_lease(shelf: Shelf, server: str, latest: float) -> Defect | None:
+def _mend_lease(shelf: Shelf, server: str, now: float, latest: float) -> Defect | None:
     if shelf.lease is None:
         return None
     defect = _defect_of_lease(shelf)
     if defect:
         shelf.lease, shelf.fence = (LOST, server), ""  # its holder may be talking to Canvas
-    elif shelf.lease_until == inf:
-        defect = Defect.TTL
-    if defect:
-        shelf.lease_until = latest
-    return defect
+        shelf.lease_written, shelf.lease_until = now, latest
+        return defect
+    ends, shelf.lease_until = shelf.lease_until, min(shelf.lease_until, latest)
+    return _cut(ends, shelf.lease_until, shelf.lease_written, now)
 
 
-def _mend_backoff(shelf: Shelf, latest: float) -> Defect | None:
+def _mend_backoff(shelf: Shelf, now: float, longest: float) -> Defect | None:
     defect = None if shelf.backoff is None else _defect_of_backoff(shelf)
     if shelf.backoff is None or defect:
         shelf.forget_backoff()
         return defect
-    defect = Defect.TTL if shelf.backoff_ends == inf else None
-    shelf.backoff_ends = min(shelf.backoff_ends, latest)
-    return defect
+    ends, shelf.backoff_ends = shelf.backoff_ends, min(shelf.backoff_ends, now + longest)
+    return _cut(ends, shelf.backoff_ends, shelf.backoff_written, now)
 
 
-def _mend_report(shelf: Shelf) -> Defect | None:
-    if shelf.report_until != inf:
+def _mend_report(shelf: Shelf, now: float, latest: float) -> Defect | None:
+    if not shelf.report_until:
         return None
-    shelf.report_until = 0.0
-    return Defect.TTL
+    if not _is_instant(shelf.report_written):
+        shelf.report_until = 0.0
+        return Defect.VALUE
+    ends = shelf.report_until
+    shelf.report_until = ends if ends <= latest else 0.0
+    return _cut(ends, latest, shelf.report_written, now)
+
+
+def _cut(ends: float, cut: float, written: float, now: float) -> Defect | None:
+    """Tell whether an end was too late; not where the clock was set back since: it moved along."""
+    return Defect.TTL if ends > cut and (ends == inf or written <= now) else None
 
 
 def _end(value: float) -> float:
@@ -100,25 +109,24 @@ def _defect_of_lease(shelf: Shelf) -> Defect | None:
         return Defect.TYPE
     if any(_is_long(value, _TEXT) for value in (*lease, shelf.fence)):
         return Defect.SIZE
-    return None if _are_texts((*lease, shelf.fence)) and lease[0] else Defect.VALUE
+    sound = _are_texts((*lease, shelf.fence)) and _is_instant(shelf.lease_written)
+    return None if sound and lease[0] else Defect.VALUE
 
 
 def _defect_of_backoff(shelf: Shelf) -> Defect | None:
     backoff: object = shelf.backoff
     if not isinstance(backoff, Backoff):
         return Defect.TYPE
-    writing = "" if shelf.writing is None else shelf.writing
-    texts = shelf.backoff_attempt, shelf.backoff_server, writing
+    texts = shelf.backoff_attempt, shelf.backoff_server
     if any(_is_long(value, _TEXT) for value in (*texts, backoff.failure)):
         return Defect.SIZE
-    instants = shelf.backoff_written, shelf.backoff_until, shelf.acted
+    instants = shelf.backoff_written, shelf.backoff_until
     sound = (
         _are_texts((*texts, backoff.failure))
         and bool(shelf.backoff_attempt)
         and _WORD.fullmatch(backoff.failure)
         and all(map(_is_instant, instants))
         and _is_count(backoff.failures)
-        and _is_count(backoff.refusals)
         and backoff.failures > 0
         and type(backoff.latched) is bool
     )

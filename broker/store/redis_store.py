@@ -3,7 +3,7 @@
 from typing import Any
 
 from broker.errors import StoreUnavailableError
-from broker.limits import EARLY_REFUSALS, ONE_WRITING, Limits
+from broker.limits import Limits
 from broker.ports import Commitment, Failure, Grant, GrantStatus, ReportStatus, Slot, Snapshot
 from broker.store.codec import (
     microseconds,
@@ -18,7 +18,7 @@ from broker.store.codec import (
 from broker.store.damage import Findings
 from broker.store.scripts import Scripts
 from broker.store.seal import Seal, UnsealError
-from broker.store.vouch import UnvouchedError, vouch_for
+from broker.store.vouch import UnvouchedError, lifted, vouch_for
 from broker.store_damage import Damage, Defect, Part
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import Record, Spare
@@ -117,15 +117,17 @@ class RedisRecordStore:
             failure.kind,
             int(failure.latched),
             int(clear_mark),
-            failure.writing,
             seal_vouch(self._seal, vouch_for(failure, expected, self._limits)),
         )
 
     def lift(self, writing: str) -> None:
         """End a latch soon: the credentials were written anew."""
-        limits = self._limits
-        durations = (limits.latch, min(limits.latch, ONE_WRITING), limits.backoff_min)
-        self._run("lift", writing, EARLY_REFUSALS, *map(milliseconds, durations))
+        reply = self._run("read", 0)
+        found, limits = self._opened(reply, 0), self._limits
+        word = lifted(found.backoff, writing, found.now, found.generation, limits)
+        if word is not None:
+            soon = milliseconds(limits.backoff_min)
+            self._run("lift", reply[3], soon, seal_vouch(self._seal, word))
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""

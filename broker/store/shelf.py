@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
-from broker.limits import BACKOFF_MEMORY, EARLY_REFUSALS, ONE_WRITING, Limits
+from broker.limits import BACKOFF_MEMORY, RECORD_LIFE
 from broker.ports import Backoff, Failure, Slot
+from broker.store.damage import GENERATION_RANGE_US
 from broker.store.vouch import Vouch
 from broker.tokens import Record, Spare
 
@@ -42,6 +43,7 @@ class Shelf:
     seen: str = ""
     lease: tuple[str, str] | None = None
     lease_until: float = 0.0
+    lease_written: float = 0.0
     fence: str = ""
     backoff: Backoff | None = None
     backoff_attempt: str = ""
@@ -50,9 +52,8 @@ class Shelf:
     backoff_written: float = 0.0
     backoff_until: float = 0.0
     backoff_ends: float = 0.0
-    writing: str | None = None
-    acted: float = 0.0
     report_until: float = 0.0
+    report_written: float = 0.0
     ends: float = 0.0
 
     def at(self, now: float) -> Self:
@@ -78,6 +79,14 @@ class Shelf:
         for name, value in _NO_RECORD.items():
             setattr(self, name, value)
 
+    def holds(self, attempt: str, least: int, now_us: int) -> bool:
+        """Tell whether ``attempt`` has committed: its record has at least that generation.
+
+        The attempt lies open: whoever puts it beside another record has not committed this one.
+        """
+        latest = max(least, now_us) + GENERATION_RANGE_US
+        return self.attempt == attempt and least <= self.generation <= latest
+
     def is_record_foreign(self, server: str, now: float) -> bool:
         """Tell whether there is a record of another server, or of before its clock was set back."""
         return bool(self.generation) and (self.server != server or self.written > now)
@@ -90,40 +99,21 @@ class Shelf:
     def spare_for(self, attempt: str, server: str) -> Spare | None:
         """Return the spare if it was written to ``server`` and presented by no other attempt."""
         good = self.spare_presented in {"", attempt} and self.spare_server == server
-        return self.spare if good and isinstance(self.spare, Spare) else None
+        if not good or not isinstance(self.spare, Spare):
+            return None
+        return self.spare if self.spare.is_beside(self.generation) else None
 
     def back_off(self, attempt: str, failure: Failure, server: str, now: float) -> None:
-        """Leave a backoff; count the failure, and by itself a refusal of the keys."""
+        """Leave a backoff, and count the failure."""
         before = self.backoff or _NO_BACKOFF
-        self.backoff = Backoff(
-            failure.delay,
-            before.failures + 1,
-            failure.kind,
-            failure.latched,
-            before.refusals + failure.latched,
-        )
-        if failure.latched and self.writing is None:
-            self.writing, self.acted = failure.writing, now
+        self.backoff = Backoff(failure.delay, before.failures + 1, failure.kind, failure.latched)
         self.backoff_attempt, self.backoff_server = attempt, server
         self.backoff_written, self.backoff_until = now, now + failure.delay
         self.backoff_ends = self.backoff_until + BACKOFF_MEMORY
 
-    def lift(self, writing: str, limits: Limits, now: float) -> None:
-        """End a latch that runs, unless this writing, or another too shortly ago, has done so."""
-        if self.backoff is None or not self.backoff.latched or self.writing == writing:
-            return
-        least = 0.0
-        if self.backoff.refusals >= EARLY_REFUSALS:
-            least = limits.latch
-        elif _host(self.writing) != _host(writing):
-            least = min(limits.latch, ONE_WRITING)
-        if not 0 <= now - self.acted < least:
-            self.backoff_until = now + limits.backoff_min
-            self.writing, self.acted = writing, now
-
     def forget_backoff(self) -> None:
         """Lose the backoff, as a success or its TTL makes Redis do."""
-        self.backoff, self.backoff_attempt, self.writing, self.acted = None, "", None, 0.0
+        self.backoff, self.backoff_attempt = None, ""
         self.backoff_server, self.backoff_written, self.backoff_until = "", 0.0, 0.0
         self.backoff_vouch = None
         self.backoff_ends = 0.0
@@ -152,7 +142,8 @@ class Shelf:
 
     def keep_until(self, expires_at: float, now: float) -> None:
         """Let the record live until then; a spare never shortens that."""
-        self.ends = max(self.ends, expires_at, now + _SHORTEST_LIFE)
+        latest = min(expires_at, now + RECORD_LIFE)
+        self.ends = max(self.ends, latest, now + _SHORTEST_LIFE)
 
     def clear_marks(self, attempt: str) -> None:
         """Take back what ``attempt`` marked as presented."""
@@ -174,7 +165,3 @@ def name_for(record: Record, server: str, now: float) -> str:
     """Return the name that a record is written under: ``server``'s, if its clock timed it."""
     error = abs(now - record.stamp.redis) if record.stamp else 0.0
     return _OTHER_CLOCK if error > _CLOCK_TOLERANCE else server
-
-
-def _host(writing: str | None) -> str:
-    return (writing or "").partition("/")[0]

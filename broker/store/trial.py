@@ -35,12 +35,13 @@ class Trial(RedisRecordStore):
         self.commit_spare(grant, spare, soon)
         self.report(generation)
         self.check_write()
-        self.fail("c", generation, soon, clear_mark=True)
+        refused = Failure("probe", LIFETIME, latched=True, refusals=1, at=snapshot.now)
+        self.fail("c", generation, refused, clear_mark=True)
         self.lift("probe")
         self.republish(replace(_record(snapshot.now), generation=generation + 1))
         self.note_clock_step()
         self._run("discard", generation, 0)
-        self._run("discard_backoff", "")
+        self._run("discard_backoff", self._run("read", 0)[3])
         return not snapshot.foreign
 
 

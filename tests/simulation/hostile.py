@@ -17,15 +17,11 @@ KEPT = 40
 """Old states of each organization's keys that he has to put back."""
 PARTS = {
     "record": tuple(
-        name
-        for name in ATTRIBUTES
-        if not name.startswith(("lease", "fence", "backoff", "writing", "acted", "report"))
+        name for name in ATTRIBUTES if not name.startswith(("lease", "fence", "backoff", "report"))
     ),
-    "lease": ("lease", "lease_until", "fence"),
-    "backoff": tuple(
-        name for name in ATTRIBUTES if name.startswith(("backoff", "writing", "acted"))
-    ),
-    "report": ("report_until",),
+    "lease": ("lease", "lease_until", "lease_written", "fence"),
+    "backoff": tuple(name for name in ATTRIBUTES if name.startswith("backoff")),
+    "report": ("report_until", "report_written"),
 }
 """The fields of a shelf by the key in which they lie."""
 ANYTHING_AT_ALL = "anything"

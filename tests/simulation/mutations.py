@@ -12,8 +12,8 @@ from broker.policy import server_clock
 from broker.policy.brake import Brake
 from broker.policy.holder import Holder
 from broker.policy.refresher import Refresher
-from broker.ports import Commitment, Failure, Slot
-from broker.store import shelf_snapshot
+from broker.ports import Backoff, Commitment, Failure, Slot
+from broker.store import shelf_snapshot, vouch
 from broker.store.memory import MemoryRecordStore
 from broker.store.shelf import Shelf
 from broker.store.vouch import Vouch
@@ -110,11 +110,11 @@ def shared_backoff(patch: pytest.MonkeyPatch) -> None:
     back_off = MemoryRecordStore._back_off
 
     def for_all(
-        store: MemoryRecordStore, attempt: str, failure: Failure, vouch: Vouch | None = None
+        store: MemoryRecordStore, attempt: str, failure: Failure, word: Vouch | None = None
     ) -> None:
-        vouch = vouch and replace(vouch, generation=2**53)
+        word = word and replace(word, generation=2**53)
         for key in list(store._server.shelves):
-            back_off(MemoryRecordStore(store._server, key), attempt, failure, vouch)
+            back_off(MemoryRecordStore(store._server, key), attempt, failure, word)
 
     patch.setattr(MemoryRecordStore, "_back_off", for_all)
 
@@ -143,9 +143,21 @@ def forged_pauses(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(shelf_snapshot, "vouched", lambda backoff, *_: backoff)
 
 
+def open_refusals(patch: pytest.MonkeyPatch) -> None:
+    """Believe what lies open beside a backoff: how many there were, and the last just now."""
+
+    def believed(backoff: Backoff, word: object, now: float, *rest: Any) -> Backoff:
+        told = vouch.vouched(backoff, word, now, *rest)
+        if backoff.refusals <= told.refusals:
+            return told
+        return replace(told, refusals=backoff.refusals, writing="somebody", acted=now)
+
+    patch.setattr(shelf_snapshot, "vouched", believed)
+
+
 MUTATIONS: dict[Patch, tuple[int, int]] = {
     no_burn_mark: (2, 20),
-    no_compare_and_set: (5, 0),
+    no_compare_and_set: (5, 4),
     lease_shorter_than_deadline: (3, 1),
     mark_cleared_by_authenticate: (2, 101),
     local_wall_clock: (1, 0),
@@ -157,8 +169,9 @@ MUTATIONS: dict[Patch, tuple[int, int]] = {
 
 The search begins at that seed, which saves the time of those before it; any later one will do.
 """
-HOSTILE_MUTATIONS: dict[Patch, tuple[int, int, str]] = {
-    no_brake: (18, 0, "mark_refused"),
-    forged_pauses: (9, 0, "hold_back"),
+HOSTILE_MUTATIONS: dict[Patch, tuple[int, int, str, bool]] = {
+    no_brake: (18, 0, "mark_refused", False),
+    forged_pauses: (9, 0, "hold_back", False),
+    open_refusals: (9, 7, "hold_back", True),
 }
-"""The same with what somebody writes to Redis meanwhile."""
+"""The same with what somebody writes to Redis meanwhile, and whether Canvas refuses keys."""

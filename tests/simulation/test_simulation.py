@@ -94,9 +94,9 @@ def test_refused_keys_and_a_writer_of_redis(seed: int) -> None:
 def test_mutation_is_found_by_a_writer(mutation: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands between a writer of Redis and Canvas, or the service, is taken out."""
     mutation(monkeypatch)
-    invariant, first, writer = HOSTILE_MUTATIONS[mutation]
+    invariant, first, writer, refused = HOSTILE_MUTATIONS[mutation]
     for seed in range(first, first + MOST_HOSTILE_SEEDS):
-        watch = run_seed(seed, writer=writer).watch
+        watch = run_seed(seed, writer=writer, refuse_keys=refused).watch
         if invariant in {violation.invariant for violation in watch.violations}:
             return
     pytest.fail(f"{MOST_HOSTILE_SEEDS} seeds did not show that invariant {invariant} is broken")

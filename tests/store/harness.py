@@ -1,7 +1,7 @@
 """One way to drive each record store: in memory, on fakeredis, on Redis 7.0, on Valkey 9."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import redis
@@ -11,9 +11,11 @@ from broker.limits import Limits
 from broker.ports import RecordStore, RecordStores
 from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
+from broker.store.codec import open_record, open_vouch, seal_record, seal_vouch
 from broker.store.memory import MemoryServer
 from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
+from broker.store.vouch import Vouch
 from tests.fakes import FakeClock, credentials
 
 SCOPE = "https://canvas.example/api"
@@ -74,7 +76,10 @@ class MemoryHarness:
 
     def end_backoff(self) -> None:
         """Let the backoff run out."""
-        self.server.shelves[("acme", credentials().version)].backoff_until = 0
+        shelf = self.server.shelves[("acme", credentials().version)]
+        shelf.backoff_until, word = 0, shelf.backoff_vouch
+        if isinstance(word, Vouch):
+            shelf.backoff_vouch = replace(word, until=min(word.until, self.now()))
 
     def age(self, seconds: float) -> None:
         """Let time pass."""
@@ -108,6 +113,7 @@ class RedisHarness:
         self.stores: RecordStores = stores
         store = stores.open(organization, credentials())
         self.store: RecordStore = store
+        self.seal = store._seal
         record = store.keys[0]
         self.keys = {part: record.replace(":record", f":{part}") for part in PARTS}
 
@@ -122,15 +128,25 @@ class RedisHarness:
 
     def end_backoff(self) -> None:
         """Let the backoff run out."""
-        if self.client.exists(self.keys["backoff"]):
-            self.client.hset(self.keys["backoff"], "until", "0")
+        key = self.keys["backoff"]
+        if self.client.exists(key):
+            self.client.hset(key, "until", "0")
+            sealed = self.client.hget(key, "sealed")
+            word = open_vouch(self.seal, sealed) if isinstance(sealed, bytes) else None
+            if word is not None:
+                ended = replace(word, until=min(word.until, self.now()))
+                self.client.hset(key, "sealed", seal_vouch(self.seal, ended))
 
     def age(self, seconds: float) -> None:
         """Put the generation back in time."""
-        generation = self.client.hget(self.keys["record"], "generation")
-        assert isinstance(generation, bytes)
-        older = int(generation) - round(seconds * 1e6)
-        self.client.hset(self.keys["record"], "generation", str(older))
+        key, by = self.keys["record"], round(seconds * 1e6)
+        generation: Any = self.client.hincrby(key, "generation", -by)
+        sealed: Any = self.client.hget(key, "sealed")
+        record = open_record(self.seal, generation + by, sealed)
+        assert record is not None
+        older = record.provisional - by
+        again = seal_record(self.seal, replace(record, generation=older, provisional=older))
+        self.client.hset(key, "sealed", again)
 
     def lose(self) -> None:
         """Delete every key."""
@@ -154,6 +170,9 @@ class RedisHarness:
                 self.client.pexpire(key, left + round(seconds * 1000))
 
 
-INSTANTS = (("record", "written"), ("backoff", "until"), ("backoff", "written"))
+INSTANTS = (
+    *(("record", "written"), ("backoff", "until"), ("backoff", "written")),
+    *(("lease", "written"), ("report", "written")),
+)
 PARTS = ("record", "lease", "backoff", "report")
 SERVER_FIELDS = {"record": ("server", "spare_server"), "lease": ("server",), "backoff": ("server",)}

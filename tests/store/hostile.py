@@ -25,7 +25,7 @@ def fields() -> dict[str, dict[str, str]]:
 
 
 FIELDS = fields()
-PARTS = (*FIELDS, "report")
+PARTS = tuple(FIELDS)
 _LONG = b"9" * 70_000
 _NO_NUMBERS = (b"", b"nan", b"-1", b"-inf", b"1e5", b"0x10", b" 5", b"\xff\x00", b"9" * 20, _LONG)
 UNSOUND: dict[str, tuple[bytes, ...]] = {
@@ -51,7 +51,8 @@ _INSTANTS = {
     ("record", "written"): "written",
     ("backoff", "until"): "backoff_until",
     ("backoff", "written"): "backoff_written",
-    ("backoff", "acted"): "acted",
+    ("lease", "written"): "lease_written",
+    ("report", "written"): "report_written",
 }
 _TEXTS = {
     ("record", "attempt"): "attempt",
@@ -65,13 +66,9 @@ _TEXTS = {
     ("lease", "server"): "lease.1",
     ("backoff", "attempt"): "backoff_attempt",
     ("backoff", "server"): "backoff_server",
-    ("backoff", "writing"): "writing",
     ("backoff", "failure"): "backoff.failure",
 }
-_COUNTS = {
-    ("backoff", "failures"): "backoff.failures",
-    ("backoff", "refusals"): "backoff.refusals",
-}
+_COUNTS = {("backoff", "failures"): "backoff.failures"}
 _GARBAGE = {("record", "sealed"): "record", ("record", "spare"): "spare"}
 _ENDS = {
     "record": "ends",
@@ -99,7 +96,7 @@ def draw_tamper(random: Random, now: float, names: Sequence[str]) -> Tamper:
     kind = random.choice(["instant"] * 3 + ["text"] * 3 + ["count", "garbage", "end", "end"])
     if kind == "end":
         part, name = random.choice([*_ENDS.items()])
-        left = random.choice([None, 4.5, 333.3, 500_000.7])
+        left = random.choice([None, 4.5, 333.3, 5_000_000.7])
         raw = None if left is None else round(left * 1000)
         return Tamper(part, "", raw, name, inf if left is None else now + left)
     table = {"instant": _INSTANTS, "text": _TEXTS, "count": _COUNTS, "garbage": _GARBAGE}[kind]

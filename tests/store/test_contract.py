@@ -1,7 +1,6 @@
 """The contract of a record store: what ``broker.ports.RecordStore`` promises, on every store."""
 
 from dataclasses import replace
-from math import inf
 
 import pytest
 
@@ -12,7 +11,12 @@ from broker.tokens import Flaw, Record, Spare, Stamp
 from tests.store.harness import Harness
 
 TIMEOUT = Failure("timeout", delay=5.0)
-LATCH = Failure("keys_rejected", delay=900.0, latched=True, writing="host/1", at=inf)
+
+
+def latch(harness: Harness) -> Failure:
+    """Return what is left behind where Canvas refused the keys for the first time."""
+    now = harness.now()
+    return Failure("keys_rejected", 900.0, True, 1, "host/1", now, now)
 
 
 def record(harness: Harness, *, name: str = "one", provisional: int | None = None) -> Record:
@@ -282,36 +286,36 @@ class TestFail:
     def test_latch(self, harness: Harness) -> None:
         """Refused keys are told apart from a passing fault."""
         harness.store.acquire("a", 0, Slot.NONE)
-        harness.store.fail("a", 0, LATCH, clear_mark=False)
+        harness.store.fail("a", 0, latch(harness), clear_mark=False)
         backoff = harness.store.read(0).backoff
         assert backoff is not None
         assert backoff.latched
         assert backoff.remaining > 890
 
-    def test_refusals_are_counted_by_themselves(self, harness: Harness) -> None:
-        """Other failures between two refusals of the keys leave their number as it is."""
-        counts = []
-        for number, failure in enumerate((TIMEOUT, LATCH, TIMEOUT, LATCH)):
-            attempt = f"attempt-{number}"
-            harness.store.acquire(attempt, 0, Slot.NONE)
-            harness.store.fail(attempt, 0, failure, clear_mark=False)
+    @pytest.mark.parametrize("latched", [False, True])
+    def test_what_is_known_of_refusals(self, harness: Harness, *, latched: bool) -> None:
+        """It is told with each failure, also after its pause is over."""
+        failure = Failure("timeout", 5.0, latched, 2, "host/1", 7.25, harness.now())
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, failure, clear_mark=False)
+        for ended in (False, True):
             backoff = harness.store.read(0).backoff
             assert backoff is not None
-            counts.append((backoff.failures, backoff.refusals, backoff.latched))
+            assert (backoff.refusals, backoff.writing, backoff.acted) == (2, "host/1", 7.25)
+            assert (backoff.remaining == 0, backoff.latched) == (ended, latched)
             harness.end_backoff()
-        assert counts == [(1, 0, False), (2, 1, True), (3, 1, False), (4, 2, True)]
 
     def test_success_forgets_refusals(self, harness: Harness) -> None:
         """The next refusal is the first again."""
         harness.store.acquire("a", 0, Slot.NONE)
-        harness.store.fail("a", 0, LATCH, clear_mark=False)
+        harness.store.fail("a", 0, latch(harness), clear_mark=False)
         harness.end_backoff()
         generation = commit_first(harness, "b")
         harness.store.acquire("c", generation, Slot.NONE)
-        harness.store.fail("c", generation, LATCH, clear_mark=False)
+        harness.store.fail("c", generation, TIMEOUT, clear_mark=False)
         backoff = harness.store.read(0).backoff
         assert backoff is not None
-        assert backoff.refusals == 1
+        assert (backoff.failures, backoff.refusals) == (1, 0)
 
     def test_twice_is_as_once(self, harness: Harness) -> None:
         """A failure told twice counts once."""
@@ -372,7 +376,7 @@ class TestFail:
     def test_backoff_of_another_server_is_over(self, harness: Harness) -> None:
         """Its end was told by another clock, which may be far off."""
         harness.store.acquire("a", 0, Slot.NONE)
-        harness.store.fail("a", 0, LATCH, clear_mark=False)
+        harness.store.fail("a", 0, latch(harness), clear_mark=False)
         harness.move()
         assert harness.store.acquire("b", 0, Slot.NONE).status is GrantStatus.GRANTED
 
@@ -444,12 +448,16 @@ class TestLift:
 
 
 def refuse(harness: Harness, attempt: str, generation: int = 0) -> None:
-    """Let Canvas refuse the keys."""
-    if harness.store.read(0).backoff is not None:
+    """Let Canvas refuse the keys, and count it as who holds the lease does."""
+    before = harness.store.read(0).backoff
+    failure = latch(harness)
+    if before is not None:
         harness.end_backoff()
+        failure = replace(failure, refusals=before.refusals + 1, acted=before.acted)
+        failure = replace(failure, writing=before.writing)
     grant = harness.store.acquire(attempt, generation, Slot.NONE)
     assert grant.status is GrantStatus.GRANTED
-    harness.store.fail(attempt, generation, LATCH, clear_mark=False)
+    harness.store.fail(attempt, generation, failure, clear_mark=False)
 
 
 def is_paused(harness: Harness) -> bool:
@@ -500,6 +508,16 @@ class TestSpare:
         assert snapshot.spare is not None
         assert snapshot.backoff is not None
         assert snapshot.backoff.failures == 1
+
+    def test_beside_another_record(self, harness: Harness) -> None:
+        """One that was kept beside an earlier record, or says that of this one."""
+        generation = commit_first(harness)
+        for beside, told in ((generation - 1, False), (generation, True)):
+            kept = replace(spare(harness), generation=beside)
+            grant = harness.store.acquire(f"{beside}", generation, Slot.NONE)
+            harness.store.commit_spare(grant, kept, TIMEOUT)
+            assert (harness.store.read(0).spare == kept) is told
+            harness.end_backoff()
 
     def test_superseded(self, harness: Harness) -> None:
         """It is dropped when somebody has committed meanwhile."""
@@ -676,7 +694,7 @@ class TestClockSteps:
 
     def test_backoff_is_over(self, harness: Harness) -> None:
         """Nobody knows how much of it is left; failures in a row are counted on."""
-        harness.store.fail("a", 0, LATCH, clear_mark=False)
+        harness.store.fail("a", 0, latch(harness), clear_mark=False)
         harness.set_back(600)
         backoff = harness.store.read(0).backoff
         assert backoff is not None

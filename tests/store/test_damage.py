@@ -8,7 +8,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from broker.limits import BACKOFF_MEMORY, Limits
+from broker.limits import BACKOFF_MEMORY, RECORD_LIFE, Limits
 from broker.ports import GrantStatus, ReportStatus, Slot
 from broker.store.memory import MemoryRecordStore
 from broker.store_damage import Damage, Defect, Part
@@ -20,6 +20,12 @@ from tests.store.test_contract import TIMEOUT, commit_first, record, spare
 
 LIMITS = Limits()
 EXABYTE_MS = 10**14
+LONGEST = {
+    "record": RECORD_LIFE,
+    "lease": LIMITS.lease,
+    "backoff": LIMITS.longest_backoff + BACKOFF_MEMORY,
+    "report": LIMITS.report_interval,
+}
 
 
 def fill(harness: Harness) -> int:
@@ -100,7 +106,7 @@ def test_another_type(server: RedisHarness, part: str) -> None:
         lambda: client.lpush(key, "x"),
         lambda: client.sadd(key, "x"),
         lambda: client.zadd(key, {"x": 1}),
-        lambda: client.hset(key, "x", "y") if part == "report" else client.set(key, "x"),
+        lambda: client.set(key, "x"),
     ]
     for make in others:
         fill(server)
@@ -120,26 +126,55 @@ def test_no_end(server: RedisHarness, part: str) -> None:
     server.client.persist(server.keys[part])
     server.store.read(0)
     assert server.store.take_damage() == (Damage(Part(part), Defect.TTL),)
-    longest = {
-        "record": 86_400.0,
-        "lease": LIMITS.lease,
-        "backoff": LIMITS.longest_backoff + BACKOFF_MEMORY,
-        "report": -0.002,  # it is gone
-    }
     left: Any = server.client.pttl(server.keys[part])
-    assert left <= longest[part] * 1000
+    assert left <= (-2 if part == "report" else LONGEST[part] * 1000)
     is_well(server)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("set_back", [False, True])
+def test_a_moment_too_late(harness: Harness, part: str, *, set_back: bool) -> None:
+    """It is told, unless it was written at an instant yet to come: then the clock was set back."""
+    fill(harness)
+    longest = LONGEST[part] + 2
+    if isinstance(harness, MemoryHarness):
+        (shelf,) = harness.server.shelves.values()
+        name = {"record": "ends", "backoff": "backoff_ends"}.get(part, f"{part}_until")
+        setattr(shelf, name, harness.now() + longest)
+    elif isinstance(harness, RedisHarness):
+        harness.client.pexpire(harness.keys[part], round(longest * 1000))
+    if set_back:
+        harness.set_back(600)
+    harness.store.read(0)
+    assert harness.store.take_damage() == (() if set_back else ((Part(part), Defect.TTL),))
+    harness.store.read(0)
+    assert harness.store.take_damage() == ()
+
+
+def test_a_record_is_kept_for_a_week_at_most(harness: Harness) -> None:
+    """Whatever Canvas says of its refresh token: it is no damage."""
+    ends = harness.now() + 2 * RECORD_LIFE
+    harness.store.commit("a", 0, replace(record(harness), refresh_expires_at=ends), None)
+    assert harness.store.read(0).record is not None
+    assert harness.store.take_damage() == ()
+    if isinstance(harness, RedisHarness):
+        left: Any = harness.client.pttl(harness.keys["record"])
+        assert left <= RECORD_LIFE * 1000
 
 
 @on_servers
 @pytest.mark.parametrize("part", PARTS)
 def test_too_late_an_end(server: RedisHarness, part: str) -> None:
-    """No lease, backoff or report lasts longer than the settings allow; a record harms nobody."""
+    """Nothing lasts longer than the settings allow."""
     generation = fill(server)
     server.client.pexpire(server.keys[part], EXABYTE_MS)
+    server.store.read(0)
+    assert server.store.take_damage() == ((Part(part), Defect.TTL),)
+    left: Any = server.client.pttl(server.keys["record"])
+    assert left <= RECORD_LIFE * 1000
     held = server.store.acquire("c", generation, Slot.NONE)
     assert 0 < held.snapshot.lease_remaining <= LIMITS.lease
-    left: Any = server.client.pttl(server.keys["backoff"])
+    left = server.client.pttl(server.keys["backoff"])
     assert left <= (LIMITS.longest_backoff + BACKOFF_MEMORY) * 1000
     is_well(server)
     server.age(11)
@@ -204,6 +239,41 @@ def test_a_generation_of_another_time(server: RedisHarness, days: int, *, known:
     assert server.store.take_damage() == ((Part.RECORD, Defect.SEAL),)
     assert server.client.exists(server.keys["record"]) == 0
     is_well(server)
+
+
+@pytest.mark.parametrize("below", [1, 10**6, 86_300_000_000])
+def test_a_number_below_the_sealed_one(harness: Harness, below: int) -> None:
+    """Numbers only grow: under this one no process would know its own token when it is refused."""
+    generation = commit_first(harness)
+    stored = record(harness, provisional=generation)
+    harness.store.commit("b", generation, replace(stored, generation=stored.generation), None)
+    renumber(harness, stored.provisional - below)
+    assert harness.store.read(0).generation == 0
+    assert harness.store.take_damage() == ((Part.RECORD, Defect.SEAL),)
+
+
+def renumber(harness: Harness, generation: int, attempt: str = "") -> None:
+    """Put the record under another number, and another attempt if there is one."""
+    if isinstance(harness, MemoryHarness):
+        (shelf,) = harness.server.shelves.values()
+        shelf.generation, shelf.attempt = generation, attempt or shelf.attempt
+    elif isinstance(harness, RedisHarness):
+        harness.client.hset(harness.keys["record"], "generation", str(generation))
+        if attempt:
+            harness.client.hset(harness.keys["record"], "attempt", attempt)
+
+
+@pytest.mark.parametrize("off", [-(10**9), 10**9, 2 * 86_400 * 10**6, 4 * 10**15])
+def test_a_commit_that_somebody_made_up(harness: Harness, off: int) -> None:
+    """The attempt lies open: put beside an old record it commits nothing, nor gives a number."""
+    first = commit_first(harness)
+    new = record(harness, name="two", provisional=first + 1)
+    harness.store.acquire("a", first, Slot.OWN)
+    renumber(harness, new.provisional + off, "a")
+    done = harness.store.commit("a", first, new, None)
+    sound = new.provisional <= done.generation <= new.provisional + 86_400 * 10**6
+    assert done.superseded or sound
+    assert done.superseded == (off > 86_400 * 10**6)
 
 
 @on_servers
@@ -297,6 +367,7 @@ def test_the_table_knows_every_field() -> None:
     harness = RedisHarness(fakeredis.FakeRedis(), server_name="fake")
     generation = fill(harness)
     harness.store.fail("b", generation, replace(TIMEOUT, latched=True), clear_mark=False)
+    harness.store.report(generation)
     harness.move()
     harness.store.acquire("c", generation, Slot.NONE)
     harness.end_lease()

@@ -116,8 +116,10 @@ class Pair:
 
     def _failure(self) -> Failure:
         delay, latched = self.random.choice([1.0, 30.0, 900.0]), self.random.random() < 0.4
-        at = self.clock.redis() + self.random.choice([0.0, -3.0, -9.0])
-        return Failure("timeout", delay, latched, self._writing(), at)
+        now = self.clock.redis()
+        at, acted = (now + self.random.choice([0.0, -3.0, -9.0]) for _ in range(2))
+        refusals = self.random.choice([0, 1, 5])
+        return Failure("timeout", delay, latched, refusals, self._writing(), acted, at)
 
     def _writing(self) -> str:
         return f"{self.random.choice('ab')}/{self.random.choice('12')}"
@@ -142,7 +144,9 @@ class Pair:
     def _spare(self) -> Callable[[RecordStore], Any]:
         attempt, failure = self._attempt(), self._failure()
         ends = self.clock.redis() + self.random.choice([3.0, 5000.0])
-        spare, failure = Spare(Secret("spare"), ends), Failure(failure.kind, failure.delay)
+        failure = Failure(failure.kind, failure.delay)
+        beside = self.random.choice([None, self._generation(), self._generation()])
+        spare = Spare(Secret("spare"), ends, beside)
 
         def operation(store: RecordStore) -> Any:
             grant = self.grants.get((id(store), attempt))
@@ -202,6 +206,8 @@ def _plain(snapshot: Snapshot) -> tuple[Any, ...]:
             backoff.latched,
             backoff.refusals,
             backoff.vouched,
+            backoff.writing,
+            round(backoff.acted, 2),
         ),
         round(snapshot.lease_remaining, 2),
         snapshot.server,

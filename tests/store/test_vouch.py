@@ -7,6 +7,7 @@ import pytest
 
 from broker.limits import Limits
 from broker.ports import Backoff, Failure, GrantStatus, Slot
+from broker.store.redis_store import RedisRecordStore
 from broker.store_damage import Damage, Defect, Part
 from tests.store.harness import Harness, MemoryHarness, RedisHarness
 from tests.store.test_contract import commit_first
@@ -20,7 +21,8 @@ def refuse(harness: Harness, attempt: str = "a", delay: float = 900.0) -> int:
     generation = harness.store.read(0).generation
     harness.store.acquire(attempt, generation, Slot.NONE)
     latched = delay == LIMITS.latch
-    failure = Failure("keys_rejected", delay, latched, "host/1", harness.now())
+    now = harness.now()
+    failure = Failure("keys_rejected", delay, latched, int(latched), "host/1", now, now)
     harness.store.fail(attempt, generation, failure, clear_mark=False)
     return generation
 
@@ -163,6 +165,73 @@ def test_put_back_with_another_end(harness: Harness) -> None:
     put_back(harness, old)
     forge(harness, until=40.0, written=0.0)
     is_gone(harness)
+
+
+def refusals_told(harness: Harness) -> tuple[int, str]:
+    """Return how many refusals are told, and which writing was acted on last."""
+    backoff = harness.store.read(0).backoff
+    assert backoff is not None
+    return backoff.refusals, backoff.writing
+
+
+def test_refusals_that_nobody_met(harness: Harness) -> None:
+    """What lies open beside the word is not told: one write would hold keys back for long."""
+    refuse(harness)
+    if isinstance(harness, MemoryHarness):
+        (shelf,) = harness.server.shelves.values()
+        assert shelf.backoff is not None
+        shelf.backoff = replace(shelf.backoff, refusals=999_999, writing="x/1", acted=harness.now())
+    elif isinstance(harness, RedisHarness):
+        forged: dict[Any, Any] = {
+            "refusals": 999_999,
+            "writing": "x/1",
+            "acted": round(harness.now() * 1e6),
+        }
+        harness.client.hset(harness.keys["backoff"], mapping=forged)
+    assert refusals_told(harness) == (1, "host/1")
+    harness.store.lift("host/2")
+    assert told(harness).remaining <= LIMITS.backoff_min
+
+
+def test_refusals_without_a_word(harness: Harness) -> None:
+    """There were none: a short latch that somebody made up is no latch at all."""
+    refuse(harness, delay=5.0)
+    forge(harness, latched="1")
+    assert refusals_told(harness) == (0, "")
+    assert not told(harness).latched
+
+
+@pytest.mark.parametrize("seconds", [0.0, 100.0, 890.0])
+def test_refusals_beside_an_end_brought_forward(harness: Harness, seconds: float) -> None:
+    """They are not told: whoever tried at once would count on, and so would the next."""
+    refuse(harness)
+    forge(harness, until=seconds)
+    assert refusals_told(harness) == (0, "")
+    harness.store.lift("other/2")
+    assert told(harness).remaining <= max(seconds, LIMITS.backoff_min)
+
+
+def test_refusals_of_long_ago(harness: Harness) -> None:
+    """A word that was put back tells of refusals in a row for ten minutes after its end."""
+    for ago, count in ((590.0, 1), (610.0, 0)):
+        now = harness.now() - 900.0 - ago
+        failure = Failure("keys_rejected", 900.0, True, 1, "host/1", now, now)
+        harness.store.fail(f"{ago}", 0, failure, clear_mark=False)
+        forge(harness, until=-ago)
+        assert refusals_told(harness) == (count, "host/1" if count else "")
+
+
+def test_a_lift_of_what_has_changed_meanwhile(harness: Harness) -> None:
+    """Whoever comes second changes nothing: the first has sealed another word."""
+    if not isinstance(harness, RedisHarness):
+        return  # there the two steps are one
+    refuse(harness)
+    store = harness.store
+    assert isinstance(store, RedisRecordStore)
+    word = store._run("read", 0)[3]
+    store.lift("host/2")
+    assert store._run("lift", word, 900_000, b"other") == 0
+    assert told(harness).remaining <= LIMITS.backoff_min
 
 
 def test_a_lift_keeps_its_word(harness: Harness) -> None:

@@ -12,10 +12,6 @@ local lease = redis.call('HMGET', LEASE, 'attempt', 'slot', 'server', 'fence')
 local marks = redis.call('HMGET', RECORD, 'attempt', 'spare_attempt', 'presented',
   'spare_presented', 'server', 'spare', 'spare_server', 'seen', 'written', 'generation')
 local record_is_foreign = marks[5] and not is_record_here(marks[5], marks[9], marks[10])
-if lease[1] and redis.call('PTTL', LEASE) > LEASE_MS then
-  -- The clock was set back: its TTL, an instant to Redis, has grown by as much.
-  redis.call('PEXPIRE', LEASE, LEASE_MS)
-end
 if lease[1] == attempt then
   -- The answer to the first try was lost. The mark must still be its own: the record may be new.
   local mine = {own = marks[3] == attempt, spare = marks[4] == attempt}
@@ -29,8 +25,7 @@ end
 if lease[1] then
   if lease[3] ~= here then
     -- Its TTL was counted by another server's clock: count it anew, so that it ends in time.
-    redis.call('HSET', LEASE, 'server', here)
-    redis.call('PEXPIRE', LEASE, LEASE_MS)
+    time_lease()
   end
   return answer('held', 'none')
 end
@@ -65,6 +60,6 @@ elseif wish == 'own' and marks[5] and not marks[3] then
   slot = 'own'
   redis.call('HSET', RECORD, 'presented', attempt)
 end
-redis.call('HSET', LEASE, 'attempt', attempt, 'slot', slot, 'server', here, 'fence', digits(now))
-redis.call('PEXPIRE', LEASE, LEASE_MS)
+redis.call('HSET', LEASE, 'attempt', attempt, 'slot', slot, 'fence', digits(now))
+time_lease()
 return answer('granted', slot, digits(now))

@@ -13,8 +13,7 @@ if redis.call('HGET', BACKOFF, 'attempt') then
   redis.call('HSET', BACKOFF, 'server', OTHER_CLOCK)
 end
 if redis.call('HGET', LEASE, 'attempt') then
-  redis.call('HSET', LEASE, 'server', here)
-  redis.call('PEXPIRE', LEASE, LEASE_MS)
+  time_lease()
 else
   wait_out_lost_lease()
 end

@@ -7,7 +7,9 @@ local attempt, expected, least = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local delay_ms = tonumber(ARGV[10])
 
 local stored = stored_generation()
-if redis.call('HGET', RECORD, 'attempt') == attempt then
+-- The attempt lies open: whoever puts it beside another record has not committed this one.
+local is_mine = stored >= least and stored <= math.max(least, now) + GENERATION_RANGE_US
+if is_mine and redis.call('HGET', RECORD, 'attempt') == attempt then
   return {0, digits(stored)}
 end
 if stored > expected then

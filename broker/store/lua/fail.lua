@@ -1,8 +1,7 @@
 -- Leaves a backoff and ends the lease. A failure that comes after a later success, or while
 -- another attempt holds the lease, changes nothing but its own mark.
 -- ARGV  5 attempt  6 expected generation  7 backoff in ms  8 kind of failure  9 latched 0 or 1
---       10 clear the mark 0 or 1  11 writing of the credentials that Canvas refused, or empty
---       12 what its end is sealed with, or empty
+--       10 clear the mark 0 or 1  11 the sealed word beside it, or empty
 local attempt, expected = ARGV[5], tonumber(ARGV[6])
 
 if redis.call('HGET', BACKOFF, 'attempt') == attempt then
@@ -17,10 +16,7 @@ if ARGV[10] == '1' then
 end
 local holder = redis.call('HGET', LEASE, 'attempt')
 if stored_generation() <= expected and (not holder or holder == attempt) then
-  back_off(attempt, tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[12])
-  if ARGV[9] == '1' and redis.call('HSETNX', BACKOFF, 'writing', ARGV[11]) == 1 then
-    redis.call('HSET', BACKOFF, 'acted', digits(now))
-  end
+  back_off(attempt, tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[11])
 end
 end_lease(attempt)
 return 1

@@ -5,25 +5,28 @@
 local TEXT, SEALED, INSTANT = {1024}, {65536}, {16, '^%d+$'}
 local COUNT, FLAG, WORD = {9, '^%d+$'}, {1, '^[01]$'}, {64, '^[%l%d_]+$'}
 local TOO_HIGH = 2 ^ 53 -- from here on a number of Lua is not exact
-local DAY_MS = 86400000
 local FIELDS = {
   record = {
     'generation', INSTANT, 'written', INSTANT, 'sealed', SEALED, 'spare', SEALED, 'attempt', TEXT,
     'server', TEXT, 'presented', TEXT, 'refused', FLAG, 'spare_attempt', TEXT,
     'spare_server', TEXT, 'spare_presented', TEXT, 'seen', TEXT,
   },
-  lease = {'attempt', TEXT, 'slot', WORD, 'server', TEXT, 'fence', INSTANT},
-  backoff = {
-    'until', INSTANT, 'written', INSTANT, 'acted', INSTANT, 'failures', COUNT, 'refusals', COUNT,
-    'failure', WORD, 'latched', FLAG, 'attempt', TEXT, 'server', TEXT, 'writing', TEXT,
-    'sealed', SEALED,
+  lease = {
+    'attempt', TEXT, 'slot', WORD, 'server', TEXT, 'fence', INSTANT, 'written', INSTANT,
   },
+  backoff = {
+    'until', INSTANT, 'written', INSTANT, 'failures', COUNT, 'failure', WORD, 'latched', FLAG,
+    'attempt', TEXT, 'server', TEXT, 'sealed', SEALED,
+  },
+  report = {'written', INSTANT},
 }
 
 local function is_whole(name, found)
   if name == 'record' then
     local first = found.generation and string.sub(found.generation, 1, 1)
     return (found.sealed or found.spare) and first ~= '0' and not first == not found.sealed
+  elseif name == 'report' then
+    return found.written
   end
   local backs_off = found['until'] and found.written and tonumber(found.failures or '0') > 0
   return found.attempt and (name == 'lease' or backs_off)
@@ -57,25 +60,33 @@ local function mend()
     damage[#damage + 1] = name .. ':' .. defect
   end
 
-  local longest = {record = DAY_MS, lease = LEASE_MS, backoff = BACKOFF_MS + BACKOFF_MEMORY_MS}
+  local longest = {
+    record = RECORD_MS, lease = LEASE_MS, backoff = BACKOFF_MS + BACKOFF_MEMORY_MS,
+    report = REPORT_MS,
+  }
   for at, name in ipairs({'record', 'lease', 'backoff', 'report'}) do
     local key, left = KEYS[at], redis.call('PTTL', KEYS[at])
     local kind = left == -2 and 'none' or redis.call('TYPE', key).ok
-    local defect = kind ~= 'none' and kind ~= (FIELDS[name] and 'hash' or 'string') and 'type'
+    local defect = kind ~= 'none' and kind ~= 'hash' and 'type'
     if kind == 'hash' and not defect then
       defect = defect_of(key, name)
     end
-    if defect or left == -1 and name == 'report' then
+    if defect then
       redis.call('DEL', key)
-      note(name, defect or 'ttl')
+      note(name, defect)
       if name == 'lease' then
         wait_out_lost_lease() -- its holder may be talking to Canvas
       end
-    elseif left == -1 then
-      redis.call('PEXPIRE', key, longest[name])
-      note(name, 'ttl')
-    elseif name == 'backoff' and left > longest[name] then
-      redis.call('PEXPIRE', key, longest[name])
+    elseif left == -1 or left > longest[name] then
+      -- Where the clock was set back since, a life, an instant to Redis, has grown by as much.
+      if left == -1 or not is_yet_to_come(redis.call('HGET', key, 'written')) then
+        note(name, 'ttl')
+      end
+      if name == 'report' then
+        redis.call('DEL', key)
+      else
+        redis.call('PEXPIRE', key, longest[name])
+      end
     end
   end
   return table.concat(damage, ',')

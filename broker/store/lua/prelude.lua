@@ -4,8 +4,9 @@
 --       2 lease in ms  3 longest backoff in ms  4 shortest time between two reports in ms
 local RECORD, LEASE, BACKOFF, REPORT = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local LEASE_MS, BACKOFF_MS, REPORT_MS = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local BACKOFF_MEMORY_MS = 600000
+local BACKOFF_MEMORY_MS, RECORD_MS = 600000, 604800000 -- as in broker/limits.py
 local CLOCK_TOLERANCE_US = 3000000 -- as in broker/policy/server_clock.py
+local GENERATION_RANGE_US = 86400000000 -- as in broker/store/damage.py
 local OTHER_CLOCK = 'clock stepped' -- no server's name
 
 local clock = redis.call('TIME')
@@ -68,34 +69,40 @@ end
 
 -- {words, sealed, spare, sealed backoff}; words, with a space between: now in us, name of this server, generation,
 -- when the record was written in us, foreign, presented, refused, backoff remaining in us, failures,
--- refusals, latched, lease remaining in ms, failure.
+-- latched, lease remaining in ms, failure.
 -- One reply to read in place of ten: most looks bring nothing else. A spare that somebody has
 -- presented is left out, unless it was the given attempt.
 local function snapshot(known, attempt)
   local record = redis.call('HMGET', RECORD, 'generation', 'server', 'presented', 'refused',
     'sealed', 'spare', 'spare_presented', 'spare_server', 'written')
-  local backoff = redis.call('HMGET', BACKOFF, 'failures', 'failure', 'latched', 'refusals', 'sealed')
+  local backoff = redis.call('HMGET', BACKOFF, 'failures', 'failure', 'latched', 'sealed')
   local foreign = record[1] and not is_record_here(record[2], record[9], record[1])
   local spare = record[6] and (not record[7] or record[7] == attempt) and is_here(record[8])
   local unchanged = record[1] == known
   local words = {
     digits(now), here, record[1] or '0', record[9] or record[1] or '0', foreign and 1 or 0,
     record[3] and 1 or 0, record[4] and 1 or 0,
-    digits(backoff_remaining()), backoff[1] or '0', backoff[4] or '0', backoff[3] or '0',
+    digits(backoff_remaining()), backoff[1] or '0', backoff[3] or '0',
     math.max(0, redis.call('PTTL', LEASE)), backoff[2] or '',
   }
   return {
     table.concat(words, ' '), not unchanged and record[5] or '', spare and record[6] or '',
-    backoff[5] or '',
+    backoff[4] or '',
   }
+end
+
+-- Begins the time of the lease that is there, by this server's clock.
+local function time_lease()
+  redis.call('HSET', LEASE, 'server', here, 'written', digits(now))
+  redis.call('PEXPIRE', LEASE, LEASE_MS)
 end
 
 -- A server that lost its last writes may have lost a lease with them, and its holder may be talking
 -- to Canvas: one lease time passes before anybody else does. Whoever got a lease here meanwhile
 -- goes on without it, for its commit needs none, and must not end this one.
 local function wait_out_lost_lease()
-  redis.call('HSET', LEASE, 'attempt', 'lost', 'slot', 'none', 'server', here)
-  redis.call('PEXPIRE', LEASE, LEASE_MS)
+  redis.call('HSET', LEASE, 'attempt', 'lost', 'slot', 'none')
+  time_lease()
 end
 
 local function end_lease(attempt)
@@ -104,20 +111,18 @@ local function end_lease(attempt)
   end
 end
 
--- Refusals of the keys are counted by themselves: other failures between them do not begin the
--- latch's schedule anew, and do not advance it.
+-- Refusals of the keys are counted by who leaves it, in what is sealed.
 local function back_off(attempt, delay_ms, failure, latched, sealed)
   redis.call('HINCRBY', BACKOFF, 'failures', 1)
-  redis.call('HINCRBY', BACKOFF, 'refusals', latched)
   redis.call('HSET', BACKOFF, 'attempt', attempt, 'until', digits(now + delay_ms * 1000),
     'written', digits(now), 'failure', failure, 'latched', latched, 'server', here,
     'sealed', sealed)
   redis.call('PEXPIRE', BACKOFF, digits(delay_ms + BACKOFF_MEMORY_MS))
 end
 
--- A record lives as long as the last of its tokens; a spare never shortens that.
+-- A record lives as long as the last of its tokens, a week at most; a spare never shortens that.
 local function keep_until(expires_us)
-  local ms = math.max(1000, (expires_us - now) / 1000)
+  local ms = math.max(1000, math.min((expires_us - now) / 1000, RECORD_MS))
   if redis.call('PTTL', RECORD) < ms then
     redis.call('PEXPIRE', RECORD, digits(ms))
   end

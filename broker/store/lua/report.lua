@@ -13,11 +13,9 @@ local age = now - generation
 if age >= 0 and age < tonumber(ARGV[6]) then -- below zero the clock was set back: nobody knows it
   return 'young'
 end
-if redis.call('PTTL', REPORT) > REPORT_MS then -- the clock was set back
-  redis.call('DEL', REPORT)
-end
-if not redis.call('SET', REPORT, ARGV[5], 'NX', 'PX', REPORT_MS) then
+if redis.call('HSETNX', REPORT, 'written', digits(now)) == 0 then
   return 'throttled'
 end
+redis.call('PEXPIRE', REPORT, REPORT_MS)
 redis.call('HSET', RECORD, 'refused', 1)
 return 'accepted'
