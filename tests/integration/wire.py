@@ -73,6 +73,19 @@ class Wire:
         content = b"" if head else self._file.read(int(headers["Content-Length"]))
         return Answer(status, headers, content)
 
+    def raw(self, *, head: bool = False) -> bytes:
+        """Read one final answer as it comes, byte for byte."""
+        lines: list[bytes] = []
+        while not lines or lines[-1].strip():
+            lines.append(self._file.readline())
+            assert lines[-1], "the connection ended before its answer"
+        if lines[0].split()[1] == b"100":
+            return self.raw(head=head)
+        lengths = [
+            line.split(b":")[1] for line in lines if line.lower().startswith(b"content-length:")
+        ]
+        return b"".join(lines) + (b"" if head else self._file.read(int(lengths[0])))
+
     def is_closed(self) -> bool:
         """Wait for the broker to close; False if it sends something, or nothing for long."""
         try:
