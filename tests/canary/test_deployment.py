@@ -19,6 +19,7 @@ from tests.canary.stage import (
     KNOWN,
     REDIS_PASSWORD_IN_URL,
     SECRET_KEY,
+    SLOW,
     WRONG_KEY,
     dump,
     minted,
@@ -34,7 +35,7 @@ FAULTS = (
     {"body": "truncated"},
     {"body": "wrong_types"},
     {"status": 500, "body": "html"},
-    {"latency": 0.6},
+    {"latency": SLOW},
     {"status": 404, "calls": "refresh"},
 )
 PATHS = ("/health", "/health/live", "/health/ready", "/metrics", "/status", "/openapi.json", "/no")

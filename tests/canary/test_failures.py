@@ -4,12 +4,16 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from traceback import StackSummary, extract_tb
 from typing import Any
 
 import pytest
 import redis
 
+from broker.credentials import Credentials
 from broker.emulator.server import EmulatorServer
+from broker.errors import UpstreamError
+from broker.secret import Secret
 from tests.canary.conftest import Open
 from tests.canary.stage import (
     NEXT_CONSUMER,
@@ -18,6 +22,7 @@ from tests.canary.stage import (
     REDIS_PASSWORD,
     REDIS_PASSWORD_IN_URL,
     SECRET_KEY,
+    SLOW,
     WRONG_KEY,
     Stage,
     dump,
@@ -51,11 +56,18 @@ FAULTS: dict[str, dict[str, Any]] = {
     "expired": {"expiry": "past"},
     "request lost": {"drop": "request"},
     "answer lost": {"drop": "answer"},
-    "slow": {"latency": 0.6},
+    "slow": {"latency": SLOW},
     "dripping": {"drip": 0.01},
     "held before": {"hold": "before"},
     "held after": {"hold": "after"},
 }
+NEXT_KEYS = Credentials(Secret(NEXT_CONSUMER), Secret(NEXT_SECRET_KEY))
+LONG = {
+    "BROKER_UPSTREAM_TIMEOUT": "7",
+    "BROKER_LEASE": "33",
+    "BROKER_LEASE_RESERVE": "10",
+}
+"""A call is still under way when something else has happened."""
 STANDING: dict[str, dict[str, Any]] = {
     "short life": {"access_lifetime_authenticate": 20, "access_lifetime_refresh": 20},
     "refresh token over": {"refresh_lifetime": 0.2},
@@ -91,10 +103,11 @@ def test_faults_of_canvas(
     stage = opened()
     generation = stage.generation()
     emulator.fault(**FAULTS[fault], calls=calls, times=3)
-    stage.refuse(generation)
-    stage.get(rejected=generation)
+    until = time.monotonic() + PATIENCE
+    while not any(isinstance(error, UpstreamError) for error in stage.errors):
+        assert time.monotonic() < until, stage.errors
+        stage.refuse(generation)
     emulator.reset()
-    assert stage.errors
     assert_tight(stage, emulator, guarded)
 
 
@@ -143,12 +156,12 @@ def test_credentials_replaced_in_flight(
     tmp_path: Path, opened: Open, emulator: EmulatorServer, guarded: RedisServer
 ) -> None:
     """The old refresh is under way when the new keys come."""
-    stage = opened(BROKER_UPSTREAM_TIMEOUT="0.9", BROKER_LEASE="9")
+    stage = opened(**LONG)
     generation = stage.generation()
     emulator.fault(hold="before", calls="refresh")
     stage.refuse(generation)
     write_keys(tmp_path, NEXT_CONSUMER, NEXT_SECRET_KEY)
-    time.sleep(0.3)
+    _wait(lambda: stage.get("/health").json, NEXT_KEYS.version)
     emulator.release()
     assert stage.generation()
     assert_tight(stage, emulator, guarded)
@@ -158,14 +171,14 @@ def test_redis_hangs_and_forgets(
     opened: Open, emulator: EmulatorServer, guarded: RedisServer
 ) -> None:
     """While a commit is due, and before: it lands later, or the record is put back."""
-    stage = opened()
+    stage = opened(**LONG)
     generation = stage.generation()
     emulator.fault(hold="after", calls="refresh")
     stage.refuse(generation)
     guarded.hang()
     try:
         emulator.release()
-        time.sleep(0.6)
+        _wait(lambda: [frame.name for each in stage.errors for frame in frames(each)], '"commit"')
         stage.get()
         stage.look_around()
     finally:
@@ -203,6 +216,11 @@ def test_redis_out_of_reach(
     assert stage.leaks() == []
     assert stage.finder.leaks(dump(guarded)) == []
     assert not minted(emulator.canvas)
+
+
+def frames(error: Exception) -> StackSummary:
+    """Return where an exception came from."""
+    return extract_tb(error.__traceback__)
 
 
 def _wait(look: Callable[[], object], word: str) -> None:
