@@ -84,11 +84,10 @@ def scripts(url: str, pause: float = 0.0, limits: Limits = LIMITS) -> Scripts:
     return Scripts(client, breaker, together=client.together, seconds=limits.redis_worst)
 
 
-def open_store(url: str, organization: str = "acme") -> RecordStore:
+def open_store(url: str, organization: str = "acme", limits: Limits = LIMITS) -> RecordStore:
     """Return the record store of an organization, connected as the broker connects it."""
-    return RedisRecordStores(scripts(url), LIMITS, "test", "scope").open(
-        organization, credentials()
-    )
+    stores = RedisRecordStores(scripts(url, limits=limits), limits, "test", "scope")
+    return stores.open(organization, credentials())
 
 
 def record(name: str = "one") -> Record:

@@ -55,6 +55,7 @@ def burn(store: RedisRecordStore, attempt: str, generation: int, wish: Slot) -> 
 
 def use_everything(store: RedisRecordStore) -> None:
     """Run each script on the path that does most."""
+    store.check_write()
     generation = commit(store)
     assert store.read(0).record is not None
     assert store._scripts.run("calm", store.keys[:3], generation).endswith(b" 1")
