@@ -18,7 +18,7 @@ from bench.ground import Ground
 from bench.report import Finding, Target, WrongAnswer, at_most
 from bench.rival_server import CALLERS, SAMPLE
 from bench.rivals import TOKEN_KEY, Sample
-from bench.rounds import HEADINGS, Candidate, run_rounds
+from bench.rounds import HEADINGS, Candidate, meet, run_rounds
 from bench.scene import ALLOCATOR, Reply, Scene, Script, ask
 from bench.stats import ratios
 from tests.integration.deployment import BrokerProcess
@@ -31,7 +31,6 @@ RIVALS = {
 OF_RIVALS = {"bare": 0.2, "by-hand": 0.33}
 """How much of these rivals' processor time a ``GET`` by key may take at most."""
 LONGEST_TTL = 3600
-WARM_UP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +72,14 @@ class Served:
 
 
 def measure(ground: Ground) -> Finding:
-    """Measure all of them side by side, after a round that does not count: callers are met."""
+    """Measure all of them side by side, once their callers have been met."""
     plan, load = ground.plan, ground.load()
     with ExitStack() as stack:
         ours, theirs = (_serve(ground, stack, one) for one in ground.builds)
         rows = zip(ours.candidates(), theirs.candidates(), strict=True)
         candidates = [*_rivals(ground, stack, ours.plain), *(one for row in rows for one in row)]
         if not plan.quick:
-            run_rounds(candidates, load, 1, plan.connections, WARM_UP)
+            meet(candidates, load, plan.connections)
         found = run_rounds(candidates, load, plan.rounds, plan.connections, plan.seconds)
     return Finding(
         "speed",

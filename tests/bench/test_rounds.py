@@ -1,13 +1,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from bench.engine import Order
 from bench.load import Outcome
 from bench.report import WrongAnswer
-from bench.rounds import Candidate, run_once, run_rounds
+from bench.rounds import MET, Candidate, meet, run_once, run_rounds
 
 
 class OneServer:
@@ -49,6 +50,19 @@ def test_candidates_take_turns() -> None:
     assert [(one.name, one.rates) for one in found] == [("A", [100.0] * 3), ("B", [100.0] * 3)]
     assert found[0].row()[0:2] == ["A", "100"]
     assert found[0].row()[3:] == ["1.0", "2.0", "3"]
+
+
+def test_every_request_is_met_however_few_are_answered_in_a_run() -> None:
+    """Each run begins where the last one ended."""
+
+    class Slow(FakeLoad):
+        def run(self, order: Order) -> Outcome:
+            self.sent += order.requests[:2]
+            return replace(self.outcome, completed=2)
+
+    load, requests = Slow(GOOD), [b"%d" % number for number in range(5)]
+    meet([Candidate("A", OneServer(), requests, nothing_wrong)], load, 1)
+    assert load.sent == requests * MET
 
 
 @pytest.mark.parametrize(
