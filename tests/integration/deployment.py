@@ -47,12 +47,14 @@ class BrokerProcess:
     """``broker serve`` in a session of its own; ``command`` may be replaced before a start.
 
     So may ``output``, the descriptor that standard output and error go to instead of the log.
+    ``patience`` is how long a request waits, in seconds.
     """
 
     def __init__(self, environ: dict[str, str], log: Path) -> None:
         self.port = free_port()
         self.command: tuple[str, ...] = SERVE
         self.output: int | None = None
+        self.patience = REQUEST_LIMIT
         # Tests look at its memory and files, which only root may while debugging is not allowed.
         debugging = {} if os.geteuid() == 0 else {"BROKER_ALLOW_DEBUGGING": "true"}
         self.environ = debugging | environ | {"BROKER_BIND": f"127.0.0.1:{self.port}"}
@@ -98,7 +100,7 @@ class BrokerProcess:
     def get(self, path: str, key: str = "", **query: object) -> Reply:
         """Ask once."""
         began = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_LIMIT)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
             connection.request("GET", f"{path}?{urlencode(query)}", headers=headers)

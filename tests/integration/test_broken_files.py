@@ -142,6 +142,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         files["BROKER_KUBERNETES_TOKEN_FILE"] = root / "own-token"
         files["BROKER_KUBERNETES_TOKEN_FILE"].write_text(cluster.own_token_file.read_text())
         files["BROKER_REDIS_URL_FILE"] = root / "redis-url"
+        files["BROKER_LISTENER"] = root / "no-listener"
+        files["BROKER_LISTENER"].touch()
         query = "&".join(f"{option}={files[option]}" for option in FILES)
         files["BROKER_REDIS_URL_FILE"].write_text(f"rediss://127.0.0.1:{port}/0?{query}")
         settings = {

@@ -17,6 +17,13 @@ CALLERS = 200
 LIFETIME = 50.0
 """Of a token: the least that is not a failure is 45 s. It turns stale at half its life."""
 HELD = 3.0
+LONG = {
+    "BROKER_UPSTREAM_TIMEOUT": "30",
+    "BROKER_LEASE": "125",
+    "BROKER_LEASE_RESERVE": "40",
+    "BROKER_GRACEFUL_TIMEOUT": "70",
+}
+"""A call may be held until the slowest broker has started."""
 
 
 def ask_at_once(deployment: Deployment, callers: int) -> list[Reply]:
@@ -55,7 +62,7 @@ def test_cold_start(tmp_path: Path, emulator: EmulatorServer, valkey: RedisServe
     in a single worker.
     """
     emulator.fault(hold="before")
-    settings = {"BROKER_REDIS_PREFIX": "cold", "BROKER_THREADS": str(3 * CALLERS)}
+    settings = {"BROKER_REDIS_PREFIX": "cold", "BROKER_THREADS": str(3 * CALLERS), **LONG}
     with Deployment(tmp_path, emulator, valkey.url, settings=settings) as deployment:
         for broker in deployment.brokers:
             broker.wait_for("/health/live", lambda reply: reply.status == 200)
@@ -111,6 +118,7 @@ def test_stop(tmp_path: Path, emulator: EmulatorServer, valkey: RedisServer) -> 
     with Deployment(
         tmp_path, emulator, valkey.url, brokers=1, settings={"BROKER_REDIS_PREFIX": "stop"}
     ) as deployment:
+        deployment.brokers[0].wait_for("/health/live", lambda reply: reply.status == 200)
         emulator.wait_held()
         release = threading.Timer(1.0, emulator.release)
         release.start()

@@ -13,7 +13,13 @@ import pytest
 
 from broker.emulator.server import EmulatorServer
 from broker.listener.held import KEPT_S
-from tests.integration.deployment import REQUEST_LIMIT, BrokerProcess, Deployment, Reply
+from tests.integration.deployment import (
+    REQUEST_LIMIT,
+    START_LIMIT,
+    BrokerProcess,
+    Deployment,
+    Reply,
+)
 from tests.integration.test_drain import wait_for_drain
 from tests.integration.wire import Wire
 from tests.servers import PATIENCE, RedisServer, free_port
@@ -78,6 +84,7 @@ def fleet(
     }
     url = valkey_of_its_own.url
     with Deployment(tmp_path, emulator, url, brokers=1, settings=settings) as fleet:
+        fleet.brokers[0].patience = START_LIMIT  # who connects while none runs waits for a start
         fleet.wait_for_token()
         wait_for_connections(fleet.brokers[0], 1)
         yield fleet
@@ -116,6 +123,7 @@ def test_two_deaths_under_load(fleet: Deployment) -> None:
             deaths.append(kill(broker))
             time.sleep(0.5)
             broker.start()
+            fleet.wait_for_token()
             wait_for_connections(broker, death + 1)
         fleet.wait_for_token()
         time.sleep(SETTLED_S)
@@ -129,7 +137,7 @@ def test_who_connects_while_no_broker_runs(fleet: Deployment) -> None:
     management = int(broker.environ["BROKER_MANAGEMENT_BIND"].partition(":")[2])
     with ThreadPoolExecutor(WAITING) as callers:
         waiting = [callers.submit(fleet.token) for _ in range(WAITING)]
-        with Wire(management) as operator:
+        with Wire(management, limit=START_LIMIT) as operator:
             operator.send(b"GET /metrics HTTP/1.1\r\nHost: b\r\n\r\n")
             broker.start()
             assert operator.answer().status == 200

@@ -33,7 +33,8 @@ from broker.cli import main
 main()
 """
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: b\r\n\r\n"
-HEALTH = b"GET /health HTTP/1.1\r\nHost: b\r\n\r\n"
+LONG = b"GET /openapi.json HTTP/1.1\r\nHost: b\r\n\r\n"
+"""Its answer fills a socket's buffer after few requests, before the first thread is given back."""
 BODY = b"POST /token HTTP/1.1\r\nHost: b\r\nContent-Length: 1000\r\n\r\ngrant"
 
 
@@ -122,7 +123,7 @@ def test_answers_that_nobody_reads(broker: BrokerProcess) -> None:
             assert time.monotonic() < until
             for wire in wires:
                 with suppress(OSError):
-                    wire.socket.send(HEALTH * 1000)
+                    wire.socket.send(LONG * 1000)
         assert seconds_until_served(broker) < ALL_CUT
         assert_threads_are_free(broker)
 
