@@ -2,7 +2,8 @@
 
 ``python caller.py PLAN`` with a plan as JSON: the URL's parts, the authority, a limit in seconds,
 and groups of callers: how many, how long each pauses, with which credential's file, and whether it
-keeps its connection. It ends when standard input does. Each failure is a line of JSON as it
+keeps its connection. It pauses while the last line of standard input is ``pause``, and ends when
+that input does. Each failure is a line of JSON as it
 happens, each second the number of requests so far, and at the end a summary.
 
 Nothing is tried a second time. Before it is used again, an idle connection is looked at as
@@ -17,6 +18,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from urllib3.util import is_connection_dropped
 
 TIMEOUT_S = 10.0
 OK = 200
+PAUSE = "pause\n"
 
 
 class Tally:
@@ -95,7 +98,7 @@ class Caller(threading.Thread):
     def run(self) -> None:
         """Ask until told to end."""
         time.sleep(self._first)
-        while not ENDED.is_set():
+        while ASKING.wait() and not ENDED.is_set():
             began = time.monotonic()
             self._ask(began)
             ENDED.wait(max(0.0, self._group["pause"] - (time.monotonic() - began)))
@@ -182,10 +185,15 @@ def say(line: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def wait_for_the_end() -> None:
-    """Return when standard input ends."""
-    sys.stdin.read()
+def obey(lines: Iterable[str]) -> None:
+    """Pause and go on as each line says; end with the last one."""
+    for line in lines:
+        if line == PAUSE:
+            ASKING.clear()
+        else:
+            ASKING.set()
     ENDED.set()
+    ASKING.set()
 
 
 def main() -> None:
@@ -195,7 +203,8 @@ def main() -> None:
     for group in plan["groups"]:
         spread = group["pause"] / group["callers"]
         callers += [Caller(plan, group, spread * n) for n in range(group["callers"])]
-    threading.Thread(target=wait_for_the_end, daemon=True).start()
+    ASKING.set()
+    threading.Thread(target=obey, args=(sys.stdin,), daemon=True).start()
     for one in callers:
         one.start()
     until = time.monotonic() + plan["limit"]
@@ -207,6 +216,7 @@ def main() -> None:
     say({"summary": TALLY.summary()})
 
 
+ASKING = threading.Event()
 ENDED = threading.Event()
 TALLY = Tally()
 

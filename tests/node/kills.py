@@ -10,7 +10,7 @@ from tests.node import containers
 from tests.node.outcomes import none_failed, only_in_flight_failed, soon_ready
 from tests.node.rows import Row
 from tests.node.stage import NAMESPACE, Stage
-from tests.node.trials import Judge, Trial, play, told_only
+from tests.node.trials import FORGOTTEN_S, Judge, Trial, play, told_only
 from tests.node.watching import is_ready
 
 WORKERS = 2
@@ -102,7 +102,9 @@ def kill_listener(stage: Stage) -> list[Row]:
 
 def kill_sandbox(stage: Stage) -> list[Row]:
     """SIGKILL what holds the pod's namespaces: the kubelet makes a new one, with a new address."""
-    return [killed(stage, "SIGKILL of the pod sandbox", containers.sandbox)]
+    row = killed(stage, "SIGKILL of the pod sandbox", containers.sandbox)
+    time.sleep(FORGOTTEN_S)
+    return [row]
 
 
 def restart(stage: Stage) -> list[Row]:

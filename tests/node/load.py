@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.cluster.report import FailedError, wait_for
+from tests.node.caller import PAUSE
 from tests.node.kubectl import Kubectl
 from tests.node.outcomes import Outcome
 
@@ -97,6 +98,14 @@ class Load:
     def last(self, seconds: float) -> None:
         """Go on for so long."""
         time.sleep(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Let no caller ask for so long."""
+        assert self._process.stdin is not None
+        for line, rest in ((PAUSE, seconds), ("go on\n", 0.0)):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+            time.sleep(rest)
 
     def _is_over(self) -> bool:
         return self._process.poll() is not None

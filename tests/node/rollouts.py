@@ -8,7 +8,7 @@ from tests.cluster.report import FailedError, wait_for
 from tests.node.outcomes import Outcome, soon_ready
 from tests.node.rows import Row
 from tests.node.stage import BROKERS, DEPLOYMENT, NAMESPACE, RELEASE, REPLICAS, Stage
-from tests.node.trials import Trial, play
+from tests.node.trials import FORGOTTEN_S, Trial, play
 
 TIMES = 3
 WRONG_LIMIT = "45s"
@@ -113,6 +113,7 @@ def scale(stage: Stage) -> list[Row]:
         stage.kubectl.do("-n", NAMESPACE, "scale", name, "--replicas=0")
         wait_for(lambda: not stage.pods(), lambda: f"{len(stage.pods())} pods are left", 90.0)
         trial.note(f"no pod left after {trial.since():.0f} s")
+        trial.load.pause(FORGOTTEN_S)
         stage.kubectl.do("-n", NAMESPACE, "scale", name, f"--replicas={REPLICAS}")
         wait_for(lambda: bool(stage.ready_pods()), lambda: "no pod is ready", 60.0)
         back[0] = time.time() + 1.0

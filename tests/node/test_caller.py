@@ -1,10 +1,13 @@
 import errno
+import threading
+from collections.abc import Iterator
 
 import pytest
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
-from tests.node.caller import Tally, code_of, kind_of
+from tests.node import caller
+from tests.node.caller import PAUSE, Tally, code_of, kind_of, obey
 
 
 def refused() -> BaseException:
@@ -51,3 +54,22 @@ def test_all_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert (summary["requests"], summary["slowest"], summary["median"]) == (3, 2.0, 0.5)
     assert summary["by_group"] == {"kept": 1, "new": 2}
     assert summary["tokens"] == 1
+
+
+def test_callers_pause_go_on_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the lines say; who pauses ends as well."""
+    asking, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr(caller, "ASKING", asking)
+    monkeypatch.setattr(caller, "ENDED", ended)
+    seen = []
+
+    def lines() -> Iterator[str]:
+        for line in (PAUSE, "go on\n", PAUSE):
+            yield line
+            seen.append((asking.is_set(), ended.is_set()))
+
+    asking.set()
+    obey(lines())
+    assert seen == [(False, False), (True, False), (False, False)]
+    assert asking.is_set()
+    assert ended.is_set()

@@ -7,12 +7,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from tests.node.busy import Busy
+from tests.node.load import Load
 from tests.node.outcomes import ENOUGH, Outcome, none_failed, soon_ready
 from tests.node.rows import Row
 from tests.node.stage import Stage
 from tests.node.watching import PodWatch
 
 AFTER_S = 8.0
+FORGOTTEN_S = 130.0
+"""Seconds after which nobody is sent to a pod that went while callers were still sent there.
+
+Connection tracking keeps an attempt to connect for 120 s (``nf_conntrack_tcp_timeout_syn_sent``),
+and sends the next one from the same port to the same pod; a caller gives one up after 10 s.
+"""
 
 
 @dataclass
@@ -21,11 +28,16 @@ class Trial:
 
     stage: Stage
     watch: PodWatch
-    outcome: Outcome
+    load: Load
     began: float = 0.0
     ready: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return what callers have seen."""
+        return self.load.outcome
 
     def since(self) -> float:
         """Return the seconds since the event began."""
@@ -72,7 +84,7 @@ def play(
         if busy:
             running.enter_context(Busy())
             load.last(3.0)
-        trial = Trial(stage, watch, load.outcome, time.time())
+        trial = Trial(stage, watch, load, time.time())
         event(trial)
         stage.settle()
         machine_load = os.getloadavg()[0]
