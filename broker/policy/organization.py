@@ -162,21 +162,21 @@ class Organization:
         newer = copy.record.generation - present.record.generation
         if newer == 0:
             return copy.certain and not present.certain
-        if newer < 0 or copy.version not in {present.version, self.binding.version}:
-            return False
-        return not self._is_weaker(copy, present)
+        in_force = copy.version in {present.version, self.binding.version}
+        return newer > 0 and in_force and not self._is_weaker(copy, present)
 
     def _is_weaker(self, copy: Copy, present: Copy) -> bool:
         """Tell whether ``copy`` is dead, a failure's short-lived token, or an old one put back.
 
         One that Canvas refused is no better than a short-lived one.
         """
-        if present.version != copy.version or present.expires <= copy.expires:
+        older = copy.record.provisional < present.record.provisional
+        if present.version != copy.version or (present.expires <= copy.expires and not older):
             return False
         dead = copy.expires <= self.looked + self._limits.dead
         refused = present.record.generation in {self.refused_generation, self.doubted}
         short = copy.record.lifetime < self._limits.short_life and not refused
-        return dead or short or copy.record.provisional < present.record.provisional
+        return older or dead or short
 
     def adopt(self, binding: Binding, snapshot: Snapshot, trip: RoundTrip) -> None:
         """Take over what Redis holds, unless it was timed by another clock than the present one.

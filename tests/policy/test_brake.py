@@ -332,6 +332,24 @@ class TestHostileRedis:
         fleet.run(250, asking=True)
         assert worker.token() == "access-3"
 
+    def test_nor_where_it_outlives_the_newer_one(self, fleet: Fleet, worker: Worker) -> None:
+        """As after a report of a token that Canvas answers 401 to."""
+        fleet.canvas.lifetime = 900
+        refused = worker.ask().generation
+        fleet.run(11, asking=True)
+        old = replace(fleet.shelf())
+        fleet.canvas.lifetime = 600
+        assert worker.ask(rejected=refused).access_token.reveal() == "access-2"
+        assert old.record is not None
+        number = fleet.shelf().generation + 10**6
+        shelf = fleet.shelf()
+        shelf.record, shelf.generation = replace(old.record, generation=number), number
+        shelf.refused = False
+        fleet.run(100, asking=True)
+        assert worker.token() == "access-2"
+        fleet.run(400, asking=True)
+        assert worker.token() == "access-3"
+
     @pytest.mark.parametrize("told", [None, 1])
     def test_failures_grow_whatever_redis_says(
         self, fleet: Fleet, worker: Worker, told: int | None
