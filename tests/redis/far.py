@@ -25,7 +25,7 @@ def far_away(port: int, round_trip: float, set_up: float = 0.0) -> Iterator[int]
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        server.close()
+        loop.call_soon_threadsafe(server.close)
         asyncio.run_coroutine_threadsafe(way.close(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
