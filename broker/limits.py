@@ -137,6 +137,11 @@ class Limits:
         return 2 * (self.redis_connect_timeout + self.redis_timeout)
 
     @property
+    def last_look(self) -> float:
+        """Seconds after which a request asks Redis nothing more: it may hang, and cost the rest."""
+        return self.request - self.redis_worst
+
+    @property
     def redis_connection_wait(self) -> float:
         """Seconds that an operation may wait for a connection, and still send its command."""
         return self.redis_worst - self.redis_timeout
@@ -162,7 +167,7 @@ class Limits:
                 f"BROKER_UPSTREAM_TIMEOUT ({self.upstream_timeout:g}) and BROKER_LEASE minus it "
                 f"({most_reserve:g})"
             )
-        most_wait = self.request - self.redis_worst
+        most_wait = self.last_look
         if self.wait > most_wait:
             yield (
                 f"BROKER_WAIT is {self.wait:g} and must be at most {most_wait:g}: a request ends "

@@ -10,6 +10,7 @@ EMPTY                 a token if one comes within that wait, else an error
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from broker.credentials import Credentials
 from broker.errors import ForbiddenError, TemporarilyUnavailableError
@@ -108,9 +109,10 @@ class Broker:
         organization = self._organizations.get(name)
         if organization is None:
             raise ForbiddenError(name)
-        now = self._clock.monotonic()
+        now, refused, limits = self._clock.monotonic(), rejected or 0, self._limits
         self._note_request(organization, now)
-        waiter, refused = Waiter(caller, now + self._limits.wait - spent), rejected or 0
+        began = now - spent
+        waiter = Waiter(caller, began + limits.wait, began + limits.last_look)
         copy = self._current(organization, refused, waiter)
         if organization.may_be(copy, refused):
             copy = self._other(organization, copy, refused, waiter)
@@ -143,7 +145,7 @@ class Broker:
     def _current(self, organization: Organization, refused: int, waiter: Waiter) -> Copy:
         """Return the copy that the state table allows to be served."""
         if self._is_old(organization, refused, self._clock.monotonic()):
-            self._look_now(organization)
+            self._look_now(organization, waiter)
         match organization.state(self._clock.monotonic()):
             case State.FRESH | State.STALE:
                 pass
@@ -163,9 +165,9 @@ class Broker:
             return True
         return now - organization.looked > self._limits.revalidate * LATE
 
-    def _look_now(self, organization: Organization) -> None:
+    def _look_now(self, organization: Organization, waiter: Waiter) -> None:
         """Bring an idle organization's copy up to date; its next looks are the refresher's."""
-        if organization in self._flights:
+        if organization in self._flights or self._clock.monotonic() > waiter.last_look:
             return
         try_look(organization, self._tools)
         self._schedule.replan(organization, self._clock.monotonic())
@@ -200,7 +202,10 @@ class Broker:
             return self._lives(copy, self._limits.dead) and not organization.may_be(copy, refused)
 
         organization.doubted = given.record.generation
-        retry_after = report(organization, given.record.generation, self._tools, self._look_now)
+        if self._clock.monotonic() > waiter.last_look:
+            raise no_other(organization, self._clock.monotonic())
+        look_now = partial(self._look_now, waiter=waiter)
+        retry_after = report(organization, given.record.generation, self._tools, look_now)
         if retry_after is None:
             self._flights.wait(organization, is_other, waiter)
             if (copy := organization.copy) is not None and is_other(copy):

@@ -163,7 +163,7 @@ class Flights:
         ``force`` wants an attempt even if none is due. Who finds no place to wait still sees to it
         that a flight is under way.
         """
-        (caller, until), name, began = waiter, organization.name, self._now()
+        (caller, until, _), name, began = waiter, organization.name, self._now()
         may_wait = self._places.take(name, caller)
         try:
             for _ in range(_TRIES):

@@ -24,10 +24,14 @@ That ends at a half, a third and three quarters of what is free without its own.
 
 
 class Waiter(NamedTuple):
-    """Who waits, by the caller's name, and until which monotonic instant."""
+    """Who waits, by the caller's name, and until which monotonic instant.
+
+    ``last_look`` is the one after which the request asks Redis nothing more.
+    """
 
     caller: str
     until: float
+    last_look: float
 
 
 class Places:

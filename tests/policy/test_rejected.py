@@ -6,7 +6,7 @@ import pytest
 
 from broker.errors import AmbiguousError, StoreUnavailableError, TemporarilyUnavailableError
 from broker.tokens import Kind
-from tests.policy.fleet import Fleet, Worker
+from tests.policy.fleet import ACME, LIMITS, Fleet, Worker, commit_elsewhere
 
 OLD_ENOUGH = 11.0
 
@@ -218,3 +218,17 @@ def test_critical_and_rejected_wait_once(fleet: Fleet, worker: Worker) -> None:
     worker.refused(rejected=refused)
     assert fleet.clock.monotonic() - now <= 4.5
     worker.runtime.release()
+
+
+@pytest.mark.parametrize("spent", [0.0, 0.6, 1.5, 2.9, 4.0])
+def test_it_ends_in_time_beside_a_slow_redis(fleet: Fleet, worker: Worker, spent: float) -> None:
+    """Each operation takes as long as one may: what is asked last begins early enough."""
+    refused = age(fleet)
+    fleet.clock.sleep(2 * LIMITS.revalidate)
+    worker.link.seconds = LIMITS.redis_worst
+    worker.link.before["report"] = lambda: commit_elsewhere(fleet)
+    began = fleet.clock.monotonic()
+    with suppress(TemporarilyUnavailableError):
+        worker.broker.token(ACME, rejected=refused, spent=spent)
+    took = fleet.clock.monotonic() - began
+    assert LIMITS.redis_worst <= took + spent <= LIMITS.request
