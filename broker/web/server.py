@@ -26,12 +26,11 @@ from broker.settings.host import (
     open_files,
 )
 from broker.web.app import SERVICE, create_app
+from broker.web.event_worker import EventWorker
 from broker.web.logs import logging_config, standard_output
-from broker.web.management import TwoPortWorker
 from broker.web.master import Master
 from broker.web.runtime import RuntimeFolder, make_runtime_folder
 from broker.web.tls import tls_options
-from broker.web.worker import BrokerWorker
 
 _log = logging.getLogger(__name__)
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # heartbeats of workers, not data
@@ -168,7 +167,8 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "bind": addresses(settings),
         "umask": 0o777 & ~settings.socket_mode,  # of what it makes: Unix sockets, heartbeats
         "workers": settings.workers,
-        "worker_class": TwoPortWorker if management else BrokerWorker,
+        "worker_class": EventWorker,
+        "asgi_loop": "asyncio",
         "threads": settings.threads,
         "worker_connections": connections(settings.threads, _hard_limit(), management=management),
         "timeout": 30,

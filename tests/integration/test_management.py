@@ -27,9 +27,9 @@ LONG = 120.0
 """Seconds that a slow client may take here: longer than any test waits for an answer."""
 SMALL = f"""
 from broker.settings import host
-from broker.web import worker
+from broker.web import connection
 host.MOST_CONNECTIONS = {CONNECTIONS}
-worker.READ_LIMIT = {LONG}
+connection.READ_LIMIT = {LONG}
 from broker.cli import main
 main()
 """

@@ -27,8 +27,8 @@ ALL_CUT = SHORT + 1.0 + MANY / THREADS * 0.4
 """The limit, a look, and a grace for each turn of those that waited for a thread meanwhile."""
 PROMPT = 2.5
 SHORTENED = f"""
-from broker.web import worker
-worker.READ_LIMIT = worker.WRITE_LIMIT = {SHORT}
+from broker.web import connection
+connection.READ_LIMIT = connection.WRITE_LIMIT = {SHORT}
 from broker.cli import main
 main()
 """

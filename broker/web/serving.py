@@ -1,0 +1,151 @@
+"""One port: its listeners, its connections and their limits, and who answers on it."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from flask import Flask
+
+from broker.web.bridge import Application, Bridge
+from broker.web.connection import Connection
+from broker.web.malformed import MALFORMED, MalformedRequests
+from broker.web.reading import Sent
+from broker.web.secured import Secured
+
+ACCEPTED = 16
+"""Connections that are accepted one after the other, before others have their turn."""
+HELD_BACK = 0.1
+"""Seconds between two looks whether to take connections."""
+
+
+class ServedPort:
+    """Serves ``app`` at ``listeners``, on ``threads`` and for ``most`` connections at once.
+
+    ``context`` gives the TLS context in force at each connection; without, it is plain HTTP.
+    """
+
+    def __init__(  # noqa: PLR0913  # what a port consists of
+        self,
+        listeners: Sequence[Any],
+        app: Flask,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        most: int,
+        threads: int,
+        context: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
+        self.loop = loop
+        self.now = loop.time
+        self.malformed: MalformedRequests = app.extensions[MALFORMED]
+        self.stopping = False
+        self.may_accept: Callable[[], bool] = lambda: True
+        self.is_draining: Callable[[], bool] = lambda: False
+        self.connections: set[Connection] = set()
+        self._listeners = list(listeners)
+        self._most = most
+        self._context = context
+        self._bridge = Bridge(threads, loop)
+        scheme = "http" if context is None else "https"
+        self._application = Application(app.wsgi_app, self.malformed, scheme, "broker")
+        self._accepting = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def open(self) -> None:
+        """Take connections, as long as there is room and others cannot serve better."""
+        if self.stopping or self._accepting:
+            return
+        if self._full():
+            return
+        if not self.may_accept():
+            self.loop.call_later(HELD_BACK, self.open)
+            return
+        self._accepting = True
+        for listener in self._listeners:
+            self.loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def stop(self) -> None:
+        """Take no more connections, and let those that there are end."""
+        self.stopping = True
+        self._pause()
+        for listener in self._listeners:
+            listener.close()
+        for connection in self.connections:
+            connection.stop()
+
+    def close(self) -> None:
+        """Cut what is left."""
+        for connection in tuple(self.connections):
+            connection.cut()
+        self._bridge.close()
+
+    def look(self) -> None:
+        """End the connections whose time is over."""
+        now = self.now()
+        for connection in [one for one in self.connections if one.until < now]:
+            connection.overdue()
+
+    def keeps(self) -> bool:
+        """Tell whether a connection is kept after its answer."""
+        return not (self.stopping or self._full() or self.is_draining())
+
+    def work(self, connection: Connection, sent: Sent) -> None:
+        """Have a request answered by a thread."""
+        work = partial(self._application.answer, sent, connection.remote, self.keeps)
+        self._bridge.give(work, partial(self._tell, connection))
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+        self.connections.discard(connection)
+        if not self._accepting:
+            self.open()
+
+    @staticmethod
+    def _tell(connection: Connection, answer: tuple[bytes, bool]) -> None:
+        connection.answer(answer[0], close=answer[1])
+
+    def _full(self) -> bool:
+        return len(self.connections) >= self._most
+
+    def _pause(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            for listener in self._listeners:
+                self.loop.remove_reader(listener.fileno())
+
+    def _accept(self, listener: Any) -> None:
+        """Accept who waits, some at a time: other workers want some as well."""
+        for _ in range(ACCEPTED):
+            if self._full():
+                self._pause()
+                return
+            if not self.may_accept():
+                break
+            try:
+                client, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # no more files: those that are open may end
+                break
+            self._greet(client)
+        else:
+            return
+        self._pause()
+        self.loop.call_later(HELD_BACK, self.open)
+
+    def _greet(self, client: Any) -> None:
+        client.setblocking(False)
+        connection = Connection(self)
+        self.connections.add(connection)
+        made = connection if self._context is None else Secured(connection, self._context())
+        arrival = self.loop.connect_accepted_socket(lambda: made, client)
+        task = self.loop.create_task(arrival)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._arrived, connection))
+
+    def _arrived(self, connection: Connection, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            self.leave(connection)
