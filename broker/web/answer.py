@@ -4,6 +4,7 @@ All ways through the edge give what is made here.
 """
 
 import time
+from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
@@ -16,7 +17,6 @@ from werkzeug.http import HTTP_STATUS_CODES
 from broker.policy.answers import Served
 
 JSON = "application/json"
-Headers = list[tuple[str, str]]
 Standing = tuple[tuple[str, str], ...]
 """The headers that every answer has."""
 STANDING: Standing = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
@@ -39,11 +39,16 @@ class Answer(NamedTuple):
     body: bytes
     extra: tuple[tuple[str, str], ...] = ()
 
-    def head(self, request_id: str, standing: Standing = STANDING) -> tuple[str, Headers]:
-        """Return the status line's end and all headers."""
-        headers = [("Content-Type", JSON), ("Content-Length", str(len(self.body)))]
-        headers += (*self.extra, ("X-Request-ID", request_id), *standing)
-        return STATUS[self.status], headers
+    def wire(
+        self, version: tuple[int, int], request_id: str, standing: Standing, *, close: bool
+    ) -> bytes:
+        """Return all bytes of the answer."""
+        return (
+            f"{_start(version, STATUS[self.status], close, int(time.time()))}"
+            f"Content-Type: {JSON}\r\nContent-Length: {len(self.body)}\r\n"
+            f"{_lines(self.extra) if self.extra else ''}X-Request-ID: {request_id}\r\n"
+            f"{_standing_lines(standing)}\r\n"
+        ).encode("latin-1") + self.body
 
     def response(self) -> Response:
         """Return it for the framework, whose hooks add the headers of every answer."""
@@ -57,23 +62,34 @@ STATUS = {number: f"{number} {phrase.upper()}" for number, phrase in HTTP_STATUS
 """The status line's end, as the framework writes it."""
 
 
-def wire(version: tuple[int, int], head: tuple[str, Headers], body: bytes, *, close: bool) -> bytes:
-    """Return all bytes of an answer with this :meth:`Answer.head`, as gunicorn would send them."""
-    status, headers = head
-    lines = [
-        f"HTTP/{version[0]}.{version[1]} {status}",
-        f"Server: {SERVER}",
-        f"Date: {_date(int(time.time()))}",
-        f"Connection: {'close' if close else 'keep-alive'}",
-        *(f"{name}: {value}" for name, value in headers),
-        "\r\n",
-    ]
-    return "\r\n".join(lines).encode("latin-1") + body
+def wire(
+    version: tuple[int, int],
+    status: str,
+    headers: Iterable[tuple[str, str]],
+    body: bytes,
+    *,
+    close: bool,
+) -> bytes:
+    """Return all bytes of an answer of the framework."""
+    start = _start(version, status, close, int(time.time()))
+    return f"{start}{_lines(headers)}\r\n".encode("latin-1") + body
 
 
-@lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+@lru_cache(maxsize=64)
+def _start(version: tuple[int, int], status: str, close: bool, second: int) -> str:  # noqa: FBT001  # a part of the key
+    """Return the status line, and the headers that are the server's."""
+    return (
+        f"HTTP/{version[0]}.{version[1]} {status}\r\nServer: {SERVER}\r\n"
+        f"Date: {formatdate(second, usegmt=True)}\r\n"
+        f"Connection: {'close' if close else 'keep-alive'}\r\n"
+    )
+
+
+def _lines(headers: Iterable[tuple[str, str]]) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
+
+
+_standing_lines = lru_cache(maxsize=4)(_lines)
 
 
 def token_answer(served: Served) -> Answer:

@@ -30,11 +30,11 @@ from broker.upstream.client import CanvasClient
 from broker.upstream.retry import LeaseRetry
 from broker.web import errors, request_id, tracing
 from broker.web.answer import STANDING, Standing, standing
+from broker.web.at_once import AT_ONCE, AtOnce
 from broker.web.authentication import Authentication, CallersAuthentication, NobodyIsAsked
 from broker.web.desk import TOKEN_PATH, Desk
 from broker.web.edge import EdgeApp
 from broker.web.endpoints import EVERY, Port
-from broker.web.express import ExpressLane
 from broker.web.health import health_views
 from broker.web.logs import standard_output
 from broker.web.malformed import MALFORMED, MalformedRequests
@@ -89,7 +89,7 @@ def create_app(
         operators = make(frozenset({Port.MANAGEMENT}), STANDING if plain else headers)
         app.extensions[MANAGEMENT] = operators
     if parts.spans is None:  # these are made by the views
-        app.wsgi_app = ExpressLane(desk, requests, app.wsgi_app, headers)  # type: ignore[method-assign] # as Flask says
+        app.extensions[AT_ONCE] = AtOnce(desk, requests, headers)
     app.extensions[SERVICE] = service
     return app
 

@@ -22,6 +22,10 @@ class ServiceAccounts(Protocol):
         """
         ...
 
+    def recall(self, token: str) -> tuple[str, Callable[[], bool]] | None:
+        """Return the same of one that was verified before, and what tells whether it still is."""
+        ...
+
 
 class Authentication(Protocol):
     """The ways in which a caller may prove who it is.
@@ -35,14 +39,13 @@ class Authentication(Protocol):
         """Whether :meth:`by_assertion` can succeed."""
         ...
 
-    @property
-    def at_hand(self) -> "Authentication":
-        """The same by memory alone: it never waits, and refuses what it cannot tell."""
+    def at_hand(self) -> "AtHand":
+        """Return the same by memory alone, for one request."""
         ...
 
     @property
     def rests_on(self) -> object:
-        """What :attr:`at_hand` decides by: while it is the same object, who was let in still is."""
+        """What :meth:`at_hand` decides by: while it is the same object, who was let in still is."""
         ...
 
     def by_header(self, authorization: str | None) -> Caller:
@@ -58,6 +61,15 @@ class Authentication(Protocol):
         ...
 
 
+class AtHand(Authentication, Protocol):
+    """Authenticates one request without ever waiting; refuses what it cannot tell."""
+
+    @property
+    def holds(self) -> Callable[[], bool] | None:
+        """Tells whether the service-account token that proved it still does; None without one."""
+        ...
+
+
 class CallersAuthentication:
     """Authenticates by the callers in force, which ``callers`` gives.
 
@@ -69,7 +81,10 @@ class CallersAuthentication:
     ) -> None:
         self._callers = callers
         self._service_accounts = service_accounts
-        self.at_hand = self if service_accounts is None else CallersAuthentication(callers)
+
+    def at_hand(self) -> "CallersAtHand":
+        """Return the same by memory alone, for one request."""
+        return CallersAtHand(self._callers, self._service_accounts)
 
     @property
     def takes_assertions(self) -> bool:
@@ -106,11 +121,31 @@ class CallersAuthentication:
 
     def _of_token(self, token: str) -> Caller:
         if self._service_accounts is not None and len(token) <= LONGEST_TOKEN:
-            account = self._service_accounts.identify(token)
+            account = self._account_of(self._service_accounts, token)
             caller = self._callers().of_service_account(account)
             if caller is not None:
                 return caller
         raise InvalidCredentialError
+
+    def _account_of(self, accounts: ServiceAccounts, token: str) -> str:
+        return accounts.identify(token)
+
+
+class CallersAtHand(CallersAuthentication):
+    """The same for one request; of service-account tokens it knows those verified before."""
+
+    def __init__(
+        self, callers: Callable[[], Callers], service_accounts: ServiceAccounts | None
+    ) -> None:
+        super().__init__(callers, service_accounts)
+        self.holds: Callable[[], bool] | None = None
+
+    def _account_of(self, accounts: ServiceAccounts, token: str) -> str:
+        found = accounts.recall(token)
+        if found is None:
+            raise InvalidCredentialError
+        account, self.holds = found
+        return account
 
 
 class NobodyIsAsked:
@@ -118,9 +153,10 @@ class NobodyIsAsked:
 
     takes_assertions = False
 
-    @property
+    holds = None
+
     def at_hand(self) -> "NobodyIsAsked":
-        """Itself."""
+        """Return itself."""
         return self
 
     @property

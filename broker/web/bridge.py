@@ -108,19 +108,17 @@ class Application:
         except Exception as error:  # noqa: BLE001  # a defect of the framework's edge
             return self._malformed.refuse(error, remote), True
         close = sent.closes or not keeps()
-        version = min(sent.version, (1, 1))
-        return wire(version, (status, headers), body, close=close), close
+        return wire(sent.version, status, headers, body, close=close), close
 
     def environ(self, sent: Sent, remote: str) -> WSGIEnvironment:
         """Return what WSGI says of a request; a name with an underscore could be another's."""
-        minor = sent.version[1]
         environ = self._base | {
             "wsgi.input": BytesIO(sent.body),
             "REQUEST_METHOD": sent.method,
             "PATH_INFO": sent.path,
             "QUERY_STRING": sent.query,
             "RAW_URI": sent.target,
-            "SERVER_PROTOCOL": f"HTTP/1.{minor}",
+            "SERVER_PROTOCOL": f"HTTP/1.{sent.version[1]}",
             "REMOTE_ADDR": remote,
         }
         for name, value in sent.headers:

@@ -18,7 +18,7 @@ from broker.errors import (
 )
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
-from broker.web.acquaintances import Acquaintance, Acquaintances, digest_of
+from broker.policy.organization import Organization
 from broker.web.answer import Answer, grant_answer, token_answer
 from broker.web.authentication import Authentication
 from broker.web.errors import TABLE, TOKEN_ENDPOINT, Table, row_of, told
@@ -60,6 +60,18 @@ class Wish(NamedTuple):
     rejected: int | None = None
 
 
+class Met(NamedTuple):
+    """Who asks, by name, and what for.
+
+    ``holds`` tells whether what proved it still does; None where that rests on the callers and
+    organizations in force alone.
+    """
+
+    caller: str
+    organization: Organization
+    holds: Callable[[], bool] | None = None
+
+
 ReadWish: TypeAlias = Callable[[], Wish]
 Identify: TypeAlias = Callable[[Authentication], tuple[Caller, ReadWish]]
 """Proves who asks, first; what is asked for is read only then, so a stranger learns nothing."""
@@ -98,7 +110,6 @@ class Desk:
         self._tally = tally
         self._clock = clock
         self._refusals = RefusalLog(clock)
-        self._acquaintances = Acquaintances()
 
     def answer(self, visit: Visit, identify: Identify, way: Way) -> Answer:
         """Return the answer, a token or an error; never raises.
@@ -116,50 +127,36 @@ class Desk:
         self._note(entry, began)
         return answer
 
-    def serve_at_once(
-        self,
-        visit: Visit,
-        words: str,
-        read: Callable[[], Identify | None],
-        may_be: Callable[[], bool],
-    ) -> Served | None:
-        """Return the token that :meth:`answer` would, if memory alone can tell; never waits.
+    @property
+    def rests_on(self) -> tuple[object, frozenset[str]]:
+        """What :meth:`meet` decides by: while both are the same objects, who was met still is."""
+        return self.authentication.rests_on, self._broker.organizations
 
-        ``words`` are all that is read of a request to know who asks and what for; ``read`` does so,
-        where they have not proved it before. ``may_be`` is asked last of all. None leaves no trace:
-        :meth:`answer` has everything to say.
-        """
-        began, known = self._clock.monotonic(), self._broker.organizations
-        acquaintances = self._acquaintances.under(self.authentication.rests_on, known)
-        digest = digest_of(words)
-        one = acquaintances.get(digest)
-        if one is None:
-            one = self._meet(read(), known)
-            if one is None:
-                return None
-            self._acquaintances.keep(acquaintances, digest, one)
-        served = self._broker.at_hand(one.organization)
-        if served is None or not may_be():
-            return None
-        entry = AuditEntry(visit.request_id, visit.remote, one.caller, served.organization)
-        self._note_served(entry, served)
-        self._note(entry, began)
-        return served
-
-    def _meet(self, identify: Identify | None, known: frozenset[str]) -> Acquaintance | None:
+    def meet(self, identify: Identify) -> Met | None:
         """Return who asks and what for; None where memory cannot tell, or a token is not all."""
-        if identify is None:
-            return None
+        authentication = self.authentication.at_hand()
         try:
-            caller, read = identify(self.authentication.at_hand)
+            caller, read = identify(authentication)
             wanted, min_ttl, rejected = read()
-            name = choose(caller, wanted, known)
+            name = choose(caller, wanted, self._broker.organizations)
         except BrokerError:
             return None
         organization = self._broker.find(name)
         if organization is None or min_ttl or rejected is not None:
             return None
-        return Acquaintance(caller.name, organization)
+        return Met(caller.name, organization, authentication.holds)
+
+    def serve_met(self, met: Met, request_id: str, remote: str) -> Served | None:
+        """Return the token that :meth:`answer` would, if memory alone can tell; never waits.
+
+        None leaves no trace: :meth:`answer` has everything to say.
+        """
+        began, served = self._clock.monotonic(), self._broker.at_hand(met.organization)
+        if served is not None:
+            entry = AuditEntry(request_id, remote, met.caller, served.organization)
+            self._note_served(entry, served)
+            self._note(entry, began)
+        return served
 
     def _serve(self, entry: AuditEntry, identify: Identify, began: float) -> Served:
         caller, read = identify(self.authentication)

@@ -24,6 +24,7 @@ BEAT = 1.0
 class EventWorker(ASGIWorker):
     """Serves the callers, and operators where there is a port for them."""
 
+    loop: asyncio.AbstractEventLoop
     may_accept: Callable[[], bool] = staticmethod(lambda: True)
     """Tells whether to take connections, or to leave them to the other workers of the pod."""
     is_draining: Callable[[], bool] = staticmethod(lambda: False)
@@ -43,7 +44,8 @@ class EventWorker(ASGIWorker):
         The last listeners are the management port's, as many as it has addresses: that holds for
         those that gunicorn inherits, too.
         """
-        self.wsgi = app = self.app.wsgi()
+        app: Any = self.app.wsgi()
+        self.wsgi = app
         operators = app.extensions.get(MANAGEMENT)
         own = self.management if operators is not None else None
         first = len(self.cfg.bind) - (0 if own is None else len(own.bind))

@@ -16,7 +16,7 @@ from gunicorn.asgi.parser import (
 )
 
 from broker.web import request_id
-from broker.web.answer import STANDING, Answer, Standing, wire
+from broker.web.answer import STANDING, Answer, Standing
 from broker.web.desk import TOKEN_PATH, WAYS, Desk, Visit
 from broker.web.errors import TABLE, ProtocolError, row_of, told
 from broker.web.reading import Headers, Reading
@@ -81,8 +81,8 @@ class MalformedRequests:
         sent = [value for name, value in headers if name == b"x-request-id"]
         own_id = request_id.own(sent[0].decode("latin-1") if len(sent) == 1 else None)
         answer = self._outcome(method, path, Visit(own_id, remote or "unix"), cause)
-        body = b"" if method == "HEAD" else answer.body
-        return wire((1, 1), answer.head(own_id, self._standing), body, close=True)
+        told = answer.wire((1, 1), own_id, self._standing, close=True)
+        return told.removesuffix(answer.body) if method == "HEAD" else told
 
     def _outcome(self, method: str, path: str, visit: Visit, cause: Exception) -> Answer:
         desk = self._desk

@@ -6,7 +6,7 @@ whole. Of a body no more is kept than is enough to refuse it.
 
 import re
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from gunicorn.asgi.parser import InvalidRequestLine, ParseError, PythonProtocol
@@ -19,6 +19,8 @@ LONGEST_HEADER = 8190
 """Bytes of the longest header, with its line end."""
 MOST_HEADERS = 64
 """Headers of one request."""
+LONGEST_RAW = 8192
+"""Bytes of a request up to which it is remembered as it came."""
 _LATER = re.compile(rb"(\r?\n?[^\r\n]* HTTP/1\.)[2-9](\r\n)")
 _CODINGS = frozenset({b"compress", b"deflate", b"gzip"})
 
@@ -57,11 +59,12 @@ class Sent(NamedTuple):
 class Reading:
     """One request while it comes in."""
 
-    __slots__ = ("_awaited", "_body", "_left", "_line", "_parser", "headed")
+    __slots__ = ("_awaited", "_body", "_left", "_line", "_parser", "_raw", "headed")
 
     def __init__(self) -> None:
         self._body: list[bytes] = []
         self._left = LONGEST_BODY
+        self._raw: bytes | None = b""
         self._awaited = False
         self._line: bytes | None = b""
         self.headed = False
@@ -88,6 +91,8 @@ class Reading:
 
         Raises gunicorn's ParseError.
         """
+        if self._raw is not None:
+            self._raw = self._raw + data if len(self._raw) + len(data) <= LONGEST_RAW else None
         if self._line is not None:
             data = self._line = self._line + data
             if data.find(b"\n", 2) < 0 and len(data) <= LONGEST_LINE:
@@ -109,6 +114,11 @@ class Reading:
         rest: bytes = self._parser.remaining()
         return rest
 
+    @property
+    def raw(self) -> bytes | None:
+        """Return all that has come, if it is short."""
+        return self._raw
+
     def wants_word(self) -> bool:
         """Tell, once, whether the client waits to be told to send its body."""
         awaited, self._awaited = self._awaited, False
@@ -117,7 +127,7 @@ class Reading:
     def _end_of_head(self) -> bool:
         """Note that the head is there; return whether its body is not to be read."""
         self.headed = True
-        parser = self._parser
+        parser: Any = self._parser
         expected = [value.lower() for name, value in parser.headers if name == b"expect"]
         if any(one != b"100-continue" for one in expected):
             raise ExpectationError
@@ -135,11 +145,11 @@ class Reading:
             raise _Enough
 
     def _whole(self, body: bytes) -> Sent:
-        parser = self._parser
-        target = parser.path.decode("ascii")
+        parser: Any = self._parser
+        method, target = parser.method.decode("ascii"), parser.path.decode("ascii")
         path, query = _parts(target)
-        last = self._left < 0 or closes(parser.method, parser.http_version, parser.headers)
-        method, version = parser.method.decode("ascii"), parser.http_version
+        version = min(parser.http_version, (1, 1))
+        last = self._left < 0 or closes(parser.method, version, parser.headers)
         return Sent(method, target, path, query, version, parser.headers, body, last)
 
 

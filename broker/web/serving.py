@@ -2,21 +2,30 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from broker.web.at_once import AT_ONCE
 from broker.web.bridge import Application, Bridge
 from broker.web.connection import Connection
-from broker.web.malformed import MALFORMED, MalformedRequests
+from broker.web.malformed import MALFORMED
 from broker.web.reading import Sent
 from broker.web.secured import Secured
 
+if TYPE_CHECKING:
+    from broker.web.at_once import AtOnce
+    from broker.web.malformed import MalformedRequests
+
 ACCEPTED = 16
 """Connections that are accepted one after the other, before others have their turn."""
+TURN = 0.005
+"""Seconds for which answers are given in the loop before other threads have their turn."""
+PAUSE = 0.000_001
+"""Seconds of a pause; the kernel makes some fifty microseconds of them."""
 HELD_BACK = 0.1
 """Seconds between two looks whether to take connections."""
 
@@ -40,6 +49,7 @@ class ServedPort:
         self.loop = loop
         self.now = loop.time
         self.malformed: MalformedRequests = app.extensions[MALFORMED]
+        self.at_once: AtOnce | None = app.extensions.get(AT_ONCE)
         self.stopping = False
         self.may_accept: Callable[[], bool] = lambda: True
         self.is_draining: Callable[[], bool] = lambda: False
@@ -51,6 +61,7 @@ class ServedPort:
         scheme = "http" if context is None else "https"
         self._application = Application(app.wsgi_app, self.malformed, scheme, "broker")
         self._accepting = False
+        self._paused = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def open(self) -> None:
@@ -90,6 +101,16 @@ class ServedPort:
     def keeps(self) -> bool:
         """Tell whether a connection is kept after its answer."""
         return not (self.stopping or self._full() or self.is_draining())
+
+    def let_others(self) -> None:
+        """Let other threads have the interpreter now and then.
+
+        Who sends and receives lets go of it each time, and has it back before a thread that waits
+        has woken: under a load that never ends no other would run.
+        """
+        if self.now() - self._paused > TURN:
+            time.sleep(PAUSE)
+            self._paused = self.now()
 
     def work(self, connection: Connection, sent: Sent) -> None:
         """Have a request answered by a thread."""
@@ -136,7 +157,7 @@ class ServedPort:
         self.loop.call_later(HELD_BACK, self.open)
 
     def _greet(self, client: Any) -> None:
-        client.setblocking(False)
+        client.setblocking(False)  # noqa: FBT003  # the name says what is false
         connection = Connection(self)
         self.connections.add(connection)
         made = connection if self._context is None else Secured(connection, self._context())

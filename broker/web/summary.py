@@ -23,7 +23,6 @@ class RequestLog:
         self._clock = clock
         self._share = share
         self._chance = chance
-        self._owed = 0
 
     def install(self, app: Flask) -> None:
         """Let each request of ``app`` have its chance."""
@@ -31,18 +30,8 @@ class RequestLog:
             app.before_request(self._begin)
             app.after_request(self._end)
 
-    def passes_over(self) -> bool:
-        """Tell whether the request that begins has no line; else the next :meth:`begin` has it."""
-        if self._share <= 0 or self._chance() >= self._share:
-            return True
-        self._owed += 1
-        return False
-
     def begin(self) -> float | None:
         """Return the instant at which a request began, for :meth:`tell`; None if it has no line."""
-        if self._owed:
-            self._owed -= 1
-            return self._clock.monotonic()
         return self._clock.monotonic() if self._chance() < self._share else None
 
     def tell(

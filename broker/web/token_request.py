@@ -46,10 +46,6 @@ class Asked(NamedTuple):
     def __repr__(self) -> str:
         return f"Asked({self.method})"  # the rest holds keys
 
-    def words(self) -> str:
-        """Return all that tells who asks and what for; no other request has the same."""
-        return f"{self.method} {self.authorization!r} {self.sent}"
-
     def identify(self) -> Identify:
         """Return how to tell who asks and what for."""
         if self.fault is not None:
@@ -59,7 +55,7 @@ class Asked(NamedTuple):
         return _by_header(self.authorization, self.sent)
 
     def identify_plainly(self) -> Identify | None:
-        """Return the same; None where a query must be decoded: the main loop has no time for it."""
+        """Return the same; None where a query must be decoded: the loop has no time for it."""
         return None if self.method == "GET" and plain_wish(self.sent) is None else self.identify()
 
 
@@ -71,7 +67,9 @@ def asked_from(environ: WSGIEnvironment) -> Asked:
     else:
         sent = environ["QUERY_STRING"]
     ids = get("HTTP_X_REQUEST_ID"), get("HTTP_TRACEPARENT")
-    fault = host_fault(environ) or (form_fault(environ, sent) if method == "POST" else None)
+    fault = host_fault(environ)
+    if method == "POST":
+        fault = fault or form_fault(get("CONTENT_TYPE", ""), len(sent))
     return Asked(method, get("HTTP_AUTHORIZATION"), sent, *ids, get("REMOTE_ADDR"), fault)
 
 
@@ -94,12 +92,12 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
-def form_fault(environ: WSGIEnvironment, body: str) -> CallerError | None:
-    """Return what is wrong with a form before it is read."""
-    media_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+def form_fault(content_type: str, length: int) -> CallerError | None:
+    """Return what is wrong with a form of this ``length`` before it is read."""
+    media_type = content_type.partition(";")[0].strip().lower()
     if media_type != MEDIA_TYPE:
         return InvalidRequestError(f"Content-Type must be {MEDIA_TYPE}")
-    return ProtocolError(413) if len(body) > LONGEST_BODY else None
+    return ProtocolError(413) if length > LONGEST_BODY else None
 
 
 def refusing(error: Exception) -> Identify:
