@@ -4,6 +4,7 @@ Who asks, what for, the audit, the metrics, the log and the bytes of an answer a
 other request: only the way there is shorter.
 """
 
+import logging
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from broker.web.token_request import Asked, form_fault, is_host
 
 AT_ONCE = "at_once"
 """Where ``app.extensions`` keeps the :class:`AtOnce`, for the server; without it, there is none."""
+_log = logging.getLogger(__name__)
 _HEEDED = frozenset(
     {b"authorization", b"x-request-id", b"traceparent", b"content-type", b"content-length", b"host"}
 )
@@ -50,8 +52,16 @@ class AtOnce:
     def recall(self, data: bytes, remote: str, *, keeps: bool) -> Answered | int | None:
         """Return the answer to what ``data`` begins with, if it was answered before.
 
-        A number says how many bytes are wanted to tell; None that it must be read.
+        A number says how many bytes are wanted to tell; None that it must be read. Never raises: a
+        defect is met by the application as well, and answered.
         """
+        try:
+            return self._recall(data, remote, keeps=keeps)
+        except Exception as error:  # noqa: BLE001  # whatever it was
+            _log.error("request.crashed", extra={"error": type(error).__name__})
+            return None
+
+    def _recall(self, data: bytes, remote: str, *, keeps: bool) -> Answered | int | None:
         began, end = self._requests.begin(), data.find(END) + len(END)
         if not len(END) <= end <= LONGEST_RAW or not data.startswith(_METHODS):
             return None
@@ -81,8 +91,17 @@ class AtOnce:
         """Return the answer to a request that was read, and whether the connection ends with it.
 
         ``raw`` are its bytes, by which it is recalled the next time. None leaves no trace: the
-        application has everything to say.
+        application has everything to say. Never raises.
         """
+        try:
+            return self._first_answer(sent, raw, remote, keeps=keeps)
+        except Exception as error:  # noqa: BLE001  # whatever it was
+            _log.error("request.crashed", extra={"error": type(error).__name__})
+            return None
+
+    def _first_answer(
+        self, sent: Sent, raw: bytes | None, remote: str, *, keeps: bool
+    ) -> tuple[bytes, bool] | None:
         asked = _asked_of(sent, remote)
         identify = None if asked is None else asked.identify_plainly()
         if asked is None or identify is None:

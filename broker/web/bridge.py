@@ -10,7 +10,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -31,10 +31,12 @@ Work = Callable[[], object]
 
 
 class Bridge:
-    """Has threads, ``most`` of them, do what must not be done in the loop."""
+    """Has threads, ``most`` of them or those of ``pool``, do what must not be done in the loop."""
 
-    def __init__(self, most: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._pool = ThreadPoolExecutor(most, "request")
+    def __init__(
+        self, most: int, loop: asyncio.AbstractEventLoop, pool: Executor | None = None
+    ) -> None:
+        self._pool = pool or ThreadPoolExecutor(most, "request")
         self._loop = loop
         self._waiting: deque[tuple[Work, Callable[[Any], None]]] = deque()
         self._begun: dict[object, float] = {}

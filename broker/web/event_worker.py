@@ -5,6 +5,7 @@ heartbeat watches both.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +14,14 @@ from gunicorn.config import Config
 from gunicorn.workers.gasgi import ASGIWorker
 
 from broker.web.app import MANAGEMENT
+from broker.web.bridge import Bridge
 from broker.web.serving import ServedPort
 
 LOOK = 0.25
 """Seconds between two looks for connections whose time is over."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
+_log = logging.getLogger(__name__)
 
 
 class EventWorker(ASGIWorker):
@@ -31,6 +34,8 @@ class EventWorker(ASGIWorker):
     """Tells whether each answer is the last one on its connection."""
     management: Config | None = None
     """gunicorn's settings for the management port."""
+    hurried = False
+    """Whether nothing is to be finished any more."""
     ports: tuple[ServedPort, ...] = ()
     """The callers' port; the other one is the management port."""
 
@@ -44,6 +49,7 @@ class EventWorker(ASGIWorker):
         The last listeners are the management port's, as many as it has addresses: that holds for
         those that gunicorn inherits, too.
         """
+        self.loop.set_exception_handler(_tell)
         app: Any = self.app.wsgi()
         self.wsgi = app
         operators = app.extensions.get(MANAGEMENT)
@@ -77,9 +83,6 @@ class EventWorker(ASGIWorker):
             self.loop.time() + self.cfg.graceful_timeout,
         )
 
-    hurried = False
-    """Whether nothing is to be finished any more."""
-
     def handle_quit_signal(self) -> None:
         """Stop at once."""
         self.hurried = True
@@ -103,6 +106,14 @@ class EventWorker(ASGIWorker):
             app,
             self.loop,
             most=cfg.worker_connections,
-            threads=cfg.threads,
+            bridge=Bridge(cfg.threads, self.loop),
             context=context,
         )
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log a defect by its class alone: message and traceback may hold anything."""
+    del loop
+    error = context.get("exception")
+    if not isinstance(error, OSError):  # a client that has gone
+        _log.error("request.crashed", extra={"error": type(error).__name__})

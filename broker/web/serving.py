@@ -31,7 +31,7 @@ HELD_BACK = 0.1
 
 
 class ServedPort:
-    """Serves ``app`` at ``listeners``, on ``threads`` and for ``most`` connections at once.
+    """Serves ``app`` at ``listeners``, by a ``bridge`` and for ``most`` connections at once.
 
     ``context`` gives the TLS context in force at each connection; without, it is plain HTTP.
     """
@@ -43,7 +43,7 @@ class ServedPort:
         loop: asyncio.AbstractEventLoop,
         *,
         most: int,
-        threads: int,
+        bridge: Bridge,
         context: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.loop = loop
@@ -57,7 +57,7 @@ class ServedPort:
         self._listeners = list(listeners)
         self._most = most
         self._context = context
-        self._bridge = Bridge(threads, loop)
+        self._bridge = bridge
         scheme = "http" if context is None else "https"
         self._application = Application(app.wsgi_app, self.malformed, scheme, "broker")
         self._accepting = False

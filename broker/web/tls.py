@@ -11,9 +11,8 @@ from broker.settings import Settings
 def tls_options(settings: Settings, certificates: Watched[TlsContext] | None) -> dict[str, Any]:
     """Return gunicorn's settings for TLS; none for plain HTTP.
 
-    gunicorn asks for a context at each connection, so a replaced certificate counts from the next
-    one on. The handshake is not part of wrapping the socket: it comes after the connection knows
-    its new socket, so that a handshake that never ends can be cut.
+    The worker asks for a context at each connection, so a replaced certificate counts from the next
+    one on.
     """
     if certificates is None:
         return {}
@@ -26,5 +25,4 @@ def tls_options(settings: Settings, certificates: Watched[TlsContext] | None) ->
         "certfile": str(settings.tls_cert_file),
         "keyfile": str(settings.tls_key_file),
         "ssl_context": context,
-        "do_handshake_on_connect": False,
     }

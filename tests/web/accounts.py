@@ -11,6 +11,7 @@ class Accounts:
     def __init__(self) -> None:
         self.out_of_reach = False
         self.asked: list[str] = []
+        self.known: set[str] = set()
         self.before_answer: Callable[[], object] = lambda: None
 
     def identify(self, token: str) -> str:
@@ -22,4 +23,11 @@ class Accounts:
         kind, _, account = token.partition("/")
         if kind != "token-of":
             raise InvalidCredentialError
+        self.known.add(token)
         return account
+
+    def recall(self, token: str) -> tuple[str, Callable[[], bool]] | None:
+        """Return the account of a token that was identified before, and whether it still is."""
+        if token not in self.known:
+            return None
+        return token.partition("/")[2], lambda: token in self.known

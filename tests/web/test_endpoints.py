@@ -1,19 +1,19 @@
 """Each path answers on its ports and is unknown on any other, whatever the method."""
 
-import socket
 from dataclasses import replace
-from http.client import HTTPResponse
 from itertools import product
 
 import pytest
 from flask import Flask
-from gunicorn.http.errors import LimitRequestLine
+from gunicorn.asgi.parser import LimitRequestHeaders
 
 from broker.settings import ManagementTls, load, load_inputs
 from broker.web.app import MANAGEMENT, create_app, edge
 from broker.web.edge import EdgeApp
 from broker.web.endpoints import EVERY, PORTS, Port
 from broker.web.malformed import MALFORMED
+from broker.web.reading import Reading
+from tests.web.requests import sent
 from tests.web.rig import KEY, Rig, error_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "OPTIONS")
@@ -72,19 +72,15 @@ def test_a_view_that_is_in_no_table_cannot_be_added(rig: Rig) -> None:
         rig.app.add_url_rule("/new", view_func=lambda: "")
 
 
-@pytest.mark.sockets
 @pytest.mark.parametrize(("port", "audited"), [(Port.CALLERS, 1), (Port.MANAGEMENT, 0)])
 def test_a_malformed_request_for_a_token(rig: Rig, port: Port, audited: int) -> None:
     """It is audited where there are tokens, and refused in either case."""
     app = _app(rig, port)
-    near, far = socket.socketpair()
-    error = LimitRequestLine(1, 1)
-    request = type("Request", (), {"method": "GET", "path": "/token", "headers": ()})()
-    with near, far:
-        app.extensions[MALFORMED].refuse(near, None, error, request)
-        with HTTPResponse(far) as answer:
-            answer.begin()
-            assert answer.status == 414
+    reading = Reading()
+    with pytest.raises(LimitRequestHeaders) as error:
+        reading.take(sent("GET /token", ("X: " + "y" * 9000,)))
+    answer = app.extensions[MALFORMED].refuse(error.value, "", reading)
+    assert answer.startswith(b"HTTP/1.1 431 ")
     assert len(rig.audit) == audited
 
 

@@ -1,12 +1,13 @@
 """One outcome for one request: its answer, its audit line and its metric, on each way.
 
-Each way has a service of its own and gets the same bytes: the main loop, a thread without WSGI,
-WSGI before the framework, and the framework alone. What the server's parser refuses is among them.
+Each way has a service of its own and gets the same bytes: the framework alone, and the loop, which
+answers at once what it can, when it has not met a request before and when it has. What the server's
+parser refuses is among them.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,31 +19,13 @@ from broker.web.errors import HTTP_TABLE, ROWS, Row
 from broker.web.token_endpoint import JWT_BEARER
 from broker.web.token_request import LONGEST_BODY
 from tests.web.accounts import Accounts
+from tests.web.line import CONTINUE, Line
+from tests.web.requests import GOOD, GRANT, HOST, TYPED, basic, form, sent
 from tests.web.rig import AUDIT_KEY, FORM, KEY, Rig
-from tests.web.test_express import basic, sides
-from tests.web.test_prompt import CONTINUE, Loop, warm
-from tests.web.test_shortcut import Wire
 
-pytestmark = pytest.mark.sockets
-
-HOST = ("Host: b",)
-GOOD = (*HOST, f"Authorization: Bearer {KEY}")
-CLIENT = f"Authorization: {basic('billing', KEY)['Authorization']}"
-TYPED = (*HOST, f"Content-Type: {FORM}")
-GRANT = "grant_type=client_credentials"
+CLIENT = basic("billing", KEY)
 SERVED = "served"
 Prepare = Callable[[Rig], None]
-
-
-def sent(line: str, headers: tuple[str, ...] = GOOD, body: str = "") -> bytes:
-    """Return a request as it is sent."""
-    return "\r\n".join([f"{line} HTTP/1.1", *headers, "", body]).encode("latin-1")
-
-
-def form(body: str, *headers: str, line: str = "POST /token") -> bytes:
-    """Return a form of the caller billing as it is sent."""
-    every = (*(headers or (*TYPED, CLIENT)), f"Content-Length: {len(body)}")
-    return sent(line, every, body)
 
 
 def chunked(line: str, body: str, *headers: str) -> bytes:
@@ -224,49 +207,37 @@ class Ways:
     """Every way to be answered, each with the same service; those of a prepared one are cold."""
 
     def __init__(self, prepare: Prepare | None = None) -> None:
-        self._rigs: list[Rig] = []
-        self._asks: list[Callable[[bytes], bytes]] = []
-        self._close: list[Callable[[], None]] = []
-        for make in (self._main_loop, self._thread, self._wsgi, self._views):
-            views, lane = sides(told=0, service_accounts=Accounts())
-            side = views if make == self._views else lane
-            self._rigs.append(side.rig)
+        self._rigs, self._lines = [], []
+        for at_once in (False, True, True):
+            rig = Rig("acme", "globex", service_accounts=Accounts())
             if prepare is None:
-                warm(side)
+                rig.broker.token("acme")
+                rig.broker.token("globex")
             else:
-                prepare(side.rig)
-            make(side)
-
-    def _main_loop(self, side: Any) -> None:
-        loop = Loop(side)
-        self._asks.append(loop.once)
-        self._close.append(loop.close)
-
-    def _thread(self, side: Any, *, short: bool = True) -> None:
-        wire = Wire(side, short=short)
-        self._asks.append(lambda request: wire.ask(request.decode("latin-1"))[1])
-        self._close.append(wire.close)
-
-    def _wsgi(self, side: Any) -> None:
-        self._thread(side, short=False)
-
-    def _views(self, side: Any) -> None:
-        self._thread(side, short=False)
+                prepare(rig)
+            self._rigs.append(rig)
+            self._lines.append(Line(rig, at_once=at_once))
+        self._prepared = prepare is not None
 
     def ask(self, request: bytes) -> list[Outcome]:
-        """Return what each way tells of a request."""
-        outcomes = []
-        for rig, ask in zip(self._rigs, self._asks, strict=True):
-            answer = ask(request)
-            outcomes.append(Outcome(answer, list(rig.audit), [one[0] for one in rig.tally.asked]))
-            rig.audit.clear()
-            rig.tally.asked.clear()
-        return outcomes
+        """Return what each way tells of a request; the last one has met it before."""
+        if not self._prepared:
+            self._lines[-1].once(request)
+            self._forget(self._rigs[-1])
+        return [
+            self._outcome(rig, line.once(request))
+            for rig, line in zip(self._rigs, self._lines, strict=True)
+        ]
 
-    def close(self) -> None:
-        """Close everything."""
-        for close in self._close:
-            close()
+    def _outcome(self, rig: Rig, answer: bytes) -> Outcome:
+        outcome = Outcome(answer, list(rig.audit), [one[0] for one in rig.tally.asked])
+        self._forget(rig)
+        return outcome
+
+    @staticmethod
+    def _forget(rig: Rig) -> None:
+        rig.audit.clear()
+        rig.tally.asked.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -275,11 +246,9 @@ def _known_ids(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ways() -> Iterator[Ways]:
+def ways() -> Ways:
     """Return services that have their tokens."""
-    ways = Ways()
-    yield ways
-    ways.close()
+    return Ways()
 
 
 def one_outcome(ways: Ways, request: bytes, status: int, audited: str | None) -> Outcome:
@@ -317,13 +286,10 @@ def test_each_way_tells_the_same_everywhere(ways: Ways) -> None:
 def test_an_outage_is_told_the_same_everywhere(prepare: Prepare, code: str) -> None:
     """The only rows whose outcome pages somebody; a refused caller meets none of them."""
     ways = Ways(prepare)
-    try:
-        for request in (sent("GET /token"), form(GRANT)):
-            outcome = one_outcome(ways, request, 503, code)
-            assert any(outcome.tells(row) for row in ROWS if row.status == 503)
-            assert "\r\nRetry-After: " in outcome.head
-    finally:
-        ways.close()
+    for request in (sent("GET /token"), form(GRANT)):
+        outcome = one_outcome(ways, request, 503, code)
+        assert any(outcome.tells(row) for row in ROWS if row.status == 503)
+        assert "\r\nRetry-After: " in outcome.head
 
 
 def test_no_fault_of_a_caller_has_the_outcome_of_an_outage() -> None:

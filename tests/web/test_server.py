@@ -16,8 +16,8 @@ from gunicorn.config import Config
 from broker.listener.link import Link
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
+from broker.web.event_worker import EventWorker
 from broker.web.logs import standard_output
-from broker.web.management import TwoPortWorker
 from broker.web.runtime import RuntimeFolder
 from broker.web.server import (
     BrokerServer,
@@ -26,7 +26,6 @@ from broker.web.server import (
     options,
     place_of,
 )
-from broker.web.worker import BrokerWorker
 from tests.redis.certificates import LOOPBACK, Authority
 
 
@@ -64,7 +63,8 @@ def test_the_settings_reach_gunicorn(server: BrokerServer) -> None:
     cfg = _cfg(server)
     assert cfg.bind == ["127.0.0.1:8123", "[::1]:8123", "unix:/run/broker.sock"]
     assert (cfg.workers, cfg.threads, cfg.graceful_timeout) == (3, 7, 33)
-    assert cfg.worker_class is BrokerWorker
+    assert cfg.worker_class is EventWorker
+    assert cfg.asgi_loop == "asyncio"
     assert cfg.umask == 0o137
     assert cfg.logconfig_dict["loggers"]["gunicorn.error"]["level"] == "ERROR"
 
@@ -275,12 +275,11 @@ def test_the_management_port_may_be_plain(
     assert management.graceful_timeout == _cfg(server).graceful_timeout
 
 
-def test_a_management_port_has_a_worker_of_its_own(environ: dict[str, str]) -> None:
+def test_a_management_port_has_limits_of_its_own(environ: dict[str, str]) -> None:
     """Which has its own connections and threads, and nothing of the callers'."""
     settings = load({**environ, "BROKER_MANAGEMENT_BIND": "127.0.0.1:8124"})
     cfg = _cfg(BrokerServer(settings, load_inputs(settings)))
     assert cfg.bind == ["127.0.0.1:8080", "127.0.0.1:8124"]
-    assert cfg.worker_class is TwoPortWorker
     own = management_options(settings)
     assert (own["worker_connections"], own["threads"]) == (64, 16)
     assert (cfg.worker_connections, cfg.threads) == (10_000, 256)

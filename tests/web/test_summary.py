@@ -66,17 +66,6 @@ def test_only_a_share_is_told(
     assert len(lines(caplog)) == count
 
 
-def test_a_turn_that_was_not_taken_goes_to_the_next_request() -> None:
-    """Not to chance a second time: then fewer would be told than the share says."""
-    drawn = iter([0.4, 0.6, 0.6, 0.6])
-    log = RequestLog(FakeClock(), 0.5, lambda: next(drawn))
-    assert not log.passes_over()
-    assert log.begin() is not None
-    assert log.begin() is None
-    assert log.passes_over()
-    assert log.begin() is None
-
-
 def test_without_a_share_nothing_is_installed() -> None:
     """The request path is as short as before."""
     app = Flask("x")

@@ -81,8 +81,3 @@ def test_each_connection_asks_for_the_present_certificates(
     settings.tls_key_file.write_bytes(pair.key.read_bytes())
     certificates.poll()
     assert options["ssl_context"](None, None) is not first
-
-
-def test_the_handshake_can_be_cut(settings: Settings) -> None:
-    """It begins when the connection has its new socket, not while that is made."""
-    assert tls_options(settings, watched(settings))["do_handshake_on_connect"] is False
