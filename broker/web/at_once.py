@@ -6,7 +6,6 @@ other request: only the way there is shorter.
 
 import logging
 from http import HTTPStatus
-from typing import NamedTuple
 
 from broker.web import request_id
 from broker.web.answer import Standing
@@ -29,15 +28,12 @@ _HEEDED = frozenset(
     {b"authorization", b"x-request-id", b"traceparent", b"content-type", b"content-length", b"host"}
 )
 _SPECIAL = frozenset({b"transfer-encoding", b"expect"})
+_END = len(END)
 _METHODS = (b"GET /token", b"POST /token")
 
 
-class Answered(NamedTuple):
-    """The bytes of an answer, whether the connection ends with it, how many bytes asked for it."""
-
-    answer: bytes
-    close: bool
-    length: int
+Answered = tuple[bytes, bool, int]
+"""The bytes of an answer, whether the connection ends with it, how many bytes asked for it."""
 
 
 class AtOnce:
@@ -48,6 +44,7 @@ class AtOnce:
         self._requests = requests
         self._standing = standing
         self._heads = Heads()
+        self._rests_on = desk.rests_on
 
     def recall(self, data: bytes, remote: str, *, keeps: bool) -> Answered | int | None:
         """Return the answer to what ``data`` begins with, if it was answered before.
@@ -55,35 +52,33 @@ class AtOnce:
         A number says how many bytes are wanted to tell; None that it must be read. Never raises: a
         defect is met by the application as well, and answered.
         """
+        end = data.find(END) + _END
+        if not _END <= end <= LONGEST_RAW or not data.startswith(_METHODS):
+            return None
+        began = self._requests.begin()
+        sent = data if end == len(data) else data[:end]
         try:
-            return self._recall(data, remote, keeps=keeps)
+            self._heads.under(*self._rests_on())
+            known, head, sent_id = self._heads.find(sent), sent, None
+            if known is None:
+                known, head, sent_id = self._heads.find_changing(sent)
+            if known is not None and known.form:
+                end += known.form
+                if len(data) < end:
+                    return end
+                known = self._heads.find(head, data[end - known.form : end])
+            if known is None:
+                return None
+            own_id, close = request_id.own(sent_id), known.closes or not keeps
+            answer = self._answer(known, own_id, remote, close=close)
+            if answer is None:
+                return None
+            if began is not None:
+                self._tell(began, known.method, own_id, traceparent(sent), remote)
         except Exception as error:  # noqa: BLE001  # whatever it was
             _log.error("request.crashed", extra={"error": type(error).__name__})
             return None
-
-    def _recall(self, data: bytes, remote: str, *, keeps: bool) -> Answered | int | None:
-        began, end = self._requests.begin(), data.find(END) + len(END)
-        if not len(END) <= end <= LONGEST_RAW or not data.startswith(_METHODS):
-            return None
-        self._heads.under(*self._desk.rests_on)
-        sent = data if end == len(data) else data[:end]
-        known, head, sent_id = self._heads.find(sent), sent, None
-        if known is None:
-            known, head, sent_id = self._heads.find_changing(sent)
-        if known is not None and known.form:
-            end += known.form
-            if len(data) < end:
-                return end
-            known = self._heads.find(head, data[end - known.form : end])
-        if known is None:
-            return None
-        own_id, close = request_id.own(sent_id), known.closes or not keeps
-        answer = self._answer(known, own_id, remote, close=close)
-        if answer is None:
-            return None
-        if began is not None:
-            self._tell(began, known.method, own_id, traceparent(sent), remote)
-        return Answered(answer, close, end)
+        return answer, close, end
 
     def answer(
         self, sent: Sent, raw: bytes | None, remote: str, *, keeps: bool
@@ -106,7 +101,7 @@ class AtOnce:
         identify = None if asked is None else asked.identify_plainly()
         if asked is None or identify is None:
             return None
-        began, basis = self._requests.begin(), self._desk.rests_on
+        began, basis = self._requests.begin(), self._rests_on()
         met = self._desk.meet(identify)
         if met is None:
             return None

@@ -43,9 +43,8 @@ class Authentication(Protocol):
         """Return the same by memory alone, for one request."""
         ...
 
-    @property
     def rests_on(self) -> object:
-        """What :meth:`at_hand` decides by: while it is the same object, who was let in still is."""
+        """Return what :meth:`at_hand` decides by; while it is the same object, so is who is in."""
         ...
 
     def by_header(self, authorization: str | None) -> Caller:
@@ -91,9 +90,8 @@ class CallersAuthentication:
         """Whether service-account tokens are taken."""
         return self._service_accounts is not None
 
-    @property
     def rests_on(self) -> Callers:
-        """The callers in force."""
+        """Return the callers in force."""
         return self._callers()
 
     def by_header(self, authorization: str | None) -> Caller:
@@ -159,9 +157,8 @@ class NobodyIsAsked:
         """Return itself."""
         return self
 
-    @property
     def rests_on(self) -> object:
-        """Nothing else."""
+        """Return itself: it rests on nothing else."""
         return self
 
     def by_header(self, authorization: str | None) -> Caller:

@@ -1,107 +1,49 @@
-"""One connection: what has come is read, answered in its order, and never waited for too long.
+"""One connection: what has come is read, and answered in its order."""
 
-It is an asyncio protocol. Each state has one instant until which it may last; its port looks at all
-of them a few times a second, so no request has a timer of its own. While the application works on a
-request no clock runs: it has bounds of its own.
-"""
-
-import asyncio
 import math
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gunicorn.asgi.parser import ParseError
 
+from broker.web.client import CLOSING, IDLE, READING, WORKING, Client
 from broker.web.reading import BrokenBodyError, Reading, Sent
 
 if TYPE_CHECKING:
     from broker.web.serving import ServedPort
 
-READ_LIMIT = 10.0
-"""Seconds from the first byte of a request, or of a TLS handshake, to its end."""
-WRITE_LIMIT = 10.0
-"""Seconds for a client to take the answer."""
-IDLE_LIMIT = 75.0
-"""Seconds of silence between two requests, and before the first one."""
-LINGER = 2.0
-"""Seconds that an answered client has to close: closing first could cost it the answer."""
-MOST_DROPPED = 65536
-"""Bytes that it may send meanwhile; they are thrown away."""
 AT_A_TIME = 16
 """Requests of one connection that are answered before others have their turn."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class State(Enum):
-    """What a connection does at the moment."""
+class Connection(Client):
+    """Reads what a client of ``port`` asks, and has it answered."""
 
-    IDLE = auto()
-    READING = auto()
-    WORKING = auto()
-    WRITING = auto()
-    CLOSING = auto()
-    CLOSED = auto()
-
-
-IDLE, READING, WORKING, WRITING, CLOSING, CLOSED = State
-
-
-class Connection(asyncio.Protocol):
-    """A client of ``port``; ``remote`` is its address, empty for a Unix socket.
-
-    ``until`` is the monotonic instant until which it may stay as it is.
-    """
-
-    __slots__ = (
-        "_ended",
-        "_left",
-        "_partial",
-        "_port",
-        "_reading",
-        "_slow",
-        "_state",
-        "_transport",
-        "_waiting",
-        "remote",
-        "until",
-    )
+    __slots__ = ("_partial", "_reading", "_waiting")
 
     def __init__(self, port: "ServedPort") -> None:
-        self._port = port
-        self._transport: Any = None
-        self._state = IDLE
+        super().__init__(port)
         self._reading: Reading | None = None
+        # A form that is not whole yet, with a head that was met before.
         self._partial = b""
+        # What came before its turn.
         self._waiting = b""
-        self._ended = self._slow = False
-        self._left = MOST_DROPPED
-        self.remote = ""
-        self.until = math.inf
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin; the client may be silent for a while."""
-        self._transport = transport
-        self._transport.set_write_buffer_limits(0)
-        peer = transport.get_extra_info("peername")
-        self.remote = str(peer[0]) if isinstance(peer, tuple) else ""
-        self.until = self._port.now() + IDLE_LIMIT
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it; an answer that is still made is nobody's."""
-        del exc
-        self._state, self._reading, self._waiting = CLOSED, None, b""
-        self._port.leave(self)
+        """Forget it."""
+        self._reading, self._partial, self._waiting = None, b"", b""
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
         if self._state is IDLE and not self._waiting:
-            self._go_on(data)
+            rest = self._begin(data)
+            if rest:
+                self._go_on(rest)
         elif self._state is READING:
             self._read(data)
         elif self._state is CLOSING:
-            self._left -= len(data)
-            if self._left < 0:
-                self._transport.abort()
+            self._drop(data)
         else:
             self._hold(data)
 
@@ -113,71 +55,24 @@ class Connection(asyncio.Protocol):
             self._take(self._reading, self._partial)
         if self._state is READING and self._reading is not None and self._reading.headed:
             self._refuse(BrokenBodyError())
-        elif self._state in {IDLE, READING, CLOSING}:
+        elif self._state in {IDLE, READING, CLOSING} and not self._waiting:
             self._transport.close()
         return True
-
-    def pause_writing(self) -> None:
-        """Wait for the client to take its answer before anything else is read."""
-        self._slow = True
-        self.until = self._port.now() + WRITE_LIMIT
-
-    def resume_writing(self) -> None:
-        """Go on: the answer is taken."""
-        self._slow = False
-        if self._state is CLOSING:
-            self.until = self._port.now() + LINGER
-        elif self._state is WRITING:
-            self._rest()
-            self._resume()
-
-    def begin_handshake(self) -> None:
-        """Note that a handshake has begun, which has the time of a request."""
-        self._state, self.until = READING, self._port.now() + READ_LIMIT
-
-    def end_handshake(self) -> None:
-        """Note that it is over."""
-        self._rest()
 
     def answer(self, answer: bytes, *, close: bool) -> None:
         """Send the answer of the request that was worked on."""
         if self._state is WORKING:
             self._send(answer, close=close)
-            self._resume_if_idle()
-
-    def fail(self, error: str) -> None:
-        """End it, since TLS has found a fault; the alert is on its way."""
-        self._port.malformed.note(error, self.remote)
-        self._state, self.until = CLOSING, self._port.now() + LINGER
-        self._transport.close()
-
-    def cut(self) -> None:
-        """End it at once."""
-        self._transport.abort()
-
-    def stop(self) -> None:
-        """Wait no longer than a moment for another request."""
-        if self._state in {IDLE, WRITING}:
-            self.until = min(self.until, self._port.now() + LINGER)
-
-    def overdue(self) -> None:
-        """End it: its time is over."""
-        if self._state is READING or self._slow:
-            self._port.malformed.note("TooSlow", self.remote)
-            self._transport.abort()
-        elif self._state is CLOSING:
-            self._transport.abort()
-        else:
-            self._transport.close()
+            self._resume()
 
     def _go_on(self, data: bytes) -> None:
-        """Answer what has come, in its order, as far as that needs no waiting."""
-        for _ in range(AT_A_TIME):
-            data = self._begin(data)
+        """Answer what else has come, in its order, as far as that needs no waiting."""
+        for _ in range(AT_A_TIME - 1):
             if not data or self._state is not IDLE:
                 break
+            data = self._begin(data)
         self._hold(data)
-        if self._waiting and self._state is IDLE:
+        if self._waiting:
             self._resume()
 
     def _hold(self, data: bytes) -> None:
@@ -191,23 +86,18 @@ class Connection(asyncio.Protocol):
         port = self._port
         if port.at_once is not None:
             found = port.at_once.recall(data, self.remote, keeps=port.keeps())
-            if isinstance(found, int):
-                self._partial = data
-                self._wait_for_rest()
-                return b""
-            if found is not None:
+            if isinstance(found, tuple):
                 answer, close, length = found
                 self._send(answer, close=close)
                 port.let_others()
-                return b"" if close or length == len(data) else data[length:]
+                return b"" if length == len(data) else data[length:]
+            if found is not None:
+                self._partial = data
+                self._wait_for_rest()
+                return b""
         self._reading = Reading()
         self._wait_for_rest()
         return self._take(self._reading, data)
-
-    def _wait_for_rest(self) -> None:
-        """Read on, for as long as a request may take from its first byte."""
-        if self._state is IDLE:
-            self._state, self.until = READING, self._port.now() + READ_LIMIT
 
     def _read(self, data: bytes) -> None:
         if self._partial:
@@ -215,8 +105,7 @@ class Connection(asyncio.Protocol):
             self._hold(self._begin(data))
         elif self._reading is not None:
             self._hold(self._take(self._reading, data))
-        if self._state is IDLE:
-            self._resume()
+        self._resume()
 
     def _take(self, reading: Reading, data: bytes) -> bytes:
         """Read on; once the request is whole, have it answered. Return what is beyond it."""
@@ -251,32 +140,14 @@ class Connection(asyncio.Protocol):
         reading, self._reading = self._reading, None
         self._send(self._port.malformed.refuse(error, self.remote, reading), close=True)
 
-    def _send(self, answer: bytes, *, close: bool) -> None:
-        self._transport.write(answer)
-        if close:
-            self._finish()
-        elif self._slow:
-            self._state = WRITING
-        else:
-            self._rest()
-
     def _finish(self) -> None:
-        """Say that nothing more comes, and let the client close first."""
-        self._waiting, self._state = b"", CLOSING
-        self.until = self._port.now() + (WRITE_LIMIT if self._slow else LINGER)
-        if self._ended:
-            self._transport.close()
-        else:
-            self._transport.write_eof()
-            self._transport.resume_reading()
-
-    def _rest(self) -> None:
-        """Wait for the next request."""
-        self._state = IDLE
-        self.until = self._port.now() + (LINGER if self._port.stopping else IDLE_LIMIT)
+        self._waiting = b""
+        super()._finish()
 
     def _resume(self) -> None:
         """Go on with what has come meanwhile, once others have had their turn."""
+        if self._state is not IDLE:
+            return
         if self._waiting:
             self._port.loop.call_soon(self._catch_up)
         elif self._ended:
@@ -285,17 +156,13 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _catch_up(self) -> None:
-        if self._state is IDLE:
+        if self._state is IDLE and self._waiting:
             data, self._waiting = self._waiting, b""
-            self._go_on(data)
+            self._go_on(self._begin(data))
             if not self._waiting:
-                self._resume_if_idle()
-        if self._is(READING):
+                self._resume()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self._state is READING:
             self._transport.resume_reading()
-
-    def _resume_if_idle(self) -> None:
-        if self._state is IDLE:
-            self._resume()
-
-    def _is(self, state: State) -> bool:
-        return self._state is state

@@ -127,10 +127,9 @@ class Desk:
         self._note(entry, began)
         return answer
 
-    @property
     def rests_on(self) -> tuple[object, frozenset[str]]:
-        """What :meth:`meet` decides by: while both are the same objects, who was met still is."""
-        return self.authentication.rests_on, self._broker.organizations
+        """Return what :meth:`meet` decides by: while both are the same, who was met still is."""
+        return self.authentication.rests_on(), self._broker.organizations
 
     def meet(self, identify: Identify) -> Met | None:
         """Return who asks and what for; None where memory cannot tell, or a token is not all."""

@@ -68,7 +68,11 @@ class Heads:
 
     def find(self, head: bytes, form: bytes = b"") -> Known | None:
         """Return what is known of a request whose bytes these are."""
-        return self._kept.get(self._digest(head, form))
+        digest = self._keyed.copy()
+        digest.update(head)
+        if form:
+            digest.update(form)
+        return self._kept.get(digest.digest())
 
     def find_changing(self, head: bytes) -> tuple[Known | None, bytes, str | None]:
         """Return what is known of a head without what changes with each request.
@@ -87,7 +91,9 @@ class Heads:
 
     def keep(self, caller: str, known: Known, head: bytes, form: bytes = b"") -> None:
         """Keep what is known of a request of ``caller``."""
-        digest, own = self._digest(head, form), self._callers.setdefault(caller, {})
+        keyed = self._keyed.copy()
+        keyed.update(head + form)
+        digest, own = keyed.digest(), self._callers.setdefault(caller, {})
         if digest not in self._kept and len(self._kept) >= self._most:
             self._make_room(own)
         own[digest] = None
@@ -102,13 +108,6 @@ class Heads:
         most = own if len(own) >= share else max(self._callers.values(), key=len)
         oldest = next(iter(most))
         del most[oldest], self._kept[oldest]
-
-    def _digest(self, head: bytes, form: bytes) -> bytes:
-        digest = self._keyed.copy()
-        digest.update(head)
-        if form:
-            digest.update(form)
-        return digest.digest()
 
 
 def without_changing(head: bytes) -> tuple[bytes, int]:

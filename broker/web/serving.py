@@ -11,6 +11,7 @@ from flask import Flask
 
 from broker.web.at_once import AT_ONCE
 from broker.web.bridge import Application, Bridge
+from broker.web.client import Client
 from broker.web.connection import Connection
 from broker.web.malformed import MALFORMED
 from broker.web.reading import Sent
@@ -53,7 +54,7 @@ class ServedPort:
         self.stopping = False
         self.may_accept: Callable[[], bool] = lambda: True
         self.is_draining: Callable[[], bool] = lambda: False
-        self.connections: set[Connection] = set()
+        self.connections: set[Client] = set()
         self._listeners = list(listeners)
         self._most = most
         self._context = context
@@ -100,24 +101,27 @@ class ServedPort:
 
     def keeps(self) -> bool:
         """Tell whether a connection is kept after its answer."""
-        return not (self.stopping or self._full() or self.is_draining())
+        full = len(self.connections) >= self._most
+        return not (full or self.stopping or self.is_draining())
 
-    def let_others(self) -> None:
-        """Let other threads have the interpreter now and then.
+    def let_others(self) -> float:
+        """Let other threads have the interpreter now and then; return the time.
 
         Who sends and receives lets go of it each time, and has it back before a thread that waits
         has woken: under a load that never ends no other would run.
         """
-        if self.now() - self._paused > TURN:
+        now = self.now()
+        if now - self._paused > TURN:
             time.sleep(PAUSE)
-            self._paused = self.now()
+            self._paused = now
+        return now
 
     def work(self, connection: Connection, sent: Sent) -> None:
         """Have a request answered by a thread."""
         work = partial(self._application.answer, sent, connection.remote, self.keeps)
         self._bridge.give(work, partial(self._tell, connection))
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Client) -> None:
         """Forget a connection that has ended."""
         self.connections.discard(connection)
         if not self._accepting:

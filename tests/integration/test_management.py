@@ -27,9 +27,9 @@ LONG = 120.0
 """Seconds that a slow client may take here: longer than any test waits for an answer."""
 SMALL = f"""
 from broker.settings import host
-from broker.web import connection
+from broker.web import client
 host.MOST_CONNECTIONS = {CONNECTIONS}
-connection.READ_LIMIT = {LONG}
+client.READ_LIMIT = {LONG}
 from broker.cli import main
 main()
 """

@@ -27,8 +27,8 @@ ALL_CUT = SHORT + 1.0 + MANY / THREADS * 0.4
 """The limit, a look, and a grace for each turn of those that waited for a thread meanwhile."""
 PROMPT = 2.5
 SHORTENED = f"""
-from broker.web import connection
-connection.READ_LIMIT = connection.WRITE_LIMIT = {SHORT}
+from broker.web import client
+client.READ_LIMIT = client.WRITE_LIMIT = {SHORT}
 from broker.cli import main
 main()
 """
@@ -121,7 +121,7 @@ def test_answers_that_nobody_reads(broker: BrokerProcess) -> None:
             for _ in range(THREADS + 1)
         ]
         until = time.monotonic() + 30
-        while not all([is_full(wire) for wire in wires]):
+        while sum(map(is_full, wires)) < len(wires):
             assert time.monotonic() < until
         assert seconds_until_served(broker) < ALL_CUT
         assert_threads_are_free(broker)

@@ -27,8 +27,8 @@ READ_AT_ONCE = 8192
 MANY = 30
 SHORT = 4.0
 SHORTENED = f"""
-from broker.web import connection
-connection.READ_LIMIT = {SHORT}
+from broker.web import client
+client.READ_LIMIT = {SHORT}
 from broker.cli import main
 main()
 """

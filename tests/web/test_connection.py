@@ -2,14 +2,8 @@
 
 import pytest
 
-from broker.web.connection import (
-    AT_A_TIME,
-    IDLE_LIMIT,
-    LINGER,
-    MOST_DROPPED,
-    READ_LIMIT,
-    WRITE_LIMIT,
-)
+from broker.web.client import IDLE_LIMIT, LINGER, MOST_DROPPED, READ_LIMIT, WRITE_LIMIT
+from broker.web.connection import AT_A_TIME
 from broker.web.serving import PAUSE, TURN
 from broker.web.token_request import LONGEST_BODY
 from tests.web.line import CONTINUE, HeldPool, Line

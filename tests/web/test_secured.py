@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from broker.web.connection import LINGER, READ_LIMIT, Connection
+from broker.web.client import LINGER, READ_LIMIT
+from broker.web.connection import Connection
 from broker.web.secured import Secured
 from tests.redis.certificates import LOOPBACK, Authority, Pair
 from tests.web.line import Line, Transport

@@ -1,0 +1,156 @@
+"""How long a client may take: for a request, for an answer, between two, and to close.
+
+Each state has one instant until which it may last; the port looks at all connections a few times a
+second, so no request has a timer of its own. While the application works on a request no clock
+runs: it has bounds of its own.
+"""
+
+import asyncio
+import math
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from broker.web.serving import ServedPort
+
+READ_LIMIT = 10.0
+"""Seconds from the first byte of a request, or of a TLS handshake, to its end."""
+WRITE_LIMIT = 10.0
+"""Seconds for a client to take the answer."""
+IDLE_LIMIT = 75.0
+"""Seconds of silence between two requests, and before the first one."""
+LINGER = 2.0
+"""Seconds that an answered client has to close: closing first could cost it the answer."""
+MOST_DROPPED = 65536
+"""Bytes that it may send meanwhile; they are thrown away."""
+
+
+class State(Enum):
+    """What a connection does at the moment."""
+
+    IDLE = auto()
+    READING = auto()
+    WORKING = auto()
+    WRITING = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+IDLE, READING, WORKING, WRITING, CLOSING, CLOSED = State
+
+
+class Client(asyncio.Protocol):
+    """A client of ``port``; ``remote`` is its address, empty for a Unix socket.
+
+    ``until`` is the monotonic instant until which it may stay as it is.
+    """
+
+    __slots__ = ("_ended", "_left", "_port", "_slow", "_state", "_transport", "remote", "until")
+
+    def __init__(self, port: "ServedPort") -> None:
+        self._port = port
+        self._transport: Any = None
+        self._state = IDLE
+        self._ended = self._slow = False
+        self._left = MOST_DROPPED
+        self.remote = ""
+        self.until = math.inf
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; the client may be silent for a while."""
+        self._transport = transport
+        self._transport.set_write_buffer_limits(0)
+        peer = transport.get_extra_info("peername")
+        self.remote = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._rest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it; an answer that is still made is nobody's."""
+        del exc
+        self._state = CLOSED
+        self._port.leave(self)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take its answer before anything else is read."""
+        self._slow = True
+        self.until = self._port.now() + WRITE_LIMIT
+
+    def resume_writing(self) -> None:
+        """Go on: the answer is taken."""
+        self._slow = False
+        if self._state is CLOSING:
+            self.until = self._port.now() + LINGER
+        elif self._state is WRITING:
+            self._rest()
+            self._resume()
+
+    def begin_handshake(self) -> None:
+        """Note that a handshake has begun, which has the time of a request."""
+        self._wait_for_rest()
+
+    def end_handshake(self) -> None:
+        """Note that it is over."""
+        self._rest()
+
+    def fail(self, error: str) -> None:
+        """End it, since TLS has found a fault; the alert is on its way."""
+        self._port.malformed.note(error, self.remote)
+        self._state, self.until = CLOSING, self._port.now() + LINGER
+        self._transport.close()
+
+    def stop(self) -> None:
+        """Wait no longer than a moment for another request."""
+        if self._state in {IDLE, WRITING}:
+            self.until = min(self.until, self._port.now() + LINGER)
+
+    def overdue(self) -> None:
+        """End it: its time is over."""
+        if self._state is IDLE:
+            self._transport.close()
+            return
+        if self._state is READING or self._slow:
+            self._port.malformed.note("TooSlow", self.remote)
+        self.cut()
+
+    def cut(self) -> None:
+        """End it at once."""
+        self._transport.abort()
+
+    def _send(self, answer: bytes, *, close: bool) -> None:
+        self._transport.write(answer)
+        if close:
+            self._finish()
+        elif self._slow:
+            self._state = WRITING
+        else:
+            self._rest()
+
+    def _finish(self) -> None:
+        """Say that nothing more comes, and let the client close first."""
+        self._state = CLOSING
+        self.until = self._port.now() + (WRITE_LIMIT if self._slow else LINGER)
+        if self._ended:
+            self._transport.close()
+        else:
+            self._transport.write_eof()
+            self._transport.resume_reading()
+
+    def _drop(self, data: bytes) -> None:
+        """Throw away what comes after the last answer, but not endlessly."""
+        self._left -= len(data)
+        if self._left < 0:
+            self.cut()
+
+    def _rest(self) -> None:
+        """Wait for the next request."""
+        self._state = IDLE
+        self.until = self._port.now() + (LINGER if self._port.stopping else IDLE_LIMIT)
+
+    def _wait_for_rest(self) -> None:
+        """Read on, for as long as a request may take from its first byte."""
+        if self._state is IDLE:
+            self._state, self.until = READING, self._port.now() + READ_LIMIT
+
+    def _resume(self) -> None:
+        """Go on with the next request."""
+        raise NotImplementedError
