@@ -1,4 +1,6 @@
-"""The addresses to listen on, and where the audit goes."""
+"""The addresses to listen on, the networks of proxies, and where the audit goes."""
+
+from ipaddress import ip_network
 
 from marshmallow import ValidationError
 
@@ -24,6 +26,16 @@ def bind_address(text: str) -> str:
     if not has_port:
         raise ValidationError("must be a comma-separated list of host:port or unix:/path")
     return text
+
+
+def network(text: str) -> str:
+    """Return a network as it is usually written; raise ``ValidationError`` if it is none."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValidationError(
+            "must be a comma-separated list of networks, such as 10.0.0.0/8, or addresses"
+        ) from None
 
 
 def overlap(one: str, other: str) -> bool:

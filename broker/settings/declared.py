@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from broker.credentials import CONSUMER, SECRET_KEY
-from broker.settings.bind import audit_log, bind_address
+from broker.settings.bind import audit_log, bind_address, network
 from broker.settings.fields import (
     Choice,
     Count,
@@ -195,6 +195,13 @@ DECLARED: dict[str, Setting[Any]] = {
         "Unix socket of a [listener](operations.md#a-listener), which holds the listening sockets "
         "while this process is started again; only without Unix sockets in `BROKER_BIND` and "
         "`BROKER_MANAGEMENT_BIND`"
+    ),
+    "trusted_proxies": Texts(
+        "Networks of the [proxies](security.md#behind-a-proxy) that may name the client: "
+        "comma-separated, such as `10.0.0.0/8,fd00::/8`; by `Forwarded`, `X-Forwarded-For` or the "
+        "PROXY protocol. Nobody is one by default",
+        accept=network,
+        empty=(),
     ),
     "socket_mode": Mode(
         "Mode of Unix sockets to listen on: who may connect. Their group is the broker's own",

@@ -60,8 +60,7 @@ class Client(asyncio.Protocol):
         """Begin; the client may be silent for a while."""
         self._transport = transport
         self._transport.set_write_buffer_limits(0)
-        peer = transport.get_extra_info("peername")
-        self.remote = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.remote = address_of(transport.get_extra_info("peername"))
         self._rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -154,3 +153,8 @@ class Client(asyncio.Protocol):
     def _resume(self) -> None:
         """Go on with the next request."""
         raise NotImplementedError
+
+
+def address_of(peer: object) -> str:
+    """Return the address of host and port; a Unix socket has none."""
+    return str(peer[0]) if isinstance(peer, tuple) else ""

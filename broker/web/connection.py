@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from gunicorn.asgi.parser import ParseError
 
 from broker.web.client import CLOSING, IDLE, READING, WORKING, Client
+from broker.web.heads import END
 from broker.web.reading import BrokenBodyError, Reading, Sent
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class Connection(Client):
         """Begin with a request; return what has come beyond it."""
         port = self._port
         if port.at_once is not None:
-            found = port.at_once.recall(data, self.remote, keeps=port.keeps())
+            remote = self._remote(data) if port.proxies else self.remote
+            found = port.at_once.recall(data, remote, keeps=port.keeps())
             if isinstance(found, tuple):
                 answer, close, length = found
                 self._send(answer, close=close)
@@ -98,6 +100,10 @@ class Connection(Client):
         self._reading = Reading()
         self._wait_for_rest()
         return self._take(self._reading, data)
+
+    def _remote(self, data: bytes) -> str:
+        """Return who asks by the head that ``data`` begins with."""
+        return self._port.proxies.client_in(self.remote, data.partition(END)[0] + END)
 
     def _read(self, data: bytes) -> None:
         if self._partial:
@@ -127,7 +133,8 @@ class Connection(Client):
         port, at_once = self._port, self._port.at_once
         if at_once is not None:
             raw = raw[:-beyond] if raw and beyond else raw
-            found = at_once.answer(sent, raw, self.remote, keeps=port.keeps())
+            remote = port.proxies.client_of(self.remote, sent.headers)
+            found = at_once.answer(sent, raw, remote, keeps=port.keeps())
             if found is not None:
                 self._send(found[0], close=found[1])
                 port.let_others()
@@ -138,7 +145,9 @@ class Connection(Client):
     def _refuse(self, error: ParseError) -> None:
         """Answer what cannot be read; where the next request would begin is unknown."""
         reading, self._reading = self._reading, None
-        self._send(self._port.malformed.refuse(error, self.remote, reading), close=True)
+        headers = reading.begun[2] if reading else []
+        remote = self._port.proxies.client_of(self.remote, headers)
+        self._send(self._port.malformed.refuse(error, remote, reading), close=True)
 
     def _finish(self) -> None:
         self._waiting = b""

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import MapAdapter
 
-from broker.web.answer import STANDING, Standing
+from broker.web.answer import JSON, STANDING, Standing
 from broker.web.desk import TOKEN_PATH, WAYS
 from broker.web.endpoints import EVERY, PORTS, Port
 from broker.web.token_request import host_fault
@@ -46,12 +46,18 @@ class EdgeApp(Flask):
         return super().create_url_adapter(request)
 
     def dispatch_request(self) -> ResponseReturnValue:
-        """Have the view answer; where it audits, it looks at ``Host`` itself."""
+        """Have the view answer; where it audits, it looks at ``Host`` itself.
+
+        ``OPTIONS *`` asks for no path (RFC 9110 section 9.3.7).
+        """
         rule = request.url_rule
         audited = rule is not None and rule.rule == TOKEN_PATH and request.method in WAYS
         fault = None if audited else host_fault(request.environ)
         if fault is not None:
             raise fault
+        if request.method == "OPTIONS" and request.environ["PATH_INFO"] == "*":
+            every = {one for rule in self.url_map.iter_rules() for one in rule.methods or ()}
+            return Response(headers={"Allow": ", ".join(every)}, mimetype=JSON)
         return super().dispatch_request()
 
     def _finish(self, response: Response) -> Response:

@@ -15,6 +15,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from broker.web.app import MANAGEMENT
 from broker.web.bridge import Bridge
+from broker.web.proxies import Proxies
 from broker.web.serving import ServedPort
 
 LOOK = 0.25
@@ -34,6 +35,8 @@ class EventWorker(ASGIWorker):
     """Tells whether each answer is the last one on its connection."""
     management: Config | None = None
     """gunicorn's settings for the management port."""
+    trusted_proxies: tuple[str, ...] = ()
+    """The networks of proxies that may speak for others."""
     hurried = False
     """Whether nothing is to be finished any more."""
     ports: tuple[ServedPort, ...] = ()
@@ -108,6 +111,7 @@ class EventWorker(ASGIWorker):
             most=cfg.worker_connections,
             bridge=Bridge(cfg.threads, self.loop),
             context=context,
+            proxies=Proxies(self.trusted_proxies),
         )
 
 

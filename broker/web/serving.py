@@ -11,9 +11,10 @@ from flask import Flask
 
 from broker.web.at_once import AT_ONCE
 from broker.web.bridge import Application, Bridge
-from broker.web.client import Client
+from broker.web.client import Client, address_of
 from broker.web.connection import Connection
 from broker.web.malformed import MALFORMED
+from broker.web.proxies import Announced, Proxies
 from broker.web.reading import Sent
 from broker.web.secured import Secured
 
@@ -35,6 +36,7 @@ class ServedPort:
     """Serves ``app`` at ``listeners``, by a ``bridge`` and for ``most`` connections at once.
 
     ``context`` gives the TLS context in force at each connection; without, it is plain HTTP.
+    ``proxies`` may speak for others.
     """
 
     def __init__(  # noqa: PLR0913  # what a port consists of
@@ -46,6 +48,7 @@ class ServedPort:
         most: int,
         bridge: Bridge,
         context: Callable[[], ssl.SSLContext] | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self.loop = loop
         self.now = loop.time
@@ -58,6 +61,7 @@ class ServedPort:
         self._listeners = list(listeners)
         self._most = most
         self._context = context
+        self.proxies = proxies or Proxies(())
         self._bridge = bridge
         scheme = "http" if context is None else "https"
         self._application = Application(app.wsgi_app, self.malformed, scheme, "broker")
@@ -118,7 +122,8 @@ class ServedPort:
 
     def work(self, connection: Connection, sent: Sent) -> None:
         """Have a request answered by a thread."""
-        work = partial(self._application.answer, sent, connection.remote, self.keeps)
+        remote = self.proxies.client_of(connection.remote, sent.headers)
+        work = partial(self._application.answer, sent, remote, self.keeps)
         self._bridge.give(work, partial(self._tell, connection))
 
     def leave(self, connection: Client) -> None:
@@ -164,7 +169,11 @@ class ServedPort:
         client.setblocking(False)  # noqa: FBT003  # the name says what is false
         connection = Connection(self)
         self.connections.add(connection)
-        made = connection if self._context is None else Secured(connection, self._context())
+        made: asyncio.Protocol = connection
+        if self._context is not None:
+            made = Secured(connection, self._context())
+        if self.proxies and self.proxies.trusts(address_of(client.getpeername())):
+            made = Announced(connection, made)
         arrival = self.loop.connect_accepted_socket(lambda: made, client)
         task = self.loop.create_task(arrival)
         self._tasks.add(task)

@@ -16,6 +16,7 @@ from broker.web.answer import STANDING
 from broker.web.at_once import AT_ONCE, AtOnce
 from broker.web.bridge import Bridge
 from broker.web.connection import Connection
+from broker.web.proxies import Proxies
 from broker.web.serving import ServedPort
 from broker.web.summary import RequestLog
 from tests.web.rig import Rig
@@ -199,6 +200,7 @@ class Line:
         most: int = 100,
         listeners: Any = (),
         context: Callable[[], ssl.SSLContext] | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self.rig = rig
         self.loop = Loop()
@@ -209,7 +211,9 @@ class Line:
             app.extensions[AT_ONCE] = AtOnce(rig.desk, requests, STANDING)
         loop: Any = self.loop
         bridge = Bridge(8, loop, pool or AtOncePool())
-        self.port = ServedPort(listeners, app, loop, most=most, bridge=bridge, context=context)
+        self.port = ServedPort(
+            listeners, app, loop, most=most, bridge=bridge, context=context, proxies=proxies
+        )
         self.port.malformed._now = self.loop.time
 
     def connect(self, peer: Any = CLIENT) -> Client:
