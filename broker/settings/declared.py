@@ -37,8 +37,10 @@ from broker.settings.values import (
     Tracing,
 )
 
-_AUDIENCE = re.compile(r"[!-~]{1,255}")
-_user_name = matching(_AUDIENCE, "must be 1 to 255 visible ASCII characters")
+_prefix = matching(
+    re.compile(r"[A-Za-z0-9:_.-]{1,64}"), "must be 1 to 64 letters, digits, ':', '_', '.' and '-'"
+)
+_visible = matching(re.compile(r"[!-~]{1,255}"), "must be 1 to 255 visible ASCII characters")
 
 DECLARED: dict[str, Setting[Any]] = {
     "canvas_url": Text(
@@ -79,23 +81,18 @@ DECLARED: dict[str, Setting[Any]] = {
         shown=location,
         required=True,
     ),
-    "redis_username": Text("User name at Redis, where the URL has no login", accept=_user_name),
+    "redis_username": Text("User name at Redis, where the URL has no login", accept=_visible),
     "redis_password": SecretText(
         "Password at Redis, where the URL has no login; any characters, as they are", accept=str
     ),
     "redis_sentinel_username": Text(
-        "User name at the sentinels, where the URL has none", accept=_user_name
+        "User name at the sentinels, where the URL has none", accept=_visible
     ),
     "redis_sentinel_password": SecretText(
         "Password at the sentinels, where the URL has none", accept=str
     ),
     "redis_prefix": Text(
-        "Beginning of every key in Redis",
-        accept=matching(
-            re.compile(r"[A-Za-z0-9:_.-]{1,64}"),
-            "must be 1 to 64 letters, digits, ':', '_', '.' and '-'",
-        ),
-        default="canvas-token-broker",
+        "Beginning of every key in Redis", accept=_prefix, default="canvas-token-broker"
     ),
     "callers_file": Location(
         "TOML file of the callers; required unless `BROKER_CALLER_AUTH=none`; read again when it "
@@ -110,12 +107,12 @@ DECLARED: dict[str, Setting[Any]] = {
     "kubernetes_audience": Text(
         "Audience of the service-account tokens by which Kubernetes callers prove who they are; "
         "without it none are taken",
-        accept=matching(_AUDIENCE, "must be 1 to 255 visible ASCII characters"),
+        accept=_visible,
     ),
     "kubernetes_issuer": Text(
         "Issuer of these tokens; by default that of the broker's own token in "
         "`BROKER_KUBERNETES_TOKEN_FILE`",
-        accept=matching(_AUDIENCE, "must be 1 to 255 visible ASCII characters"),
+        accept=_visible,
     ),
     "kubernetes_jwks_url": Text(
         "Where the cluster publishes the keys that its tokens are signed with; plain `http` only "
@@ -197,11 +194,7 @@ DECLARED: dict[str, Setting[Any]] = {
         "`BROKER_MANAGEMENT_BIND`"
     ),
     "trusted_proxies": Texts(
-        "Networks of the [proxies](security.md#behind-a-proxy) that may name the client: "
-        "comma-separated, such as `10.0.0.0/8,fd00::/8`; by `Forwarded`, `X-Forwarded-For` or the "
-        "PROXY protocol. Nobody is one by default",
-        accept=network,
-        empty=(),
+        "[Proxies](security.md#behind-a-proxy) that may name clients: networks", accept=network
     ),
     "socket_mode": Mode(
         "Mode of Unix sockets to listen on: who may connect. Their group is the broker's own",

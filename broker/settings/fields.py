@@ -143,20 +143,13 @@ class Text(Setting[str]):
 
 
 class Texts(Setting[tuple[str, ...]]):
-    """Comma-separated texts, each as ``accept`` returns it; without any, ``empty``."""
+    """Comma-separated texts, each as ``accept`` returns it."""
 
     def __init__(
-        self,
-        meaning: str,
-        *,
-        accept: Callable[[str], str],
-        default: str | None = None,
-        empty: tuple[str, ...] | None = None,
+        self, meaning: str, *, accept: Callable[[str], str], default: str | None = None
     ) -> None:
         self._accept = accept
         super().__init__(meaning, default=default)
-        if default is None:
-            self.load_default = empty
 
     def parse(self, text: str) -> tuple[str, ...]:
         """Return the texts without the blanks around them."""

@@ -100,7 +100,7 @@ class Settings:
     management_bind: tuple[str, ...] | None
     management_tls: ManagementTls
     listener: Path | None
-    trusted_proxies: tuple[str, ...]
+    trusted_proxies: tuple[str, ...] | None
     socket_mode: int
     workers: int
     threads: int

@@ -99,7 +99,7 @@ class BrokerServer(BaseApplication):
     def _prepare_worker(self, server: Any, worker: Any) -> None:
         worker.slot = self._state.reserve([one.slot for one in server.WORKERS.values()])
         worker.management = self._management
-        worker.trusted_proxies = self._settings.trusted_proxies
+        worker.trusted_proxies = self._settings.trusted_proxies or ()
 
     def _begin_worker(self, server: Any, worker: Any) -> None:
         del server

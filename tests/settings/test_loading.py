@@ -69,7 +69,7 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         management_bind=None,
         management_tls=ManagementTls.SAME,
         listener=None,
-        trusted_proxies=(),
+        trusted_proxies=None,
         socket_mode=0o660,
         workers=2,
         threads=256,
