@@ -27,7 +27,6 @@ _log = logging.getLogger(__name__)
 _HEEDED = frozenset(
     {b"authorization", b"x-request-id", b"traceparent", b"content-type", b"content-length", b"host"}
 )
-_SPECIAL = frozenset({b"transfer-encoding", b"expect"})
 _END = len(END)
 _METHODS = (b"GET /token", b"POST /token")
 
@@ -187,6 +186,6 @@ def _heeded(headers: Headers) -> dict[bytes, str] | None:
             if name in found:
                 return None
             found[name] = value.decode("latin-1")
-        elif name in _SPECIAL:
+        elif name == b"expect" or (name == b"transfer-encoding" and value.lower() != b"chunked"):
             return None
     return found
