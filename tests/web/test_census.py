@@ -12,8 +12,8 @@ from tests.web.line import HeldPool, Line
 from tests.web.rig import Rig
 
 REMEMBERED, READ, THREAD = "remembered", "read in the loop", "given to a thread"
-BY_THREADS = {"node http POST"}
-"""Its form comes in chunks: how long it is nobody knows before its end."""
+IN_CHUNKS = {"node http POST"}
+"""How long its form is nobody knows before its end: it is read each time."""
 EVERY = {one.name: one for one in recorded()}
 
 
@@ -61,7 +61,7 @@ def test_who_asks_again_is_remembered(name: str) -> None:
     """As it sends its pieces, and at once. A head that comes in pieces is read."""
     one, census = EVERY[name], Census()
     first, *again = (census.way(pieces) for pieces in (one.pieces, [one.whole], one.pieces))
-    wanted = (THREAD, THREAD) if name in BY_THREADS else (READ, REMEMBERED)
+    wanted = (READ, READ) if name in IN_CHUNKS else (READ, REMEMBERED)
     assert (first, *set(again)) == wanted
 
 
