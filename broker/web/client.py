@@ -83,6 +83,11 @@ class Client(asyncio.Protocol):
             self._rest()
             self._resume()
 
+    @property
+    def is_there(self) -> bool:
+        """Tell whether the client has neither gone nor had its last answer."""
+        return self._state not in {CLOSING, CLOSED}
+
     def begin_handshake(self) -> None:
         """Note that a handshake has begun, which has the time of a request."""
         self._wait_for_rest()

@@ -6,6 +6,7 @@ goodbye without closing.
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -16,16 +17,34 @@ _NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Secured(asyncio.Protocol):
-    """The protocol of a socket with TLS, and the transport of the connection that it carries."""
+    """The protocol of a socket with TLS, and the transport of the connection that it carries.
 
-    __slots__ = ("_connection", "_held", "_in", "_out", "_ready", "_started", "_tls", "_transport")
+    A handshake costs as much as a hundred answers: it is gone on with when ``take_turn`` says.
+    """
 
-    def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
+    __slots__ = (
+        "_connection",
+        "_in",
+        "_out",
+        "_ready",
+        "_take_turn",
+        "_tls",
+        "_transport",
+        "_waits",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        context: ssl.SSLContext,
+        take_turn: Callable[[Callable[[], object]], object],
+    ) -> None:
         self._connection = connection
+        self._take_turn = take_turn
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_side=True)
         self._transport: Any = None
-        self._ready = self._started = self._held = False
+        self._ready = self._waits = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -35,10 +54,12 @@ class Secured(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come: of the handshake, or of what it protects."""
         self._in.write(data)
-        if not self._ready:
-            self._shake_hands()
         if self._ready:
             self._decipher()
+        elif not self._waits:
+            self._waits = True
+            self._connection.begin_handshake()
+            self._take_turn(self._go_on)
 
     def eof_received(self) -> bool:
         """Note that nothing more comes."""
@@ -59,10 +80,14 @@ class Secured(asyncio.Protocol):
         """Tell of it."""
         self._connection.resume_writing()
 
+    def _go_on(self) -> None:
+        self._waits = False
+        if self._connection.is_there:
+            self._shake_hands()
+            if self._ready:
+                self._decipher()
+
     def _shake_hands(self) -> None:
-        if not self._started:
-            self._started = True
-            self._connection.begin_handshake()
         try:
             self._tls.do_handshake()
         except _NOT_NOW:

@@ -3,8 +3,10 @@
 import asyncio
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -28,6 +30,8 @@ TURN = 0.005
 """Seconds for which answers are given in the loop before other threads have their turn."""
 PAUSE = 0.000_001
 """Seconds of a pause; the kernel makes some fifty microseconds of them."""
+HANDSHAKES = 4
+"""Steps of TLS handshakes that are made one after the other, before others have their turn."""
 HELD_BACK = 0.1
 """Seconds between two looks whether to take connections."""
 
@@ -67,6 +71,7 @@ class ServedPort:
         self._application = Application(app.wsgi_app, self.malformed, scheme, "broker")
         self._accepting = False
         self._paused = 0.0
+        self._turns: deque[Callable[[], object]] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def open(self) -> None:
@@ -107,6 +112,19 @@ class ServedPort:
         """Tell whether a connection is kept after its answer."""
         full = len(self.connections) >= self._most
         return not (full or self.stopping or self.is_draining())
+
+    def take_turn(self, work: Callable[[], object]) -> None:
+        """Do what costs much, in its order, a little of it before others have their turn."""
+        self._turns.append(work)
+        if len(self._turns) == 1:
+            self.loop.call_soon(self._do_turns)
+
+    def _do_turns(self) -> None:
+        for work in list(islice(self._turns, HANDSHAKES)):
+            work()
+            self._turns.popleft()
+        if self._turns:
+            self.loop.call_soon(self._do_turns)
 
     def let_others(self) -> float:
         """Let other threads have the interpreter now and then; return the time.
@@ -171,7 +189,7 @@ class ServedPort:
         self.connections.add(connection)
         made: asyncio.Protocol = connection
         if self._context is not None:
-            made = Secured(connection, self._context())
+            made = Secured(connection, self._context(), self.take_turn)
         if self.proxies and self.proxies.trusts(address_of(client.getpeername())):
             made = Announced(connection, made)
         arrival = self.loop.connect_accepted_socket(lambda: made, client)

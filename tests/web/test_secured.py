@@ -10,6 +10,7 @@ import pytest
 from broker.web.client import LINGER, READ_LIMIT
 from broker.web.connection import Connection
 from broker.web.secured import Secured
+from broker.web.serving import HANDSHAKES
 from tests.redis.certificates import LOOPBACK, Authority, Pair
 from tests.web.line import Line, Transport
 from tests.web.requests import PLAIN, sent
@@ -47,7 +48,7 @@ class Client:
         self.transport = Transport()
         self.connection = Connection(line.port)
         line.port.connections.add(self.connection)
-        self.secured: Any = Secured(self.connection, tls.server)
+        self.secured: Any = Secured(self.connection, tls.server, line.port.take_turn)
         self.transport.protocol = self.secured
         self.secured.connection_made(self.transport)
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -141,6 +142,30 @@ def test_the_end_is_said(line: Line, tls: Tls) -> None:
     assert client.transport.closed
 
 
+def test_a_flood_of_handshakes_gives_way(line: Line, tls: Tls) -> None:
+    """Some are gone on with, then others have their turn."""
+    clients = [Client(line, tls) for _ in range(3 * HANDSHAKES)]
+    for client in clients:
+        with suppress(ssl.SSLWantReadError):
+            client.tls.do_handshake()
+        client.secured.data_received(client._out.read())
+    done = []
+    while line.loop.turn():
+        done.append(sum(bool(client.transport.sent) for client in clients))
+    assert done == [HANDSHAKES, 2 * HANDSHAKES, 3 * HANDSHAKES]
+
+
+def test_a_client_that_goes_before_its_turn(line: Line, tls: Tls) -> None:
+    """Nothing is done for it."""
+    client = Client(line, tls)
+    with suppress(ssl.SSLWantReadError):
+        client.tls.do_handshake()
+    client.secured.data_received(client._out.read())
+    client.transport.close()
+    line.loop.settle()
+    assert client.transport.sent == b""
+
+
 def test_a_client_that_says_goodbye(line: Line, tls: Tls) -> None:
     """Is said goodbye to."""
     client = Client(line, tls)
@@ -174,6 +199,7 @@ def test_what_is_no_tls(
     """The connection ends, with one quiet line; nothing is answered in the clear."""
     client = Client(line, tls)
     client.secured.data_received(noise)
+    line.loop.settle()
     assert client.transport.closed
     assert b"HTTP" not in client.transport.sent
     assert len(told(caplog)) == 1
