@@ -172,25 +172,25 @@ class ServedPort:
             if not self.may_accept():
                 break
             try:
-                client, _ = listener.accept()
+                client, address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:  # no more files: those that are open may end
                 break
-            self._greet(client)
+            self._greet(client, address)
         else:
             return
         self._pause()
         self.loop.call_later(HELD_BACK, self.open)
 
-    def _greet(self, client: Any) -> None:
+    def _greet(self, client: Any, address: object) -> None:
         client.setblocking(False)  # noqa: FBT003  # the name says what is false
         connection = Connection(self)
         self.connections.add(connection)
         made: asyncio.Protocol = connection
         if self._context is not None:
             made = Secured(connection, self._context(), self.take_turn)
-        if self.proxies and self.proxies.trusts(address_of(client.getpeername())):
+        if self.proxies and self.proxies.trusts(address_of(address)):
             made = Announced(connection, made)
         arrival = self.loop.connect_accepted_socket(lambda: made, client)
         task = self.loop.create_task(arrival)

@@ -1,14 +1,19 @@
 """One port: whom it lets in, and when it does not."""
 
+import asyncio
 import errno
+import socket
+import struct
 from collections import deque
 from typing import Any
 
 import pytest
 
+from broker.web.bridge import Bridge
 from broker.web.connection import Connection
-from broker.web.serving import ACCEPTED, HELD_BACK
-from tests.web.line import Line
+from broker.web.proxies import Proxies
+from broker.web.serving import ACCEPTED, HELD_BACK, ServedPort
+from tests.web.line import AtOncePool, Line
 from tests.web.rig import Rig
 
 
@@ -47,7 +52,7 @@ class Rigged(Line):
         self.port._greet = self._greet  # type: ignore[method-assign]
         self.port.open()
 
-    def _greet(self, client: Any) -> None:
+    def _greet(self, client: Any, address: object) -> None:
         connection = Connection(self.port)
         self.greeted.append(connection)
         self.port.connections.add(connection)
@@ -115,6 +120,25 @@ def test_a_client_that_went_before_it_was_let_in(line: Rigged) -> None:
     """The next one is."""
     line.listener.waiting.extend([ConnectionAbortedError(), 1])
     assert [line.accept(), line.accept()] == [0, 1]
+
+
+@pytest.mark.sockets
+def test_a_client_that_resets_before_it_is_let_in() -> None:
+    """It holds no place, though nobody can tell any more who it was."""
+    loop, app = asyncio.new_event_loop(), Line(Rig("acme")).rig.app
+    bridge, proxies = Bridge(1, loop, AtOncePool()), Proxies(("127.0.0.0/8",))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)  # the name says what is false
+        port = ServedPort([listener], app, loop, most=2, bridge=bridge, proxies=proxies)
+        with socket.create_connection(listener.getsockname()) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        port.open()
+        for _ in range(10):
+            loop.run_until_complete(asyncio.sleep(0))
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    loop.close()
+    assert port.connections == set()
 
 
 def test_a_stop(line: Rigged) -> None:
