@@ -72,7 +72,6 @@ class Client(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Wait for the client to take its answer before anything else is read."""
         self._slow = True
-        self.until = self._port.now() + WRITE_LIMIT
 
     def resume_writing(self) -> None:
         """Go on: the answer is taken."""
@@ -109,7 +108,7 @@ class Client(asyncio.Protocol):
 
     def overdue(self) -> None:
         """End it: its time is over."""
-        if self._state is IDLE:
+        if self._state is IDLE and not self._slow:
             self._transport.close()
             return
         if self._state is READING or self._slow:
@@ -125,19 +124,19 @@ class Client(asyncio.Protocol):
         if close:
             self._finish()
         elif self._slow:
-            self._state = WRITING
+            self._state, self.until = WRITING, self._port.now() + WRITE_LIMIT
         else:
             self._rest()
 
     def _finish(self) -> None:
         """Say that nothing more comes, and let the client close first."""
         self._state = CLOSING
-        self.until = self._port.now() + (WRITE_LIMIT if self._slow else LINGER)
         if self._ended:
             self._transport.close()
         else:
             self._transport.write_eof()
             self._transport.resume_reading()
+        self.until = self._port.now() + (WRITE_LIMIT if self._slow else LINGER)
 
     def _drop(self, data: bytes) -> None:
         """Throw away what comes after the last answer, but not endlessly."""

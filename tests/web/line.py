@@ -138,14 +138,15 @@ class Transport(asyncio.Transport):
         self.paused = False
 
     def close(self) -> None:
-        """Close."""
-        if not self.closed:
-            self.closed = True
-            self.protocol.connection_lost(None)
+        """Close, once all is sent."""
+        if not self.narrow:
+            self.abort()
 
     def abort(self) -> None:
         """Close at once."""
-        self.close()
+        if not self.closed:
+            self.closed = True
+            self.protocol.connection_lost(None)
 
 
 class Client:

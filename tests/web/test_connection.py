@@ -130,6 +130,20 @@ class TestDeadlines:
         assert client.transport.closed
         assert told(line, caplog) == ["TooSlow"]
 
+    def test_a_word_that_is_not_taken(self, line: Line) -> None:
+        """Nor is the answer then, which has the limit all the same."""
+        request = form(f"{GRANT}&{BY_NAME}", *TYPED, "Expect: 100-continue")
+        head, _, body = request.partition(b"\r\n\r\n")
+        client = line.connect()
+        client.transport.narrow = True
+        client.send(head + b"\r\n\r\n")
+        client.transport.narrow = False  # who is full already is not told so again
+        assert client.send(body).endswith(b"}\n")
+        line.pass_time(WRITE_LIMIT - 0.1)
+        assert client.is_open
+        line.pass_time(0.2)
+        assert client.transport.closed
+
     def test_an_answer_that_is_taken_late(self, line: Line) -> None:
         """Then it goes on, with what came meanwhile."""
         client = line.connect()

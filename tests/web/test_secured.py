@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.web.client import LINGER, READ_LIMIT
+from broker.web.client import IDLE_LIMIT, LINGER, READ_LIMIT, WRITE_LIMIT
 from broker.web.connection import Connection
 from broker.web.secured import Secured
 from broker.web.serving import HANDSHAKES
@@ -153,6 +153,17 @@ def test_a_flood_of_handshakes_gives_way(line: Line, tls: Tls) -> None:
     while line.loop.turn():
         done.append(sum(bool(client.transport.sent) for client in clients))
     assert done == [HANDSHAKES, 2 * HANDSHAKES, 3 * HANDSHAKES]
+
+
+def test_a_goodbye_that_is_not_taken(line: Line, tls: Tls) -> None:
+    """Silence ends all the same."""
+    client = Client(line, tls)
+    client.shake_hands()
+    client.transport.narrow = True
+    line.pass_time(IDLE_LIMIT + 0.1)
+    assert not client.transport.closed
+    line.pass_time(WRITE_LIMIT)
+    assert client.transport.closed
 
 
 def test_a_client_that_goes_before_its_turn(line: Line, tls: Tls) -> None:
