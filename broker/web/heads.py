@@ -94,9 +94,10 @@ class Heads:
         keyed = self._keyed.copy()
         keyed.update(head + form)
         digest, own = keyed.digest(), self._callers.setdefault(caller, {})
-        if digest not in self._kept and len(self._kept) >= self._most:
-            self._make_room(own)
-        own[digest] = None
+        if digest not in self._kept:
+            if len(self._kept) >= self._most:
+                self._make_room(own)
+            own[digest] = None
         self._kept[digest] = known
 
     def __len__(self) -> int:

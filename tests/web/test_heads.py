@@ -105,6 +105,16 @@ def test_to_keep_one_again_needs_no_room(heads: Heads) -> None:
     assert all(heads.find(b"%d" % number) for number in range(FEW))
 
 
+def test_a_head_of_several_is_kept_once(heads: Heads) -> None:
+    """Who asks is told by the form alone, so it announces the forms of many."""
+    for number in range(FEW):
+        for caller in ("billing", "audit", "pod"):
+            heads.keep(caller, known(caller), b"head")
+            heads.keep(caller, known(caller), b"head", f"{caller} {number}".encode())
+    assert len(heads) == FEW
+    assert sum(map(len, heads._callers.values())) == FEW
+
+
 CHANGING = (
     "X-Request-ID: a",
     "x-request-id:a",
