@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -120,11 +119,12 @@ class ServedPort:
             self.loop.call_soon(self._do_turns)
 
     def _do_turns(self) -> None:
-        for work in list(islice(self._turns, HANDSHAKES)):
-            work()
-            self._turns.popleft()
-        if self._turns:
-            self.loop.call_soon(self._do_turns)
+        try:
+            for _ in range(min(HANDSHAKES, len(self._turns))):
+                self._turns.popleft()()
+        finally:  # a defect keeps nobody else from a turn
+            if self._turns:
+                self.loop.call_soon(self._do_turns)
 
     def let_others(self) -> float:
         """Let other threads have the interpreter now and then; return the time.

@@ -151,6 +151,19 @@ def test_a_stop(line: Rigged) -> None:
     assert not line.port.keeps()
 
 
+def test_a_turn_that_fails(line: Rigged) -> None:
+    """It is told; those that wait, and those that come later, have theirs."""
+    done: list[int] = []
+    line.port.take_turn(lambda: 1 // 0)
+    line.port.take_turn(lambda: done.append(1))
+    with pytest.raises(ZeroDivisionError):
+        line.loop.settle()
+    line.loop.settle()
+    line.port.take_turn(lambda: done.append(2))
+    line.loop.settle()
+    assert done == [1, 2]
+
+
 def test_the_end_cuts_what_is_left(line: Rigged) -> None:
     """Whatever it does."""
     client = line.connect()
