@@ -146,8 +146,9 @@ class ServedPort:
 
     def leave(self, connection: Client) -> None:
         """Forget a connection that has ended."""
+        full = self._full()
         self.connections.discard(connection)
-        if not self._accepting:
+        if full:
             self.open()
 
     @staticmethod

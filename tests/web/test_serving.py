@@ -116,6 +116,23 @@ def test_no_more_files(line: Rigged) -> None:
     assert line.accept() == 1
 
 
+def test_no_more_files_while_many_leave(line: Rigged) -> None:
+    """One look at a time, however many went."""
+    for number in range(5):
+        line.listener.waiting.extend([number, OSError(errno.EMFILE, "no")])
+        line.accept()
+        line.port.leave(line.greeted[0])
+        line.pass_time(HELD_BACK / 10)
+    line.listener.waiting.clear()
+    looks = 0
+    for _ in range(20):
+        line.listener.waiting.append(OSError(errno.EMFILE, "no"))
+        line.pass_time(HELD_BACK / 10)
+        looks += line.listens()
+        line.accept()
+    assert looks <= 2
+
+
 def test_a_client_that_went_before_it_was_let_in(line: Rigged) -> None:
     """The next one is."""
     line.listener.waiting.extend([ConnectionAbortedError(), 1])
