@@ -6,6 +6,7 @@ stands before what the first trusted proxy added, and is not reached.
 """
 
 import asyncio
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -20,6 +21,7 @@ _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 _PLAIN = b"PROXY "
 _LONGEST_PLAIN = 107
 _HEAD = 16
+_PAIR = re.compile(r'(?:^|;)\s*([^=;"]*?)\s*=\s*("[^"]*"|[^";]*)')
 _LISTS = (b"forwarded", b"x-forwarded-for")
 
 
@@ -78,8 +80,10 @@ def _addresses(name: bytes, values: list[bytes]) -> list[str]:
 
 def _for(element: str) -> str:
     """Return the ``for`` of an element of ``Forwarded`` (RFC 7239 section 5.2)."""
-    pairs = (pair.partition("=") for pair in element.split(";"))
-    return next((value for name, _, value in pairs if name.strip().lower() == "for"), "")
+    if element.count('"') % 2 or "\\" in element:  # a piece of a value, or what is no address
+        return ""
+    pairs: dict[str, str] = dict(_PAIR.findall(element.lower()))
+    return pairs.get("for", "")
 
 
 @lru_cache(maxsize=1024)

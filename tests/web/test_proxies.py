@@ -40,6 +40,8 @@ def headers(*lines: str) -> list[tuple[bytes, bytes]]:
         (f'Forwarded: for={FORGED}, proto=https; For="{CLIENT}:99", for="[{OTHER_PROXY}]"',),
         (f'Forwarded: for="{FORGED}', f"Forwarded: for={CLIENT}"),
         (f"Forwarded: for={CLIENT}", f"X-Forwarded-For: {CLIENT}"),
+        (f'Forwarded: host="x;for={FORGED}";for={CLIENT}',),
+        (f'Forwarded: by="{FORGED}=";FOR = "{CLIENT}";host="for={FORGED}"',),
     ],
 )
 def test_the_nearest_that_is_no_proxy(lines: tuple[str, ...]) -> None:
@@ -59,6 +61,10 @@ def test_the_nearest_that_is_no_proxy(lines: tuple[str, ...]) -> None:
         "Forwarded: for=_hidden",
         f"Forwarded: for={FORGED}, for=_hidden",
         f"Forwarded: for={FORGED}, by=10.0.0.1",
+        f'Forwarded: for={CLIENT};host="x,for={FORGED}"',
+        f'Forwarded: for={CLIENT};host="x,for={FORGED}";proto="http"',
+        f'Forwarded: host="x\\";for={FORGED};y=\\"";for={CLIENT}',
+        f"Forwarded: x-for={FORGED}",
         f"X-Real-IP: {FORGED}",
         "X: y",
     ],
