@@ -117,6 +117,5 @@ def without_changing(head: bytes) -> tuple[bytes, int]:
 
 
 def traceparent(head: bytes) -> str | None:
-    """Return the value of ``traceparent`` in a head, if it has one."""
-    found = _TRACE.findall(head)
-    return found[0].decode("latin-1") if len(found) == 1 else None
+    """Return the value of ``traceparent`` in a head; several as WSGI joins them."""
+    return b",".join(_TRACE.findall(head)).decode("latin-1") or None

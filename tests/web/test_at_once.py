@@ -192,6 +192,20 @@ def test_a_line_of_the_log_has_the_trace(caplog: pytest.LogCaptureFixture) -> No
     assert (REQUEST_ID.get(), TRACE_ID.get()) == (None, None)
 
 
+def test_more_than_one_trace(caplog: pytest.LogCaptureFixture) -> None:
+    """The line of the log has what it has on the other way."""
+    caplog.set_level(logging.INFO, "broker.web.summary")
+    caplog.handler.addFilter(InContext())
+    twice = sent("GET /token", (*GOOD, f"traceparent: {TRACEPARENT}", "traceparent: x"))
+    told = []
+    for at_once in (True, False):
+        line = Line(service(), told=1.0, at_once=at_once)
+        line.once(PLAIN)
+        line.once(twice)
+        told.append([one.get("trace_id") for one in lines(caplog)])
+    assert told[0] == told[1]
+
+
 def test_only_a_share_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
     """As chance decides, once for each request that is answered here."""
     caplog.set_level(logging.INFO, "broker.web.summary")
