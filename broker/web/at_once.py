@@ -169,6 +169,7 @@ def _asked_of(sent: Sent, remote: str) -> Asked | None:
     if not is_get and (
         sent.method != "POST"
         or sent.query
+        or len(sent.body) > LONGEST_RAW  # to read it takes too long here
         or form_fault(headers.get(b"content-type", ""), len(sent.body))
     ):
         return None

@@ -166,6 +166,13 @@ def test_what_memory_cannot_tell_is_a_threads(line: Line) -> None:
     assert len(line.rig.audit) == 1
 
 
+def test_a_long_form_is_a_threads(line: Line) -> None:
+    """To read seven thousand parameters takes as long as a thousand answers."""
+    known = f"{GRANT}&{BY_NAME}"
+    assert line.once(form(known + "&" * (LONGEST_RAW - len(known)), *TYPED)).startswith(OK)
+    assert line.once(form(known + "&" * (LONGEST_RAW - len(known) + 1), *TYPED)) == b""
+
+
 def test_who_was_refused_is_not_remembered(line: Line) -> None:
     """So no stranger fills the memory; nor is what is too long to be held."""
     long = sent("GET /token", (*GOOD, "X-Long: " + "x" * LONGEST_RAW))
