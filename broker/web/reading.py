@@ -19,6 +19,8 @@ LONGEST_HEADER = 8190
 """Bytes of the longest header, with its line end."""
 MOST_HEADERS = 64
 """Headers of one request."""
+LEAST_CHUNK = 16
+"""Bytes of its body for which each piece of a chunk counts at least: to read it costs as much."""
 LONGEST_RAW = 8192
 """Bytes of a request up to which it is remembered as it came."""
 _LATER = re.compile(rb"(\r?\n?[^\r\n]* HTTP/1\.)[2-9](\r\n)")
@@ -139,7 +141,8 @@ class Reading:
         return False
 
     def _take(self, piece: bytes) -> None:
-        self._left -= len(piece)
+        parser: Any = self._parser
+        self._left -= max(len(piece), LEAST_CHUNK) if parser.is_chunked else len(piece)
         self._body.append(piece)
         if self._left < 0:
             raise _Enough

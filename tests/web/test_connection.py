@@ -4,6 +4,7 @@ import pytest
 
 from broker.web.client import IDLE_LIMIT, LINGER, MOST_DROPPED, READ_LIMIT, WRITE_LIMIT
 from broker.web.connection import AT_A_TIME
+from broker.web.reading import LEAST_CHUNK
 from broker.web.serving import PAUSE, TURN
 from broker.web.token_request import LONGEST_BODY
 from tests.web.line import CONTINUE, HeldPool, Line
@@ -337,6 +338,14 @@ class TestBodies:
             sent_ += len(piece)
         assert LONGEST_BODY < sent_ <= LONGEST_BODY + len(piece)
         assert answer.startswith(b"HTTP/1.1 413 ")
+
+    def test_a_body_in_chunks_of_one_byte(self, line: Line) -> None:
+        """Each costs the loop as much as many bytes; no client sends a form so."""
+        head = sent("POST /token", (*TYPED, "Transfer-Encoding: chunked"))
+        most = LONGEST_BODY // LEAST_CHUNK
+        client = line.connect()
+        assert client.send(head + b"1\r\nx\r\n" * most) == b""
+        assert client.send(b"1\r\nx\r\n").startswith(b"HTTP/1.1 413 ")
 
     def test_a_body_that_nobody_wants(self, line: Line) -> None:
         """It is dropped, and what follows it is the next request."""
