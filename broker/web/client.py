@@ -103,7 +103,7 @@ class Client(asyncio.Protocol):
 
     def stop(self) -> None:
         """Wait no longer than a moment for another request."""
-        if self._state in {IDLE, WRITING}:
+        if self._state is IDLE:
             self.until = min(self.until, self._port.now() + LINGER)
 
     def overdue(self) -> None:

@@ -297,6 +297,19 @@ class TestEnd:
         assert idle.transport.closed
         assert b"\r\nConnection: close\r\n" in busy.send(PLAIN[-2:])
 
+    def test_an_answer_that_is_taken_during_a_stop(self, line: Line) -> None:
+        """It has its time; then no other request is waited for."""
+        client = line.connect()
+        client.transport.narrow = True
+        client.send(PLAIN)
+        line.port.stop()
+        line.pass_time(WRITE_LIMIT - 0.1)
+        assert not client.transport.closed
+        client.transport.narrow = False
+        client.connection.resume_writing()
+        line.pass_time(LINGER + 0.1)
+        assert client.transport.closed
+
     def test_a_drain(self, line: Line) -> None:
         """Each answer is the last on its connection, whoever gives it; who is silent stays."""
         clients = [line.connect() for _ in range(3)]
