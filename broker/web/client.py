@@ -116,8 +116,9 @@ class Client(asyncio.Protocol):
         self.cut()
 
     def cut(self) -> None:
-        """End it at once."""
-        self._transport.abort()
+        """End it at once; one that is only just let in has no transport yet."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _send(self, answer: bytes, *, close: bool) -> None:
         self._transport.write(answer)
