@@ -121,10 +121,14 @@ class Connection(Client):
             self._refuse(error)
             return b""
         if sent is None:
-            if reading.wants_word():
+            if reading.raw is None and not self._port.has_room_for(self):
+                self._port.malformed.note("TooMany", self.remote)
+                self.cut()
+            elif reading.wants_word():
                 self._transport.write(_CONTINUE)
             return b""
         self._reading, rest = None, reading.rest()
+        self._port.long.discard(self)
         self._work(sent, reading.raw, len(rest))
         return b"" if sent.closes else rest
 
@@ -151,6 +155,7 @@ class Connection(Client):
 
     def _finish(self) -> None:
         self._waiting = b""
+        self._port.long.discard(self)
         super()._finish()
 
     def _resume(self) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ACCEPTED = 16
 """Connections that are accepted one after the other, before others have their turn."""
+MOST_LONG = 256
+"""Requests longer than ``LONGEST_RAW`` that come in at once; each may hold half a megabyte."""
 TURN = 0.005
 """Seconds for which answers are given in the loop before other threads have their turn."""
 PAUSE = 0.000_001
@@ -61,6 +63,7 @@ class ServedPort:
         self.may_accept: Callable[[], bool] = lambda: True
         self.is_draining: Callable[[], bool] = lambda: False
         self.connections: set[Client] = set()
+        self.long: set[Client] = set()
         self._listeners = list(listeners)
         self._most = most
         self._context = context
@@ -112,6 +115,11 @@ class ServedPort:
         full = len(self.connections) >= self._most
         return not (full or self.stopping or self.is_draining())
 
+    def has_room_for(self, connection: Client) -> bool:
+        """Tell whether a request that is too long to be remembered may go on coming in."""
+        self.long.add(connection)
+        return len(self.long) <= MOST_LONG
+
     def take_turn(self, work: Callable[[], object]) -> None:
         """Do what costs much, in its order, a little of it before others have their turn."""
         self._turns.append(work)
@@ -148,6 +156,7 @@ class ServedPort:
         """Forget a connection that has ended."""
         full = self._full()
         self.connections.discard(connection)
+        self.long.discard(connection)
         if full:
             self.open()
 

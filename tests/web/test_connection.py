@@ -4,8 +4,8 @@ import pytest
 
 from broker.web.client import IDLE_LIMIT, LINGER, MOST_DROPPED, READ_LIMIT, WRITE_LIMIT
 from broker.web.connection import AT_A_TIME
-from broker.web.reading import LEAST_CHUNK
-from broker.web.serving import PAUSE, TURN
+from broker.web.reading import LEAST_CHUNK, LONGEST_RAW
+from broker.web.serving import MOST_LONG, PAUSE, TURN
 from broker.web.token_request import LONGEST_BODY
 from tests.web.line import CONTINUE, HeldPool, Line
 from tests.web.requests import BY_NAME, GOOD, GRANT, HOST, PLAIN, TYPED, form, sent
@@ -377,6 +377,21 @@ def test_a_unix_socket_has_no_address(peer: object) -> None:
     assert [entry.remote for entry in line.rig.audit] == ["unix"] * 3
 
 
+def test_what_many_slow_clients_may_hold(line: Line, caplog: pytest.LogCaptureFixture) -> None:
+    """Long requests are few at a time; no client has such, and short ones are read all the same."""
+    long = sent("POST /token", (*TYPED, "Content-Length: 60000")) + b"x" * LONGEST_RAW
+    clients = [line.connect() for _ in range(MOST_LONG + 1)]
+    for client in clients:
+        client.send(long)
+    assert [client.is_open for client in clients] == [True] * MOST_LONG + [False]
+    assert told(line, caplog) == ["TooMany"]
+    assert line.once(PLAIN[:9], PLAIN[9:]).startswith(OK)
+    clients[0].transport.close()
+    clients[1].send(b"x" * (60000 - LONGEST_RAW))
+    clients[2].send(b"x" * LONGEST_BODY)
+    assert len(line.port.long) == MOST_LONG - 3
+
+
 def test_what_a_slow_client_may_hold() -> None:
     """Some kilobytes, whatever it sends."""
     line = Line(warm(Rig("acme")))
@@ -384,7 +399,7 @@ def test_what_a_slow_client_may_hold() -> None:
     client.send(b"GET /token HTTP/1.1\r\n" + b"X: " + b"y" * 4000)
     reading = client.connection._reading
     assert reading is not None
-    assert len(getattr(reading._parser, "_buffer"))  # noqa: B009 < 8192
+    assert len(reading._parser._buffer) < 8192  # type: ignore[attr-defined]
 
 
 def test_names_of_headers_with_underscores_are_nobodys(line: Line) -> None:
