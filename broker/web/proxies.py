@@ -14,6 +14,7 @@ from typing import Any
 
 from gunicorn.asgi.parser import ParseError, PythonProtocol
 
+from broker.web.client import Receiver
 from broker.web.connection import Connection
 from broker.web.reading import Headers
 
@@ -102,7 +103,7 @@ def _plain(text: str) -> str:
     return str(mapped or address)
 
 
-class Announced(asyncio.Protocol):
+class Announced(Receiver):
     """What a trusted proxy says of its client before all else, by the PROXY protocol.
 
     It says it before TLS. ``connection`` learns of it; what follows is for ``inner``.
@@ -110,7 +111,7 @@ class Announced(asyncio.Protocol):
 
     __slots__ = ("_connection", "_held", "_inner", "_transport")
 
-    def __init__(self, connection: Connection, inner: asyncio.Protocol) -> None:
+    def __init__(self, connection: Connection, inner: Receiver) -> None:
         self._connection = connection
         self._inner = inner
         self._held = b""

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from broker.web.client import Receiver
 from broker.web.connection import Connection
 
 _PIECE = 65536
 _NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Secured(asyncio.Protocol):
+class Secured(Receiver):
     """The protocol of a socket with TLS, and the transport of the connection that it carries.
 
     A handshake costs as much as a hundred answers: it is gone on with when ``take_turn`` says.

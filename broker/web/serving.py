@@ -21,6 +21,7 @@ from broker.web.secured import Secured
 
 if TYPE_CHECKING:
     from broker.web.at_once import AtOnce
+    from broker.web.client import Receiver
     from broker.web.malformed import MalformedRequests
 
 ACCEPTED = 16
@@ -197,7 +198,7 @@ class ServedPort:
         client.setblocking(False)  # noqa: FBT003  # the name says what is false
         connection = Connection(self)
         self.connections.add(connection)
-        made: asyncio.Protocol = connection
+        made: Receiver = connection
         if self._context is not None:
             made = Secured(connection, self._context(), self.take_turn)
         if self.proxies and self.proxies.trusts(address_of(address)):

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from broker.web.bridge import Bridge
+from broker.web.client import PIECE
 from broker.web.connection import Connection
 from broker.web.proxies import Proxies
 from broker.web.serving import ACCEPTED, HELD_BACK, ServedPort
-from tests.web.line import AtOncePool, Line
+from tests.web.line import AtOncePool, HeldPool, Line
 from tests.web.rig import Rig
 
 
@@ -156,6 +157,29 @@ def test_a_client_that_resets_before_it_is_let_in() -> None:
             listener.accept()
     loop.close()
     assert port.connections == set()
+
+
+@pytest.mark.sockets
+def test_little_is_taken_at_a_time() -> None:
+    """Who does not take its answers makes nobody hold much of what it asks."""
+    loop, app = asyncio.new_event_loop(), Line(Rig("acme")).rig.app
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        bridge = Bridge(1, loop, HeldPool())
+        port = ServedPort([listener], app, loop, most=2, bridge=bridge)
+        port.open()
+        with socket.create_connection(listener.getsockname()) as client:
+            client.setblocking(False)
+            client.send(b"GET /health/live HTTP/1.1\r\nHost: b\r\n\r\n" * 4000)
+            held: list[bytes] = []
+            while not any(held):
+                loop.run_until_complete(asyncio.sleep(0))
+                held = [one._waiting for one in port.connections if isinstance(one, Connection)]
+        assert len(held[0]) <= PIECE
+        port.stop()
+        port.close()
+        loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
 
 
 def test_a_stop(line: Rigged) -> None:
