@@ -8,6 +8,8 @@ from marshmallow import Schema, ValidationError
 
 from broker.errors import InvalidRequestError
 
+MOST = 64
+"""Parameters that are read; each costs some microseconds, before anybody has proved who asks."""
 _SHOWN = 40
 
 
@@ -15,12 +17,14 @@ def parameters(sent: bytes) -> dict[str, str]:
     """Return what ``application/x-www-form-urlencoded`` bytes hold.
 
     Raises :class:`InvalidRequestError` naming a parameter that is given more than once (RFC 6749
-    section 3.2) or is not UTF-8 (appendix B).
+    section 3.2) or is not UTF-8 (appendix B), and for more than :data:`MOST`.
     """
     found: dict[str, str] = {}
     for name, text in _pairs(sent):
         if name in found:
             raise InvalidRequestError(f"{_shown(name)} is given more than once")
+        if len(found) == MOST:
+            raise InvalidRequestError(f"there are more than {MOST} parameters")
         found[name] = text
     return found
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 
 from broker.errors import InvalidRequestError
-from broker.web.parameters import parameters
+from broker.web.parameters import MOST, parameters
 
 ALPHABET = "ab=&%+ ~\x00\x7f\xe4\u20ac\U0001f511"
 PIECES = (b"a", b"b", b"=", b"&", b"%", b"+", b"%61", b"%26", b"%ff", b"\xc3\xa4", b"\xff", b";")
@@ -62,3 +62,11 @@ def test_what_is_not_utf8_is_named(sent: bytes, told: str) -> None:
     assert str(refused.value) == told
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__
+
+
+def test_no_more_than_so_many() -> None:
+    """Seven thousand, which a form has room for, took a thread as long as a thousand answers."""
+    sent = "&&".join(f"a{number}=1" for number in range(MOST)).encode()
+    assert len(parameters(sent)) == MOST
+    with pytest.raises(InvalidRequestError, match="there are more than 64 parameters"):
+        parameters(sent + b"&b=1")
