@@ -170,8 +170,6 @@ def state_of(remaining: float, margin: float, limits: Limits) -> State:
     """Return the state of a token with ``remaining`` seconds to live."""
     if remaining <= limits.dead:
         return State.EMPTY
-    if remaining <= floor_of(margin, limits):
-        return State.CRITICAL
-    if remaining <= margin:
-        return State.STALE
-    return State.FRESH
+    if remaining > margin:
+        return State.FRESH
+    return State.CRITICAL if remaining <= floor_of(margin, limits) else State.STALE

@@ -102,7 +102,8 @@ class Keys:
 
     def holds(self, kid: str, key: Key) -> bool:
         """Tell whether ``key`` is still in force under this id; no I/O."""
-        return self._get(kid) == key
+        present = self._get(kid)
+        return present is key or present == key
 
     def _get(self, kid: str) -> Key | None:
         keys = self._keys

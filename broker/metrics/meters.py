@@ -1,6 +1,7 @@
 """The only way to count and to measure: one method for each thing that happens."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
@@ -8,7 +9,8 @@ from prometheus_client.metrics_core import Metric as Family
 from broker.metrics import directory
 from broker.metrics.by_organization import OrganizationCounter
 from broker.metrics.counted import add_zeros, families_of
-from broker.metrics.series import counters, histograms
+from broker.metrics.series import Durations, counters, histograms
+from broker.metrics.words import SERVED
 from broker.policy.brake import HELD_BACK
 
 
@@ -25,7 +27,7 @@ class Meters:
         self._directory = directory.prepared()
         self._registry = registry = CollectorRegistry()
         self._requests = counters("broker_token_requests_total", registry, strict=strict)
-        self._seconds = histograms("broker_token_request_seconds", registry, strict=strict).of()
+        self._seconds = Durations("broker_token_request_seconds", registry)
         self._degraded = counters("broker_degraded_answers_total", registry, strict=strict)
         self._refreshes = OrganizationCounter(
             "broker_refreshes_total", self._directory, strict=strict
@@ -51,7 +53,13 @@ class Meters:
     def requests(self, outcome: str, state: str | None, seconds: float) -> None:
         """Count a request for a token: ``served`` or the error code, and the token's state."""
         self._requests.of(outcome, state or "").inc()
-        self._seconds.observe(seconds)
+        self._seconds.observe([seconds])
+
+    def served(self, noted: Sequence[tuple[str, float]]) -> None:
+        """Count tokens served, by state and seconds, together: one by one costs five times that."""
+        for state, count in Counter([state for state, _ in noted]).items():
+            self._requests.of(SERVED, state).inc(count)
+        self._seconds.observe([seconds for _, seconds in noted])
 
     def degraded(self, reason: str) -> None:
         """Count a token that was served although no better one can be had, for this reason."""

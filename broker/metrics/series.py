@@ -1,13 +1,29 @@
 """The series of one declared metric, found by their label values without building anything."""
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+import math
+from bisect import bisect_left
+from collections import Counter as Count
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+)
+from prometheus_client import (
+    values as lib_values,
+)
+from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from broker.metrics.catalogue import BY_NAME, Metric, Type
 from broker.metrics.words import ORGANIZATION, OTHER, SERIES
 
+_shown: Callable[[float], str] = floatToGoString
 _without_created: Callable[[], None] = disable_created_metrics
 _without_created()  # nobody declared them, and the files of several processes have none
 Instrument = TypeVar("Instrument", Counter, Histogram)
@@ -62,6 +78,40 @@ class Series(Generic[Instrument]):
         known = self._words.known(values)
         taken = self._instrument.labels(*known) if known else self._instrument
         return self._found.setdefault(known, taken)
+
+
+class Durations(Collector):
+    """A histogram without labels that takes many seconds at once; the library's takes one.
+
+    It counts in the library's values, under the library's keys.
+    """
+
+    def __init__(self, name: str, registry: CollectorRegistry) -> None:
+        self._metric = metric = declared(name, Type.HISTOGRAM)
+
+        def value(sample: str, **labels: str) -> Any:
+            names, own = tuple(labels), tuple(labels.values())
+            kind: Any = lib_values.ValueClass
+            return kind("histogram", name, f"{name}_{sample}", names, own, metric.meaning)
+
+        self._ends = (*metric.buckets, math.inf)
+        self._words = [_shown(end) for end in self._ends]
+        self._sum = value("sum")
+        self._counts = [value("bucket", le=word) for word in self._words]
+        registry.register(self)
+
+    def observe(self, seconds: Sequence[float]) -> None:
+        """Count all of these."""
+        self._sum.inc(sum(seconds))
+        for place, count in Count([bisect_left(self._ends, one) for one in seconds]).items():
+            self._counts[place].inc(count)
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Yield what was counted in this process."""
+        reached = accumulate(count.get() for count in self._counts)
+        family = HistogramMetricFamily(self._metric.name, self._metric.meaning)
+        family.add_metric((), list(zip(self._words, reached, strict=True)), self._sum.get())
+        yield family
 
 
 def counters(name: str, registry: CollectorRegistry, *, strict: bool) -> Series[Counter]:

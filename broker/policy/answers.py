@@ -91,14 +91,15 @@ def serve(
     fresh_for = remaining - copy.record.margin
     worth = fresh_for if fresh_for > 0 else STALE_REFRESH_IN
     refresh_in = worth * (1 + SPREAD * (2 * chance - 1))
+    record, seconds = copy.record, int(remaining)
     return Served(
-        organization=organization.name,
-        access_token=copy.record.access_token,
-        expires_in=int(remaining),
-        refresh_in=max(1, min(int(refresh_in), int(remaining))),
-        generation=copy.record.generation,
-        state=state_of(remaining, copy.record.margin, limits),
-        hindrance=hindrance_of(organization),
+        organization.name,
+        record.access_token,
+        seconds,
+        max(1, min(int(refresh_in), seconds)),
+        record.generation,
+        state_of(remaining, record.margin, limits),
+        hindrance_of(organization),
     )
 
 

@@ -44,6 +44,8 @@ class AtOnce:
         self._standing = standing
         self._heads = Heads()
         self._rests_on = desk.rests_on
+        self.count = desk.count
+        """To be called now and then: counts what was answered since."""
 
     def recall(self, data: bytes, remote: str, *, keeps: bool) -> Answered | int | None:
         """Return the answer to what ``data`` begins with, if it was answered before.

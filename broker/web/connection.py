@@ -84,14 +84,14 @@ class Connection(Client):
 
     def _begin(self, data: bytes) -> bytes:
         """Begin with a request; return what has come beyond it."""
-        port = self._port
-        if port.at_once is not None:
-            remote = self._remote(data) if port.proxies else self.remote
-            found = port.at_once.recall(data, remote, keeps=port.keeps())
+        port, at_once = self._port, self._port.at_once
+        if at_once is not None:
+            remote = self._remote(data) if port.behind_proxies else self.remote
+            found = at_once.recall(data, remote, keeps=port.keeps())
             if isinstance(found, tuple):
                 answer, close, length = found
                 self._send(answer, close=close)
-                port.let_others()
+                port.answered(at_once)
                 return b"" if length == len(data) else data[length:]
             if found is not None:
                 self._partial = data
@@ -141,7 +141,7 @@ class Connection(Client):
             found = at_once.answer(sent, raw, remote, keeps=port.keeps())
             if found is not None:
                 self._send(found[0], close=found[1])
-                port.let_others()
+                port.answered(at_once)
                 return
         self._state, self.until = WORKING, math.inf
         port.work(self, sent)

@@ -4,7 +4,7 @@ It knows no framework, so that each way to ask shares all of it. The row of the 
 looked up here, once: the answer, the audit and the metrics tell the same outcome.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from broker.audit.entry import AuditEntry
@@ -38,6 +38,10 @@ class Tally(Protocol):
 
     def requests(self, outcome: str, state: str | None, seconds: float) -> None:
         """Count one that took ``seconds``; ``state`` is that of the token served."""
+        ...
+
+    def served(self, noted: Sequence[tuple[str, float]]) -> None:
+        """Count tokens served, by state and seconds, as :meth:`requests` does one by one."""
         ...
 
     def degraded(self, reason: str) -> None:
@@ -110,6 +114,7 @@ class Desk:
         self._tally = tally
         self._clock = clock
         self._refusals = RefusalLog(clock)
+        self._served: list[tuple[str, float]] = []
 
     def answer(self, visit: Visit, identify: Identify, way: Way) -> Answer:
         """Return the answer, a token or an error; never raises.
@@ -148,14 +153,22 @@ class Desk:
     def serve_met(self, met: Met, request_id: str, remote: str) -> Served | None:
         """Return the token that :meth:`answer` would, if memory alone can tell; never waits.
 
-        None leaves no trace: :meth:`answer` has everything to say.
+        None leaves no trace: :meth:`answer` has everything to say. It is counted by :meth:`count`.
         """
-        began, served = self._clock.monotonic(), self._broker.at_hand(met.organization)
+        clock, began = self._clock, self._clock.monotonic()
+        served = self._broker.at_hand(met.organization)
         if served is not None:
-            entry = AuditEntry(request_id, remote, met.caller, served.organization)
-            self._note_served(entry, served)
-            self._note(entry, began)
+            name, _, _, _, generation, state, hindrance = served
+            self._audit.write(AuditEntry(request_id, remote, met.caller, name, generation, state))
+            if hindrance is not None:
+                self._tally.degraded(hindrance)
+            self._served.append((state, clock.monotonic() - began))
         return served
+
+    def count(self) -> None:
+        """Count what :meth:`serve_met` served since this was called last."""
+        served, self._served = self._served, []
+        self._tally.served(served)
 
     def _serve(self, entry: AuditEntry, identify: Identify, began: float) -> Served:
         caller, read = identify(self.authentication)

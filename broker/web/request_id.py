@@ -36,7 +36,7 @@ def new_id() -> str:
     Not from the kernel: its answer costs more than all else here, and lets go of the interpreter.
     The seed is the kernel's, a new one after each fork; an id need not be hard to guess.
     """
-    return f"{random.getrandbits(128):032x}"
+    return random.getrandbits(128).to_bytes(16).hex()
 
 
 def own(sent: str | None) -> str:

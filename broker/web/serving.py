@@ -69,11 +69,13 @@ class ServedPort:
         self._most = most
         self._context = context
         self.proxies = proxies or Proxies(())
+        self.behind_proxies = bool(self.proxies)
         self._bridge = bridge
         scheme = "http" if context is None else "https"
         self._application = Application(app.wsgi_app, self.malformed, scheme, "broker")
         self._accepting = False
         self._paused = 0.0
+        self._counting = False
         self._turns: deque[Callable[[], object]] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -135,17 +137,26 @@ class ServedPort:
             if self._turns:
                 self.loop.call_soon(self._do_turns)
 
-    def let_others(self) -> float:
-        """Let other threads have the interpreter now and then; return the time.
+    def answered(self, at_once: "AtOnce") -> float:
+        """Note an answer by ``at_once``; now and then let other threads go on. Return the time.
+
+        What is answered in one turn of the loop is counted together.
 
         Who sends and receives lets go of it each time, and has it back before a thread that waits
         has woken: under a load that never ends no other would run.
         """
+        if not self._counting:
+            self._counting = True
+            self.loop.call_soon(self._count, at_once)
         now = self.now()
         if now - self._paused > TURN:
             time.sleep(PAUSE)
             self._paused = now
         return now
+
+    def _count(self, at_once: "AtOnce") -> None:
+        self._counting = False
+        at_once.count()
 
     def work(self, connection: Connection, sent: Sent) -> None:
         """Have a request answered by a thread."""
@@ -201,7 +212,7 @@ class ServedPort:
         made: Receiver = connection
         if self._context is not None:
             made = Secured(connection, self._context(), self.take_turn)
-        if self.proxies and self.proxies.trusts(address_of(address)):
+        if self.behind_proxies and self.proxies.trusts(address_of(address)):
             made = Announced(connection, made)
         arrival = self.loop.connect_accepted_socket(lambda: made, client)
         task = self.loop.create_task(arrival)

@@ -30,6 +30,19 @@ def test_a_served_token_is_counted_by_its_state_and_timed() -> None:
     assert of(meters, "broker_token_request_seconds_sum") == {(): 0.002}
 
 
+def test_tokens_served_together_are_counted_as_one_by_one() -> None:
+    """At the ends of buckets, beyond the last, and of several states."""
+    noted = [(State.FRESH, 0.0), (State.FRESH, 0.001), (State.STALE, 0.0011), (State.FRESH, 1e9)]
+    together, alone = Meters(), Meters()
+    together.served(noted)
+    for state, seconds in noted:
+        alone.requests("served", state, seconds)
+    for sample in ("requests_total", *(f"request_seconds_{one}" for one in ("bucket", "sum"))):
+        name = f"broker_token_{sample}"
+        assert of(together, name) == of(alone, name) != {}
+    assert seen(together, ACME, "broker_token_request_seconds_bucket")[("0.001",)] == 2
+
+
 def test_a_refused_request_has_no_state() -> None:
     """Its code is its outcome."""
     meters = Meters()

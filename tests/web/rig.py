@@ -1,6 +1,7 @@
 """The edge as the application factory makes it, around a real broker on fakes."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -68,6 +69,10 @@ class Counted:
     def requests(self, outcome: str, state: str | None, seconds: float) -> None:
         """Remember it."""
         self.asked.append((outcome, state, seconds))
+
+    def served(self, noted: Sequence[tuple[str, float]]) -> None:
+        """Remember each."""
+        self.asked += [("served", state, seconds) for state, seconds in noted]
 
     def degraded(self, reason: str) -> None:
         """Remember it."""

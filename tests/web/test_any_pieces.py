@@ -123,7 +123,7 @@ class Way:
             self._answers,
             [(one.taken(), one.is_open, one.transport.closed) for one in self._clients],
             list(self._rig.audit),
-            list(self._rig.tally.asked),
+            sorted(self._rig.tally.asked, key=repr),  # counted together, after the turn
             self._told.taken(),
         )
         self._answers = b""

@@ -191,7 +191,7 @@ class TestOrder:
         turns = [client.taken().count(OK)]
         while line.loop.turn():
             turns.append(client.taken().count(OK))
-        assert turns == [AT_A_TIME, AT_A_TIME, 1]
+        assert [count for count in turns if count] == [AT_A_TIME, AT_A_TIME, 1]
 
     def test_nothing_is_read_while_a_thread_works(self, slow: Line, pool: HeldPool) -> None:
         """What came with the request waits; no more of it is taken from the socket."""
