@@ -1,6 +1,7 @@
 """One port: its listeners, its connections and their limits, and who answers on it."""
 
 import asyncio
+import random
 import ssl
 import time
 from collections import deque
@@ -58,6 +59,7 @@ class ServedPort:
     ) -> None:
         self.loop = loop
         self.now = loop.time
+        self.chance: Callable[[], float] = random.random
         self.malformed: MalformedRequests = app.extensions[MALFORMED]
         self.at_once: AtOnce | None = app.extensions.get(AT_ONCE)
         self.stopping = False

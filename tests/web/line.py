@@ -216,6 +216,7 @@ class Line:
             listeners, app, loop, most=most, bridge=bridge, context=context, proxies=proxies
         )
         self.port.malformed._now = self.loop.time
+        self.port.chance = lambda: 0.0
 
     def connect(self, peer: Any = CLIENT) -> Client:
         """Return a new connection."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.web.client import IDLE_LIMIT, LINGER, MOST_DROPPED, READ_LIMIT, WRITE_LIMIT
+from broker.web.client import IDLE_LIMIT, LINGER, MOST_DROPPED, READ_LIMIT, SPREAD, WRITE_LIMIT
 from broker.web.connection import AT_A_TIME
 from broker.web.reading import LEAST_CHUNK, LONGEST_RAW
 from broker.web.serving import MOST_LONG, PAUSE, TURN
@@ -72,6 +72,22 @@ class TestDeadlines:
         assert client.transport.closed
         assert client.taken() == b""
         assert told(line, caplog) == ["TooSlow"]
+
+    def test_who_begin_together_are_not_cut_together(self, line: Line) -> None:
+        """By chance some have up to a tenth less."""
+        chances = [0.0, 0.5, 1.0]
+        clients = [line.connect() for _ in chances]
+        line.port.chance = iter(chances).__next__
+        for client in clients:
+            client.send(b"G")
+        cut = []
+        for seconds in (
+            READ_LIMIT * (1 - SPREAD) - 0.1,
+            *(READ_LIMIT * SPREAD / 2 for _ in chances),
+        ):
+            line.pass_time(seconds)
+            cut.append(sum(client.transport.closed for client in clients))
+        assert cut == [0, 1, 2, 3]
 
     def test_a_form_whose_head_is_known_has_the_same(
         self, line: Line, caplog: pytest.LogCaptureFixture
