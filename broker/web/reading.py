@@ -23,7 +23,7 @@ LEAST_CHUNK = 16
 """Bytes of its body for which each piece of a chunk counts at least: to read it costs as much."""
 LONGEST_RAW = 8192
 """Bytes of a request up to which it is remembered as it came."""
-_LATER = re.compile(rb"(\r?\n?[^\r\n]* HTTP/1\.)[2-9](\r\n)")
+_LATER = re.compile(rb"\A(\r?\n?[^\r\n]* HTTP/1\.)[2-9](\r\n)")
 _CODINGS = frozenset({b"compress", b"deflate", b"gzip"})
 
 Headers = list[tuple[bytes, bytes]]
@@ -100,7 +100,7 @@ class Reading:
             if data.find(b"\n", 2) < 0 and len(data) <= LONGEST_LINE:
                 return None
             self._line = None
-            data = _LATER.sub(rb"\g<1>1\2", data, 1) if _LATER.match(data) else data
+            data = _LATER.sub(rb"\g<1>1\2", data)
         try:
             self._parser.feed(data)
         except _Enough:

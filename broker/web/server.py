@@ -34,10 +34,6 @@ from broker.web.tls import tls_options
 
 _log = logging.getLogger(__name__)
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # heartbeats of workers, not data
-_KEEP_ALIVE = 75
-_REQUEST_LINE = 2048
-_HEADER_BYTES = 8190
-_HEADERS = 64
 
 
 class QuietLogger(Logger):
@@ -156,7 +152,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
 
     No control socket: it needs a writable directory. No preloading: threads and clients do not
     survive a fork. ``timeout`` watches a worker's main loop; every Redis and upstream call carries
-    its own limit. Nobody is a trusted proxy: what forwards a request changes nothing about it.
+    its own limit. :mod:`broker.web.reading` bounds requests, by none of gunicorn's settings.
     """
 
     def clean_up(server: Any) -> None:
@@ -174,15 +170,6 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "worker_connections": connections(settings.threads, _hard_limit(), management=management),
         "timeout": 30,
         "graceful_timeout": int(settings.graceful_timeout),
-        "keepalive": _KEEP_ALIVE,
-        "limit_request_line": _REQUEST_LINE,
-        "limit_request_field_size": _HEADER_BYTES,
-        "limit_request_fields": _HEADERS,
-        "http_protocols": "h1",
-        "forwarded_allow_ips": "",
-        "forwarder_headers": "",
-        "secure_scheme_headers": {},
-        "raw_env": ["SCRIPT_NAME="],
         "control_socket_disable": True,
         "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
         "proc_name": "canvas-token-broker",
