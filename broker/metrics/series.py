@@ -12,9 +12,7 @@ from prometheus_client import (
     Counter,
     Histogram,
     disable_created_metrics,
-)
-from prometheus_client import (
-    values as lib_values,
+    values,
 )
 from prometheus_client.metrics_core import HistogramMetricFamily
 from prometheus_client.registry import Collector
@@ -66,8 +64,8 @@ class Series(Generic[Instrument]):
         self._instrument: Instrument = instrument
         self._words = words
         self._found: dict[tuple[str, ...], Instrument] = {}
-        for values in SERIES.get(metric.name, ()):
-            self._take(values)
+        for words_of_one in SERIES.get(metric.name, ()):
+            self._take(words_of_one)
 
     def of(self, *values: str) -> Instrument:
         """Return the one with these label values."""
@@ -91,7 +89,7 @@ class Durations(Collector):
 
         def value(sample: str, **labels: str) -> Any:
             names, own = tuple(labels), tuple(labels.values())
-            kind: Any = lib_values.ValueClass
+            kind: Any = values.ValueClass
             return kind("histogram", name, f"{name}_{sample}", names, own, metric.meaning)
 
         self._ends = (*metric.buckets, math.inf)
