@@ -128,7 +128,9 @@ class Broker:
     def at_hand(self, organization: Organization) -> Served | None:
         """Return what :meth:`token` would, where memory alone can tell; None anywhere else."""
         now, copy = self._clock.monotonic(), organization.copy
-        if copy is None or self._is_old(organization, 0, now):
+        if copy is None:
+            return None
+        if self._is_old(organization, 0, now) and organization not in self._flights:
             return None
         served = self._serve(organization, copy, now)
         if served.state is State.CRITICAL or served.state is State.EMPTY:

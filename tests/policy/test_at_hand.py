@@ -67,6 +67,20 @@ def test_not_what_may_be_old(fleet: Fleet, alone: Worker) -> None:
     assert untouched(fleet, alone) == before
 
 
+def test_while_a_flight_is_under_way(fleet: Fleet, alone: Worker) -> None:
+    """However long Canvas takes: nobody looks beside it, so there is nothing to wait for."""
+    alone.runtime.hold = True
+    fleet.clock.sleep(5)
+    alone.tick()
+    fleet.clock.sleep(5)
+    before = untouched(fleet, alone)
+    served = at_hand(alone, ACME)
+    assert served is not None
+    assert served == alone.broker.token(ACME)
+    assert untouched(fleet, alone) == before
+    alone.runtime.release()
+
+
 def test_nobody_known(fleet: Fleet, alone: Worker) -> None:
     """An organization without a token, or none at all."""
     fleet.configure({"acme": NEW_KEYS, "globex": NEW_KEYS})
