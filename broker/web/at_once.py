@@ -12,6 +12,7 @@ from broker.web.answer import Standing
 from broker.web.desk import TOKEN_PATH, WAYS, Desk, Met
 from broker.web.heads import (
     END,
+    METHODS,
     Heads,
     Known,
     traceparent,
@@ -28,7 +29,6 @@ _HEEDED = frozenset(
     {b"authorization", b"x-request-id", b"traceparent", b"content-type", b"content-length", b"host"}
 )
 _END = len(END)
-_METHODS = (b"GET /token", b"POST /token")
 
 
 Answered = tuple[bytes, bool, int]
@@ -54,7 +54,7 @@ class AtOnce:
         defect is met by the application as well, and answered.
         """
         end = data.find(END) + _END
-        if not _END <= end <= LONGEST_RAW or not data.startswith(_METHODS):
+        if not _END <= end <= LONGEST_RAW or not data.startswith(METHODS):
             return None
         began = self._requests.begin()
         sent = data if end == len(data) else data[:end]
@@ -128,7 +128,7 @@ class AtOnce:
     def _keep(self, met: Met, known: Known, raw: bytes, form: int) -> None:
         """Keep a request under its bytes; a form apart from the head that announces it."""
         end = raw.find(END) + 4
-        if end + form != len(raw) or not raw.startswith(_METHODS):
+        if end + form != len(raw) or not raw.startswith(METHODS):
             return
         head, changing = without_changing(raw[:end])
         known = known._replace(lines=known.lines - changing)

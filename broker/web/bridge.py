@@ -41,11 +41,17 @@ class Bridge:
         self._waiting: deque[tuple[Work, Callable[[Any], None]]] = deque()
         self._begun: dict[object, float] = {}
         self._looking = False
+        self._given = -MOMENT
 
     def give(self, work: Work, done: Callable[[Any], None]) -> None:
         """Do ``work``, which must not raise, on a thread; in the loop, tell ``done`` its result."""
         self._waiting.append((work, done))
+        self._given = self._loop.time()
         self._let_go()
+
+    def is_busy(self, now: float) -> bool:
+        """Tell whether work was given a moment ago."""
+        return now - self._given < MOMENT
 
     def close(self) -> None:
         """Take no more work."""

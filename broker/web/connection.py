@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gunicorn.asgi.parser import ParseError
 
 from broker.web.client import CLOSING, IDLE, READING, WORKING, Client
-from broker.web.heads import END
+from broker.web.heads import END, METHODS
 from broker.web.reading import BrokenBodyError, Reading, Sent
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ class Connection(Client):
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
         if self._state is IDLE and not self._waiting:
+            if self._port.late and data.startswith(METHODS):
+                self._waiting = data
+                self._port.wait_for_turn(self)
+                return
             rest = self._begin(data)
             if rest:
                 self._go_on(rest)
@@ -163,13 +167,14 @@ class Connection(Client):
         if self._state is not IDLE:
             return
         if self._waiting:
-            self._port.loop.call_soon(self._catch_up)
+            self._port.loop.call_soon(self.catch_up)
         elif self._ended:
             self._transport.close()
         else:
             self._transport.resume_reading()
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
+        """Go on with what has come too early."""
         if self._state is IDLE and self._waiting:
             data, self._waiting = self._waiting, b""
             self._go_on(self._begin(data))

@@ -19,6 +19,8 @@ from broker.web.reading import MOST_HEADERS
 MOST = 10_000
 """Heads that are kept, a quarter of a kilobyte each."""
 END = b"\r\n\r\n"
+METHODS = (b"GET /token", b"POST /token")
+"""How those begin that may be kept."""
 _CHANGING = re.compile(
     rb"\r\n(?:x-(?:request-id|correlation-id|b3-[a-z]+|envoy-[a-z-]+|amzn-trace-id"
     rb"|cloud-trace-context|datadog-[a-z-]+|ot-span-context|client-trace-id)"

@@ -29,8 +29,10 @@ ACCEPTED = 16
 """Connections that are accepted one after the other, before others have their turn."""
 MOST_LONG = 256
 """Requests longer than ``LONGEST_RAW`` that come in at once; each may hold half a megabyte."""
-TURN = 0.005
-"""Seconds for which answers are given in the loop before other threads have their turn."""
+TURN = 0.001
+"""Seconds for which requests for a token are answered before all else has its turn."""
+BREATH = 0.005
+"""The same before other threads have theirs; with requests given to them a moment ago, ``TURN``."""
 PAUSE = 0.000_001
 """Seconds of a pause; the kernel makes some fifty microseconds of them."""
 HANDSHAKES = 4
@@ -77,7 +79,9 @@ class ServedPort:
         self._application = Application(app.wsgi_app, self.malformed, scheme, "broker")
         self._accepting = False
         self._paused = 0.0
-        self._counting = False
+        self._counting = self.late = False
+        self._turn = 0.0
+        self._waiting: deque[Connection] = deque()
         self._turns: deque[Callable[[], object]] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -147,18 +151,25 @@ class ServedPort:
         Who sends and receives lets go of it each time, and has it back before a thread that waits
         has woken: under a load that never ends no other would run.
         """
-        if not self._counting:
-            self._counting = True
-            self.loop.call_soon(self._count, at_once)
         now = self.now()
-        if now - self._paused > TURN:
+        if not self._counting:
+            self._counting, self._turn = True, now
+            self.loop.call_soon(self._end_turn, at_once)
+        self.late = now - self._turn > TURN
+        if now - self._paused > (TURN if self._bridge.is_busy(now) else BREATH):
             time.sleep(PAUSE)
             self._paused = now
         return now
 
-    def _count(self, at_once: "AtOnce") -> None:
-        self._counting = False
+    def wait_for_turn(self, connection: Connection) -> None:
+        """Let a connection catch up at its turn."""
+        self._waiting.append(connection)
+
+    def _end_turn(self, at_once: "AtOnce") -> None:
+        self._counting = self.late = False
         at_once.count()
+        while self._waiting and not self.late:
+            self._waiting.popleft().catch_up()
 
     def work(self, connection: Connection, sent: Sent) -> None:
         """Have a request answered by a thread."""

@@ -1,11 +1,13 @@
 """One connection: its deadlines, the order of its answers, and how it ends."""
 
+import itertools
+
 import pytest
 
 from broker.web.client import IDLE_LIMIT, LINGER, MOST_DROPPED, READ_LIMIT, SPREAD, WRITE_LIMIT
 from broker.web.connection import AT_A_TIME
 from broker.web.reading import LEAST_CHUNK, LONGEST_RAW
-from broker.web.serving import MOST_LONG, PAUSE, TURN
+from broker.web.serving import BREATH, MOST_LONG, PAUSE, TURN
 from broker.web.token_request import LONGEST_BODY
 from tests.web.line import CONTINUE, HeldPool, Line
 from tests.web.requests import BY_NAME, GOOD, GRANT, HOST, PLAIN, TYPED, form, sent
@@ -230,9 +232,44 @@ class TestOrder:
         client = line.connect()
         for _ in range(10):
             client.send(PLAIN)
-            line.loop.now += TURN / 4
+            line.loop.now += BREATH / 4
         assert slept == [PAUSE] * len(slept)
         assert 1 < len(slept) < 5
+
+    def test_threads_that_work_have_it_sooner(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """For a moment after a request was given to them."""
+        slept: list[float] = []
+        client = line.connect()
+        client.send(PLAIN)
+        client.send(LIVE)
+        monkeypatch.setattr("broker.web.serving.time.sleep", slept.append)
+        for _ in range(3):
+            line.loop.now += TURN * 1.1
+            client.send(PLAIN)
+        assert len(slept) == 3
+
+    def test_tokens_give_way_to_all_else(self, line: Line) -> None:
+        """After a moment in one turn of the loop they wait for the next one; a probe does not."""
+        clients = [line.connect() for _ in range(6)]
+        for client in clients:
+            client.send(PLAIN)
+        ticks = itertools.count()
+        line.port.now = lambda: 1000 + next(ticks) * TURN / 2
+        for client in clients[:5]:
+            client.connection.data_received(PLAIN)
+        clients[4].connection.eof_received()
+        answered = [client.taken().count(OK) for client in clients[:5]]
+        assert answered[0] == 1
+        assert answered[-2:] == [0, 0]
+        clients[5].connection.data_received(LIVE)
+        line.loop.turn()
+        assert clients[5].taken().count(OK) == 1
+        line.loop.settle()
+        for client, before in zip(clients, answered, strict=False):
+            assert before + client.taken().count(OK) == 1
+        assert [client.is_open for client in clients[:5]] == [True] * 4 + [False]
 
 
 class TestEnd:
