@@ -25,7 +25,7 @@ from broker.web.token_request import Asked, form_fault, is_host
 AT_ONCE = "at_once"
 """Where ``app.extensions`` keeps the :class:`AtOnce`, for the server; without it, there is none."""
 _log = logging.getLogger(__name__)
-_HEEDED = frozenset(
+_USED = frozenset(
     {b"authorization", b"x-request-id", b"traceparent", b"content-type", b"content-length", b"host"}
 )
 _END = len(END)
@@ -163,7 +163,7 @@ def _asked_of(sent: Sent, remote: str) -> Asked | None:
     is_get = sent.method == "GET"
     if sent.path != TOKEN_PATH or not sent.target.startswith(TOKEN_PATH) or "#" in sent.target:
         return None
-    headers = _heeded(sent.headers)
+    headers = _used(sent.headers)
     if headers is None or not is_host(headers.get(b"host", "")):
         return None
     if is_get and sent.body:
@@ -181,11 +181,11 @@ def _asked_of(sent: Sent, remote: str) -> Asked | None:
     return Asked(sent.method, get(b"authorization"), words, *ids, remote)
 
 
-def _heeded(headers: Headers) -> dict[bytes, str] | None:
+def _used(headers: Headers) -> dict[bytes, str] | None:
     """Return the headers that are looked at; None where one is there twice, or a special one."""
     found: dict[bytes, str] = {}
     for name, value in headers:
-        if name in _HEEDED:
+        if name in _USED:
             if name in found:
                 return None
             found[name] = value.decode("latin-1")

@@ -7,6 +7,7 @@ runs: it has bounds of its own.
 
 import asyncio
 import math
+from abc import ABC, abstractmethod
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ IDLE, READING, WORKING, WRITING, CLOSING, CLOSED = State
 _buffer = memoryview(bytearray(PIECE))
 
 
-class Receiver(asyncio.BufferedProtocol):
+class Receiver(asyncio.BufferedProtocol, ABC):
     """Takes little at a time: asyncio by itself takes a quarter of a megabyte."""
 
     __slots__ = ()
@@ -60,9 +61,9 @@ class Receiver(asyncio.BufferedProtocol):
         """Take it."""
         self.data_received(bytes(_buffer[:nbytes]))
 
+    @abstractmethod
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        raise NotImplementedError
 
 
 class Client(Receiver):
@@ -182,9 +183,9 @@ class Client(Receiver):
             limit = READ_LIMIT * (1 - SPREAD * self._port.chance())
             self._state, self.until = READING, self._port.now() + limit
 
+    @abstractmethod
     def _resume(self) -> None:
         """Go on with the next request."""
-        raise NotImplementedError
 
 
 def address_of(peer: object) -> str:
