@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 from flask import Flask, Response
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -17,19 +18,29 @@ PREFIX = "/behind/a/proxy"
 
 
 class Stage:
-    """What `/health` answers is ``body``; ``answers`` cleared makes it hang, ``broken`` fail."""
+    """What `/health` answers is ``body``; ``answers`` cleared makes it hang, ``broken`` fail.
+
+    ``asked`` counts the requests that have come; each of them puts an entry into ``arrivals``.
+    """
 
     def __init__(self) -> None:
         self.body: Body = fresh()
         self.broken = False
         self.asked = 0
+        self.arrivals: SimpleQueue[int] = SimpleQueue()
         self.answers = threading.Event()
         self.answers.set()
         self.url = ""
 
+    def wait_for_request(self, number: int) -> None:
+        """Wait until so many have come: a browser tells of a request before it has sent it."""
+        while self.arrivals.get(timeout=BOUND) < number:
+            pass
+
     def health(self) -> Response:
         """Answer as the test wants it."""
         self.asked += 1
+        self.arrivals.put(self.asked)
         self.answers.wait(BOUND)
         if self.broken:
             return Response("<h1>Bad Gateway</h1>", 502)
