@@ -12,7 +12,7 @@ starting: a worker that is started anew is spared callers until it can serve, wh
 from collections.abc import Callable
 
 from broker.pod.state import PodState, Told
-from broker.policy.answers import Ability
+from broker.policy.ability import Ability
 
 
 class Readiness:

@@ -1,6 +1,5 @@
 """What a caller gets: a token with its times, or the reason why there is none."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -36,17 +35,6 @@ class Hindrance(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
 
 
-class Ability(NamedTuple):
-    """What a process can do for callers.
-
-    ``written``: Redis has taken a write of it. ``serving``: it has a valid token of any
-    organization, or has written and nothing hinders getting one.
-    """
-
-    written: bool
-    serving: bool
-
-
 class Served(NamedTuple):
     """A token for a caller; ``expires_in`` and ``refresh_in`` are whole seconds from now."""
 
@@ -72,15 +60,6 @@ def hindrance_of(organization: Organization) -> Hindrance | None:
     if store_fault_of(organization) is not None:
         return Hindrance.STORE_UNAVAILABLE
     return None if pause is None or not pause.failures else Hindrance.REFRESH_FAILING
-
-
-def ability_of(organizations: Iterable[Organization], now: float, *, written: bool) -> Ability:
-    """Return what a process with these organizations can do at the monotonic instant ``now``."""
-    serving = any(
-        one.state(now) is not State.EMPTY or (written and hindrance_of(one) is None)
-        for one in organizations
-    )
-    return Ability(written, serving)
 
 
 def serve(

@@ -14,15 +14,8 @@ from functools import partial
 
 from broker.credentials import Credentials
 from broker.errors import ForbiddenError, TemporarilyUnavailableError
-from broker.policy.answers import (
-    Ability,
-    Served,
-    ability_of,
-    check_min_ttl,
-    no_other,
-    refusal,
-    serve,
-)
+from broker.policy.ability import Ability, ServingSearch
+from broker.policy.answers import Served, check_min_ttl, no_other, refusal, serve
 from broker.policy.flight import try_look
 from broker.policy.flights import Flights
 from broker.policy.health import OrganizationHealth, health_of
@@ -58,6 +51,7 @@ class Broker:
         self._schedule = Schedule(tools.limits, keep_warm)
         self._organizations: dict[str, Organization] = {}
         self._names: frozenset[str] = frozenset()
+        self._serving = ServingSearch()
         self.places = Places(waiters)
         self._flights = Flights(tools, stores, self.places, self._schedule.take_due, self._replan)
         self._write_checks = WriteChecks(tools, stores, self._schedule.keeps_warm)
@@ -232,7 +226,7 @@ class Broker:
     def ability(self) -> Ability:
         """Return what this process can do for callers."""
         now, written = self._clock.monotonic(), self._write_checks.passed
-        return ability_of(self._organizations.values(), now, written=written)
+        return self._serving.ability(self._organizations, now, written=written)
 
     def health(self) -> list[OrganizationHealth]:
         """Return what operators may know of each organization, by name."""

@@ -4,7 +4,7 @@ import pytest
 
 from broker.pod.readiness import Readiness
 from broker.pod.state import PodState
-from broker.policy.answers import Ability
+from broker.policy.ability import Ability
 
 NEW, ABLE, UNABLE, HOLDS = (
     Ability(written=False, serving=False),
