@@ -25,6 +25,14 @@ def redis_users(request_threads: int) -> int:
     return request_threads + FLIGHTS + SWEEPS + _MAIN
 
 
+def redis_connections(request_threads: int) -> int:
+    """Return how many connections to one server of Redis a worker opens at most.
+
+    One for each thread that uses it, and one for the layout of a cluster.
+    """
+    return redis_users(request_threads) + 1
+
+
 class ThreadRuntime:
     """Implements :class:`broker.ports.Runtime`; make it after the fork."""
 

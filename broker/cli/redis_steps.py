@@ -13,6 +13,7 @@ from broker.store.node_probe import ProbeError, Server
 from broker.store.probe import RedisProbe
 from broker.store.round_trip import patient
 from broker.store_faults import StoreFault
+from broker.threads import redis_connections
 
 CONNECTION, LOGIN, SCRIPTS = "Redis connection", "Redis login", "Redis scripts"
 LARGEST_SKEW = 30.0
@@ -20,12 +21,14 @@ LARGEST_SKEW = 30.0
 _OLDEST = 7
 _MAJOR = re.compile(r"\d+")
 _TRIALS = 30
+_REPLICAS = 2
+"""Replicas at once, at the least: one more begins before the old one ends."""
 
 
 def redis_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
     """Yield the steps; nothing is connected before the first is tried."""
     url, prefix, limits = redis_address(settings), settings.redis_prefix, patient(settings.limits)
-    steps = _RedisSteps(RedisProbe(url, prefix, limits, clock), location(url), prefix)
+    steps = _RedisSteps(RedisProbe(url, prefix, limits, clock), location(url), settings)
     once = limits.redis_worst + 1.0
     yield Step(CONNECTION, steps.connection, once, (SETTINGS,))
     yield Step(LOGIN, steps.login, once, (CONNECTION,))
@@ -36,10 +39,11 @@ def redis_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
 
 
 class _RedisSteps:
-    def __init__(self, probe: RedisProbe, shown: str, prefix: str) -> None:
+    def __init__(self, probe: RedisProbe, shown: str, settings: Settings) -> None:
         self._probe = probe
         self._shown = shown
-        self._prefix = prefix
+        self._prefix = settings.redis_prefix
+        self._workers, self._threads = settings.workers, settings.threads
 
     def connection(self) -> Finding:
         """Connect; a login that is refused is another step's matter."""
@@ -72,13 +76,30 @@ class _RedisSteps:
         )
 
     def server(self) -> Finding:
-        """Look at what it is, and whether it may drop records."""
+        """Look at what it is, whether it may drop records, and how many connections it takes."""
         servers = [server for server in self._probe.servers() if server is not None]
         if not servers:
-            return warn("Version and memory policy are not told: the user may not call INFO.")
-        problems = dict.fromkeys(problem for server in servers for problem in _problems_of(server))
+            return warn(
+                "Version, memory policy and maxclients are not told: the user may not call INFO."
+            )
+        problems = dict.fromkeys(
+            problem
+            for server in servers
+            for problem in (*_problems_of(server), *self._lack_of_connections(server))
+        )
         shown = ", ".join(dict.fromkeys(_shown(server) for server in servers))
         return warn(*problems) if problems else ok(f"{shown}.")
+
+    def _lack_of_connections(self, server: Server) -> Iterator[str]:
+        """Yield a sentence if two replicas, as in a rolling update, may open more than it takes."""
+        each = redis_connections(self._threads)
+        replica = self._workers * each
+        if server.maxclients is not None and server.maxclients < _REPLICAS * replica:
+            yield (
+                f"Its maxclients is {server.maxclients}, and a replica opens up to {replica} "
+                f"connections (BROKER_WORKERS={self._workers}, {each} each), two in a rolling "
+                "update: raise it, or lower BROKER_WORKERS or BROKER_THREADS."
+            )
 
     def clock(self) -> Finding:
         """Compare its clock with this host's."""
@@ -106,7 +127,8 @@ def clock_finding(whose: str, ahead: float) -> Finding:
 
 def _shown(server: Server) -> str:
     limit = f"maxmemory-policy {server.policy}" if server.maxmemory else "no memory limit"
-    return f"{server.name} {server.version}, {limit}"
+    most = "not told" if server.maxclients is None else server.maxclients
+    return f"{server.name} {server.version}, {limit}, maxclients {most}"
 
 
 def _problems_of(server: Server) -> Iterator[str]:

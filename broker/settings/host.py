@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from broker.settings.draft import Draft
-from broker.threads import FLIGHTS, SWEEPS, redis_users
+from broker.threads import FLIGHTS, SWEEPS, redis_connections
 
 MOST_CONNECTIONS = 10_000
 """Connections that a worker holds at most, where the host allows as many."""
@@ -34,7 +34,7 @@ def own_files(threads: int, *, management: bool = False) -> int:
     with ``management`` there is a port for operators.
     """
     others = _OTHER_FILES + (_MANAGEMENT_FILES if management else 0)
-    return redis_users(threads) + 1 + 2 * FLIGHTS + others
+    return redis_connections(threads) + 2 * FLIGHTS + others
 
 
 def connections(threads: int, hard: int, *, management: bool = False) -> int:

@@ -11,7 +11,7 @@ from redis.exceptions import SlotNotCoveredError as SlotNotCovered
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from broker.store.deadline import left, within
-from broker.store.pool import SetUpTimes
+from broker.store.pool import Pools, SetUpTimes
 from broker.store.scripts import RedisClient
 from broker.store.trouble import reason_of
 from broker.store_faults import StoreFault
@@ -40,7 +40,7 @@ class BoundedClient:
 
     ``together`` says whether several scripts may go in one round trip: not in a cluster, where
     their keys lie on several nodes, and one that hangs would keep the answers of all.
-    ``set_up_times`` says how long it took to set connections up.
+    ``set_up_times`` says how long it took to set connections up, ``pools`` where they are.
     """
 
     def __init__(
@@ -50,7 +50,9 @@ class BoundedClient:
         *,
         together: bool = True,
         set_up_times: SetUpTimes | None = None,
+        pools: Pools | None = None,
     ) -> None:
+        self._pools = Pools() if pools is None else pools
         self.set_up_times = set_up_times or SetUpTimes()
         self._together = together
         self._make = make
@@ -85,6 +87,11 @@ class BoundedClient:
             return frozenset()
         owners = client.nodes_manager.slots_cache.values()
         return frozenset(str(nodes[0].name) for nodes in owners)
+
+    def close_unused(self) -> None:
+        """Close connections that nobody has used for a minute, but for a few of each server."""
+        for pool in list(self._pools):
+            pool.close_unused()
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
         """Run a script by its SHA-1."""

@@ -30,7 +30,7 @@ from broker.store.connections import (
 )
 from broker.store.deadline import left
 from broker.store.login import CurrentUrl, login
-from broker.store.pool import BackgroundPool, BackgroundSentinelPool, SetUpTimes
+from broker.store.pool import BackgroundPool, BackgroundSentinelPool, Pools, SetUpTimes
 from broker.store.urls import Options, read, read_shared, split
 
 _PORT = 6379
@@ -78,8 +78,8 @@ def connect(
         "driver_info": None,
         **login(current),
     }
-    times = SetUpTimes()
-    ours = {"limits": limits, "times": times}
+    times, pools = SetUpTimes(), Pools()
+    ours = {"limits": limits, "times": times, "pools": pools}
     parts = split(url)
     cluster = parts.scheme.endswith("+cluster")
     nodes = _Nodes(ours)
@@ -91,7 +91,9 @@ def connect(
             return _cluster(parts, bounded, nodes, tls)
         return Redis(connection_pool=BackgroundPool(**(_spoken(read(url), tls) | bounded | ours)))
 
-    return BoundedClient(make, limits.redis_worst, together=not cluster, set_up_times=times)
+    return BoundedClient(
+        make, limits.redis_worst, together=not cluster, set_up_times=times, pools=pools
+    )
 
 
 def _spoken(options: Options, tls: Contexts | None) -> Options:
@@ -130,21 +132,26 @@ def _by_sentinel(
     primary = speaking(PrimaryTlsConnection if secure else PrimaryConnection, tls)
     pool = BackgroundSentinelPool(
         service_name=unquote(service),
-        sentinel_manager=_Sentinels(addresses, options | bounded | own),
+        sentinel_manager=_Sentinels(addresses, options | bounded | own, ours["pools"]),
         **options | bounded | ours | {"connection_class": primary, "db": int(database or 0)},
     )
     return Redis(connection_pool=pool)
 
 
+class _SentinelPool(ConnectionPool):
+    def close_unused(self) -> None:
+        """Close all that are idle: only set-ups use them."""
+        self.disconnect(inuse_connections=False)
+
+
 class _Sentinels(Sentinel):
     """Asks the sentinel first that knew the primary last, and one that did not answer last."""
 
-    def __init__(self, addresses: Sequence[Address], options: Options) -> None:
+    def __init__(self, addresses: Sequence[Address], options: Options, pools: Pools) -> None:
         super().__init__([])  # type: ignore[no-untyped-call] # as above
-        self.sentinels = [
-            Redis(connection_pool=ConnectionPool(host=host, port=port, **options))
-            for host, port in addresses
-        ]
+        own = [_SentinelPool(host=host, port=port, **options) for host, port in addresses]
+        pools.update(own)
+        self.sentinels = [Redis(connection_pool=pool) for pool in own]
 
     def discover_master(self, service_name: str) -> Address:
         """Return host and port of the primary; raise ``MasterNotFoundError`` when nobody knows."""

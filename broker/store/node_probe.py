@@ -52,12 +52,16 @@ class ProbeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What the server says of itself; ``maxmemory`` in bytes, 0 for no limit."""
+    """What the server says of itself; ``maxmemory`` in bytes, 0 for no limit.
+
+    ``maxclients`` is how many connections it takes; None where it does not tell.
+    """
 
     name: str
     version: str
     maxmemory: int
     policy: str
+    maxclients: int | None = None
 
     @property
     def may_evict(self) -> bool:
@@ -95,7 +99,7 @@ class NodeProbe:
     def server(self) -> Server | None:
         """Return what INFO tells; None where the user may not ask."""
         found: dict[str, str] = {}
-        for part in ("server", "memory"):
+        for part in ("server", "memory", "clients"):
             try:
                 reply = self.client.eval(_INFO, 1, self.trial.keys[0], part)
             except Exception:  # noqa: BLE001  # whatever it is: nothing is told
@@ -107,6 +111,7 @@ class NodeProbe:
             version=valkey or found.get("redis_version", ""),
             maxmemory=int(found.get("maxmemory", "0")),
             policy=found.get("maxmemory_policy", ""),
+            maxclients=int(found["maxclients"]) if "maxclients" in found else None,
         )
 
     def attempt(self, script: str, keys: Sequence[str], *words: str) -> Reason | None:

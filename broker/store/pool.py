@@ -20,7 +20,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, TypeAlias, cast
+from weakref import WeakSet
 
 from redis import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -38,6 +39,13 @@ AT_ONCE = 8
 """Set-ups of one pool at once."""
 THREAD = "redis-connect"
 """The name of each thread that sets a connection up."""
+KEPT = 3
+"""Connections of one pool that stay open however long nobody uses them.
+
+A request that comes after a long rest, to a Redis that is far away, must not wait for a set-up.
+"""
+UNUSED_S = 60.0
+"""Seconds after its last reply from which on any other that is idle is closed."""
 
 
 class SetUpTimes:
@@ -59,18 +67,30 @@ class SetUpTimes:
         )
 
 
+class IdlePool(Protocol):
+    """A pool that closes what it does not need."""
+
+    def close_unused(self) -> None:
+        """Close connections that are idle and not worth keeping."""
+
+
+Pools: TypeAlias = WeakSet[IdlePool]
+
+
 class NoneReadyError(RedisConnectionError):
     """No connection of the pool is ready."""
 
 
 class BackgroundPool(ConnectionPool):
-    """redis-py's pool; more connections are set up in the background.
+    """redis-py's pool; more connections are set up in the background. ``pools`` gets to know it.
 
     An operation waits for one at most ``limits.redis_connection_wait`` seconds, and never so long
     that ``limits.redis_timeout`` would not be left for its command.
     """
 
-    def __init__(self, *, limits: Limits, times: SetUpTimes, **options: Any) -> None:
+    def __init__(
+        self, *, limits: Limits, times: SetUpTimes, pools: "Pools", **options: Any
+    ) -> None:
         self._limits = limits
         self._times = times
         self._changed = threading.Condition()
@@ -81,6 +101,7 @@ class BackgroundPool(ConnectionPool):
         self._failure: Exception | None = None
         self._silent_since = 0.0
         super().__init__(reply_timeout=limits.redis_timeout, **options)
+        pools.add(self)
 
     def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> Any:
         """Return a connection that stands; raises what kept it from being set up in time."""
@@ -127,6 +148,19 @@ class BackgroundPool(ConnectionPool):
         self, moving_address_src: str | None = None
     ) -> None:
         """Keep these as well, for the same reason."""
+
+    def close_unused(self) -> None:
+        """Close what has been idle for :data:`UNUSED_S`, but for the last :data:`KEPT` used.
+
+        redis-py gives out the one that came back last, so that those too many are never used.
+        """
+        (count, _), _ = self.get_connection_count()
+        idle = [found for _ in range(count) if count > KEPT and (found := self._take())]
+        since = time.monotonic() - UNUSED_S
+        for place, connection in reversed(list(enumerate(idle))):
+            if place >= KEPT and connection.answered_at < since:
+                connection.disconnect()  # type: ignore[no-untyped-call] # redis-py leaves it so
+            self.release(connection)
 
     def _take(self) -> PooledConnection | None:
         """Return a connection that is ready now, if there is one."""

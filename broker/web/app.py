@@ -142,7 +142,7 @@ def _parts(
         audit=AuditLog(sink(settings.audit_log), clock, on_loss=meters.audit_lost),
         meters=meters,
         clock=clock,
-        set_up_times=redis.set_up_times,
+        redis=redis,
         accounts=_service_accounts(settings, inputs, clock),
         spans=spans,
         folder=folder,

@@ -19,7 +19,7 @@ from broker.pod.state import PodState
 from broker.policy.broker import Broker
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, Settings
-from broker.store.pool import SetUpTimes
+from broker.store.bounded import BoundedClient
 from broker.threads import ThreadRuntime
 from broker.tracing import Spans
 from broker.web.runtime import RuntimeFolder
@@ -32,6 +32,8 @@ KEYS_INTERVAL = 300.0
 """Seconds between two fetches of the cluster's keys."""
 KEYS_RETRY = 10.0
 """Seconds until a failed fetch is repeated."""
+CONNECTIONS_INTERVAL = 10.0
+"""Seconds between two looks for connections to Redis that nobody uses."""
 _log = logging.getLogger(__name__)
 
 
@@ -45,10 +47,10 @@ class Parts:
     audit: AuditLog
     meters: Meters
     clock: Clock
+    redis: BoundedClient
     accounts: ServiceAccounts | None = None
     spans: Spans | None = None
     folder: RuntimeFolder | None = None
-    set_up_times: SetUpTimes = field(default_factory=SetUpTimes)
     state: PodState = field(default_factory=lambda: PodState(1))
 
 
@@ -75,7 +77,11 @@ class Service:
         self._siblings.start()
         refresh = partial(self._parts.refresher.run, self.readiness.tell)
         jobs: dict[str, Callable[[], object]]
-        jobs = {"refresher": refresh, "reloader": self._keep_reloading}
+        jobs = {
+            "refresher": refresh,
+            "reloader": self._keep_reloading,
+            "redis-unused": self._keep_few_connections,
+        }
         if self._parts.accounts is not None:
             jobs["cluster-keys"] = self._keep_fetching_keys
         for name, work in jobs.items():
@@ -115,7 +121,7 @@ class Service:
             files=tuple(self._files()),
             waiting=places.taken,
             places=places.limit,
-            redis_set_up=self._parts.set_up_times.shortest(),
+            redis_set_up=self._parts.redis.set_up_times.shortest(),
             redis_wait=self._settings.limits.redis_connection_wait,
             counted=directory.has_room(),
         )
@@ -159,6 +165,9 @@ class Service:
 
     def _keep_reloading(self) -> None:
         self._keep(self.reload, lambda: self._settings.reload_interval)
+
+    def _keep_few_connections(self) -> None:
+        self._keep(self._parts.redis.close_unused, lambda: CONNECTIONS_INTERVAL)
 
     def _keep_fetching_keys(self) -> None:
         assert self._parts.accounts is not None  # noqa: S101  # for the type checker: see start

@@ -451,6 +451,21 @@ class TestRedis:
         assert "Its maxmemory-policy is allkeys-lru" in result.stdout
         assert "warn     Redis server" in result.stdout
 
+    def test_too_few_connections_are_allowed(
+        self, environ: dict[str, str], valkey_of_its_own: RedisServer
+    ) -> None:
+        """Of one replica more than there are; that it fits is told as well."""
+        environ |= {"BROKER_REDIS_URL": valkey_of_its_own.url, "BROKER_THREADS": "57"}
+        with valkey_of_its_own.client() as client:
+            client.config_set("maxclients", 400)
+            enough = findings(environ)["Redis server"]
+            client.config_set("maxclients", 399)
+            few = findings(environ)["Redis server"]
+        assert (enough[0], few[0]) == ("ok", "warn")
+        assert enough[1].endswith("maxclients 400.")
+        assert "Its maxclients is 399, and a replica opens up to 200 connections" in few[1]
+        assert "(BROKER_WORKERS=2, 100 each)" in few[1]
+
     def test_a_clock_that_is_wrong(self, environ: dict[str, str], valkey: RedisServer) -> None:
         """A warning says by how much."""
 

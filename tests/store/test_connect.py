@@ -130,6 +130,19 @@ def test_sentinels_have_their_own_login_and_the_same_tls() -> None:
         assert each["reply_timeout"] == longest
 
 
+@pytest.mark.sockets
+def test_sentinels_are_left_once_they_were_asked(valkey: RedisServer) -> None:
+    """A set-up that needs one connects anew."""
+    client: Any = connect(f"redis+sentinel://127.0.0.1:{valkey.port}/primary", LIMITS)
+    (sentinel,) = client.client().connection_pool.sentinel_manager.sentinels
+    held = sentinel.connection_pool.get_connection()
+    client.close_unused()
+    assert held.is_connected
+    sentinel.connection_pool.release(held)
+    client.close_unused()
+    assert not held.is_connected
+
+
 def test_a_login_that_changes() -> None:
     """Each connection has that of its moment, in place of the first; the sentinels have theirs."""
     urls = ["redis+sentinel://first:word@one:1/primary"]

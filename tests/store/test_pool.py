@@ -16,7 +16,7 @@ from broker.errors import StoreUnavailableError
 from broker.limits import Limits
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
-from broker.store.pool import THREAD, SetUpTimes
+from broker.store.pool import KEPT, THREAD, UNUSED_S, SetUpTimes
 from broker.store.scripts import Scripts
 from broker.store.trouble import reason_of
 from broker.store_faults import StoreFault
@@ -286,3 +286,62 @@ def test_one_that_is_late_ends_none_that_answers(valkey_of_its_own: RedisServer)
     other.read_response()
     pool.release(other)
     assert pool.get_connection() is other
+
+
+def burst(pool: Any, count: int) -> list[Any]:
+    """Use so many connections at once and give them back; return them, the last used first."""
+    held = [pool.get_connection() for _ in range(count)]
+    for one in held:
+        pool.release(one)
+    return held[::-1]
+
+
+def age(connections: list[Any], seconds: float) -> None:
+    """Let them have answered so many seconds ago for the last time."""
+    for one in connections:
+        one.answered_at -= seconds
+
+
+@pytest.mark.sockets
+def test_unused_connections_are_closed(valkey_of_its_own: RedisServer) -> None:
+    """Of a burst those used last stay, a few; Redis has no more of this worker."""
+    client = connect(valkey_of_its_own.url, PATIENT, users=12)
+    pool: Any = client.client()
+    pool = pool.connection_pool
+    idle = burst(pool, 12)
+    client.close_unused()
+    assert all(one.is_connected for one in idle)
+    age(idle, UNUSED_S + 1)
+    client.close_unused()
+    assert [one.is_connected for one in idle] == [True] * KEPT + [False] * (12 - KEPT)
+    with valkey_of_its_own.client() as own:
+        wait_until(lambda: len(own.client_list()) == KEPT + 1)
+    assert pool.get_connection() is idle[0]
+
+
+@pytest.mark.sockets
+def test_what_is_used_stays_open(valkey: RedisServer) -> None:
+    """What has answered within the minute is not closed, nor what is in use."""
+    client = connect(valkey.url, PATIENT, users=12)
+    pool: Any = client.client()
+    pool = pool.connection_pool
+    idle = burst(pool, 8)
+    held = pool.get_connection()
+    age(idle[6:], UNUSED_S + 1)
+    age([held], UNUSED_S + 1)
+    client.close_unused()
+    assert [one.is_connected for one in idle] == [True] * 6 + [False] * 2
+    pool.release(held)
+
+
+@pytest.mark.sockets
+def test_closed_ones_leave_room(valkey: RedisServer) -> None:
+    """A later burst gets as many connections as the first."""
+    client = connect(valkey.url, PATIENT, users=7)
+    pool: Any = client.client()
+    pool = pool.connection_pool
+    for _ in range(3):
+        idle = burst(pool, 8)
+        age(idle, UNUSED_S + 1)
+        client.close_unused()
+        assert sum(one.is_connected for one in idle) == KEPT

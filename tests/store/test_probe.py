@@ -87,6 +87,8 @@ class TestOfServers:
             ("Redis", 0, "noeviction"),
         }
         assert re.fullmatch(r"\d+\.\d+\.\d+", told.version)
+        with server.client() as client:
+            assert told.maxclients == int(client.config_get("maxclients")["maxclients"])
         assert leftovers(server) == []
         with server.client() as client:
             assert client.acl_log() == []

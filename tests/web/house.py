@@ -13,6 +13,7 @@ from broker.clock import SystemClock
 from broker.metrics.meters import Meters
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, load, load_inputs
+from broker.store.connect import connect
 from broker.threads import ThreadRuntime
 from broker.web.service import Parts, Service
 from tests.fakes import Notes
@@ -33,6 +34,7 @@ class House:
         refresher = Refresher(self.rig.broker, SystemClock(), self.notes)
         self.runtime = ThreadRuntime()
         self.meters = Meters()
+        self.redis = connect("redis://127.0.0.1:1", settings.limits)
         parts = Parts(
             broker=self.rig.broker,
             refresher=refresher,
@@ -40,6 +42,7 @@ class House:
             audit=AuditLog(None, SystemClock()),
             meters=self.meters,
             clock=SystemClock(),
+            redis=self.redis,
         )
         self.service = Service(parts, self.inputs, settings)
 

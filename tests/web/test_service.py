@@ -16,6 +16,17 @@ def test_a_started_service_has_its_organizations_and_two_threads(house: House) -
     assert threads() == set()
 
 
+def test_a_service_closes_connections_that_nobody_uses(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks for them time and again."""
+    looks: list[None] = []
+    monkeypatch.setattr("broker.web.service.CONNECTIONS_INTERVAL", 0.01)
+    monkeypatch.setattr(house.redis, "close_unused", lambda: looks.append(None))
+    with house.running():
+        wait_for(lambda: len(looks) > 1)
+
+
 def test_the_refresher_gets_the_first_token_unasked(house: House) -> None:
     """A pod is warm before its first request."""
     with house.running():
