@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import combinations
 from typing import Literal, TypeAlias
 
 CALLER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -56,13 +55,11 @@ class Callers:
     """All callers, found by their key."""
 
     callers: tuple[Caller, ...] = ()
-    _by_digest: dict[str, tuple[str, Caller]] = field(init=False, repr=False, compare=False)
+    _by_digest: dict[str, Caller] = field(init=False, repr=False, compare=False)
     _by_account: dict[str, Caller] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        index = {
-            digest: (digest, caller) for caller in self.callers for digest in caller.key_sha256
-        }
+        index = {digest: caller for caller in self.callers for digest in caller.key_sha256}
         object.__setattr__(self, "_by_digest", index)
         accounts = {
             caller.service_account: caller for caller in self.callers if caller.service_account
@@ -77,8 +74,9 @@ class Callers:
         if not CALLER_KEY.fullmatch(key):
             return None
         presented = key_digest(key)
-        digest, caller = self._by_digest.get(presented, ("", None))
-        return caller if hmac.compare_digest(digest, presented) else None
+        caller = self._by_digest.get(presented)
+        digests = () if caller is None else caller.key_sha256
+        return caller if any(hmac.compare_digest(one, presented) for one in digests) else None
 
     def find_named(self, name: str, key: str) -> Caller | None:
         """Return the caller that has both ``name`` and ``key``."""
@@ -90,20 +88,22 @@ class Callers:
         return self._by_account.get(account)
 
     def problems(self) -> Iterator[str]:
-        """Yield a sentence for each two callers that could not be told apart."""
+        """Yield a sentence for each caller that could not be told apart from an earlier one."""
         for one, other in self._sharing(lambda caller: caller.key_sha256):
             yield f"callers.{one} and callers.{other} have a key in common"
         for one, other in self._sharing(lambda caller: {caller.service_account} - {None}):
             yield f"callers.{one} and callers.{other} have the same service_account"
 
     def _sharing(self, of: Callable[[Caller], Iterable[object]]) -> list[tuple[str, str]]:
-        """Return the names of each two callers that own something in common, in their order."""
-        owners: dict[object, list[int]] = {}
-        for place, caller in enumerate(self.callers):
+        """Return the name of each that owns what an earlier one does, behind that one's."""
+        owners: dict[object, Caller] = {}
+        pairs: dict[tuple[str, str], None] = {}
+        for caller in self.callers:
             for thing in of(caller):
-                owners.setdefault(thing, []).append(place)
-        pairs = {pair for places in owners.values() for pair in combinations(places, 2)}
-        return [(self.callers[i].name, self.callers[j].name) for i, j in sorted(pairs)]
+                owner = owners.setdefault(thing, caller)
+                if owner is not caller:
+                    pairs[owner.name, caller.name] = None
+        return list(pairs)
 
 
 def key_digest(key: str) -> str:

@@ -83,7 +83,7 @@ def test_the_organization_may_be_left_out_when_just_one_is_usable(
 
 
 def test_callers_that_cannot_be_told_apart_are_problems() -> None:
-    """Each pair is named."""
+    """Each is named with the first that has the same."""
     shared = frozenset({key_digest(ONE), key_digest("five")})
     copy = Caller("copy", EVERYTHING, shared, service_account="a:b")
     other = Caller("other", EVERYTHING, service_account="a:b")
@@ -93,6 +93,13 @@ def test_callers_that_cannot_be_told_apart_are_problems() -> None:
         "callers.copy and callers.other have the same service_account",
     ]
     assert list(CALLERS.problems()) == []
+
+
+def test_a_key_that_all_have_is_told_once_for_each() -> None:
+    """Not for each pair: of 10,000 there are fifty millions."""
+    shared = frozenset({key_digest(ONE)})
+    callers = Callers(tuple(Caller(f"c{n}", EVERYTHING, shared) for n in range(10_000)))
+    assert len(list(callers.problems())) == 9_999
 
 
 def test_callers_show_no_digest() -> None:

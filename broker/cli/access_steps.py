@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from broker.cli.local_steps import LIMIT, SETTINGS
 from broker.cli.steps import Finding, Step, ok, warn
+from broker.files.callers import files_of
 from broker.files.credentials import CONSUMER_FILE, SECRET_KEY_FILE
 from broker.settings import Settings
 from broker.settings.urls import parse_url
@@ -39,12 +40,12 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
         for name in (CONSUMER_FILE, SECRET_KEY_FILE):
             for path in sorted(settings.credentials_dir.glob(f"*/{name}")):
                 yield f"{path.parent.name}/{name} in BROKER_CREDENTIALS_DIR", path
-    for name, chosen in (
-        ("BROKER_CALLERS_FILE", settings.callers_file),
-        ("BROKER_TLS_KEY_FILE", settings.tls_key_file),
-    ):
-        if chosen is not None:
-            yield name, chosen
+    if settings.callers_file is not None:
+        for path in files_of(settings.callers_file):
+            own = path == settings.callers_file
+            yield "BROKER_CALLERS_FILE" if own else f"{path.name} in BROKER_CALLERS_FILE", path
+    if settings.tls_key_file is not None:
+        yield "BROKER_TLS_KEY_FILE", settings.tls_key_file
     for name, path in settings.secret_files.items():
         yield f"{name}_FILE", path
     options = dict(parse_qsl(parse_url(settings.redis_url.reveal()).query or ""))

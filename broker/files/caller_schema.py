@@ -3,6 +3,7 @@
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
@@ -56,6 +57,12 @@ class KeyDigests(Entry[frozenset[str]]):
         return frozenset(good)
 
 
+@lru_cache(maxsize=1024)
+def _shared(names: frozenset[str]) -> frozenset[str]:
+    """Return one object for all callers that may use the same organizations."""
+    return names
+
+
 class OrganizationNames(Entry[Organizations]):
     """A list of organizations, or ``["*"]``."""
 
@@ -69,7 +76,7 @@ class OrganizationNames(Entry[Organizations]):
             raise ValidationError(
                 f'must be ["*"], or a list of organizations, each {ORGANIZATION_RULE}'
             )
-        return frozenset(names)
+        return _shared(frozenset(names))
 
 
 class ServiceAccount(Entry[str]):

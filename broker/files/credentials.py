@@ -66,13 +66,23 @@ class CredentialsSource:
         return seen.digest()
 
     def read(self, current: Mapping[str, Credentials]) -> Reading[Mapping[str, Credentials]]:
-        """Return the credentials in force after a look at the folder, and its problems."""
-        folder = read_credentials(self.directory)
-        return Reading(folder.over(current), folder.problems)
+        """Return the credentials in force after a look at the folder, and its problems.
+
+        Where the files say the same, and are not written anew, they are the very objects.
+        """
+        folder = read_credentials(self.directory, current)
+        found = folder.over(current)
+        same = found.keys() == current.keys() and all(found[one] is current[one] for one in found)
+        return Reading(current if same else found, folder.problems)
 
 
-def read_credentials(directory: Path) -> CredentialsFolder:
-    """Read all organizations of ``directory``; no problem names a value."""
+def read_credentials(
+    directory: Path, current: Mapping[str, Credentials] | None = None
+) -> CredentialsFolder:
+    """Read all organizations of ``directory``; no problem names a value.
+
+    Of ``current`` each that is as it lies there is taken over.
+    """
     try:
         folders = _folders(directory)
     except OSError as error:
@@ -80,7 +90,8 @@ def read_credentials(directory: Path) -> CredentialsFolder:
         return CredentialsFolder({}, (f"{SETTING} cannot be read ({reason})",), lost=True)
     if not folders:
         return CredentialsFolder({}, (f"{SETTING} holds no organization's folder",), lost=True)
-    found = {folder.name: _read_folder(folder) for folder in folders}
+    known = current or {}
+    found = {folder.name: _read_folder(folder, known.get(folder.name)) for folder in folders}
     good = {name: read for name, read in found.items() if isinstance(read, Credentials)}
     bad = {name: read for name, read in found.items() if not isinstance(read, Credentials)}
     problems = tuple(f"{SETTING}: {problem}" for read in bad.values() for problem in read)
@@ -109,7 +120,7 @@ def digest(signatures: Iterable[Signature | None]) -> str:
     return hashlib.blake2b(repr(written).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _read_folder(folder: Path) -> Credentials | list[str]:
+def _read_folder(folder: Path, known: Credentials | None) -> Credentials | list[str]:
     name = shown(folder.name)
     if not ORGANIZATION.fullmatch(folder.name):
         return [f"{name} is no name for an organization: {ORGANIZATION_RULE}"]
@@ -118,12 +129,12 @@ def _read_folder(folder: Path) -> Credentials | list[str]:
             return [f"{name} is not a folder; each organization has a folder of its own"]
     except OSError as error:
         return [f"{name} cannot be read ({error.strerror})"]
-    return read_settled(partial(_signatures, folder), partial(_read_pair, folder)) or [
+    return read_settled(partial(_signatures, folder), partial(_read_pair, folder, known)) or [
         f"{folder.name} changed each of the {ATTEMPTS} times it was read"
     ]
 
 
-def _read_pair(folder: Path) -> Credentials | list[str]:
+def _read_pair(folder: Path, known: Credentials | None) -> Credentials | list[str]:
     version = digest(_signatures(folder))
     texts, problems = [], []
     names = [f"{folder.name}/{CONSUMER_FILE}", f"{folder.name}/{SECRET_KEY_FILE}"]
@@ -136,4 +147,6 @@ def _read_pair(folder: Path) -> Credentials | list[str]:
         return problems
     consumer, secret_key = texts
     credentials = Credentials(consumer, secret_key, name_writing(version))
+    if known is not None and (known, known.writing) == (credentials, credentials.writing):
+        return known
     return credentials.problems(*names) or credentials

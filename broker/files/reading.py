@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 LIMIT = 1 << 20
-"""Longest file that is read, in bytes."""
+"""Longest file that is read, in bytes, unless its reader says otherwise."""
 
 Signature = tuple[int, int, int, int, int]
 _SHOWN_LENGTH = 80
@@ -15,31 +15,31 @@ class UnreadableError(Exception):
     """A file could not be read; the message says why and holds nothing of its content."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, limit: int = LIMIT) -> str:
     """Return the text of ``path``; raise :class:`UnreadableError` if it has none to give.
 
     A byte order mark at its beginning, which some editors write, is dropped.
     """
-    found = _read(path)
+    found = _read(path, limit)
     if isinstance(found, UnreadableError):
         raise found
     return found
 
 
-def _read(path: Path) -> str | UnreadableError:
+def _read(path: Path, limit: int) -> str | UnreadableError:
     """Return the error instead of raising it: its traceback would hold the content."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return UnreadableError("is not a file")
         with path.open("rb") as file:
-            content = file.read(LIMIT + 1)
+            content = file.read(limit + 1)
     except FileNotFoundError:
         return UnreadableError("does not exist")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such name is possible"
         return UnreadableError(f"cannot be read ({reason})")
-    if len(content) > LIMIT:
-        return UnreadableError(f"is longer than {LIMIT} bytes")
+    if len(content) > limit:
+        return UnreadableError(f"is longer than {limit} bytes")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -95,8 +95,8 @@ DECLARED: dict[str, Setting[Any]] = {
         "Beginning of every key in Redis", accept=_prefix, default="canvas-token-broker"
     ),
     "callers_file": Location(
-        "TOML file of the callers; required unless `BROKER_CALLER_AUTH=none`; read again when it "
-        "changes"
+        "TOML file of the callers, or a [folder](#many-callers) with such files; required unless "
+        "`BROKER_CALLER_AUTH=none`; read again when it changes"
     ),
     "caller_auth": Choice(
         "`keys`: callers prove who they are as the callers file says; `none`: nobody is asked, "

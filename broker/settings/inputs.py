@@ -89,7 +89,7 @@ def _callers(settings: Settings) -> Watched[Callers] | None:
     if settings.callers_file is None:
         return None
     takes_tokens = settings.kubernetes_audience is not None
-    return Watched(CallersSource(settings.callers_file, takes_tokens), Callers())
+    return Watched(CallersSource(settings.callers_file, service_accounts=takes_tokens), Callers())
 
 
 def _certificates(settings: Settings) -> Watched[TlsContext] | None:

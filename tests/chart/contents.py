@@ -3,17 +3,16 @@
 import base64
 import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from broker.callers import key_digest
 from tests.chart.kubelet import MakeUp
 from tests.chart.rendered import Object
-from tests.chart.samples import DIGEST
 from tests.redis.certificates import LOOPBACK, Authority
 
 CONSUMER = "c0" * 32
 SECRET_KEY = "00000000-0000-4000-8000-00000000c0de"
 ISSUER = "https://kubernetes.default.svc"
-CALLERS = f'[callers.billing]\nkey_sha256 = "{DIGEST}"\norganizations = ["*"]\n'
 REDIS_URL = "rediss://broker@redis.example:6380/0"
 PROXY = "http://user:password@proxy.example:3128"
 PASSWORD = "a-password-that-was-made-up"
@@ -27,6 +26,11 @@ def token() -> bytes:
     return b".".join(encoded)
 
 
+def callers(name: str) -> bytes:
+    """Return a callers file with one caller, which no file of another name has."""
+    return f'[callers.{name}]\nkey_sha256 = "{key_digest(name)}"\norganizations = ["*"]\n'.encode()
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Return the content of each file by the variable, or option of a URL, that names it."""
     folder.mkdir()
@@ -36,7 +40,6 @@ def contents(folder: Path) -> dict[str, bytes]:
         file.read_bytes() for file in (authority.file, pair.certificate, pair.key)
     )
     return {
-        "BROKER_CALLERS_FILE": CALLERS.encode(),
         "BROKER_CANVAS_CA_FILE": ca,
         "BROKER_CANVAS_PROXY_FILE": PROXY.encode(),
         "BROKER_KUBERNETES_CA_FILE": ca,
@@ -70,6 +73,8 @@ def make_up_for(container: Object, folder: Path) -> MakeUp:
             return CONSUMER.encode()
         if path.endswith("/secret-key"):
             return SECRET_KEY.encode()
+        if path.endswith(".toml"):
+            return callers(PurePosixPath(path).stem)
         return known[named[path]] if path in named else b"nobody asks for this file"
 
     return make_up

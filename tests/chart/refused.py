@@ -33,6 +33,7 @@ CONTRADICTIONS: list[tuple[Changes, tuple[str, ...]]] = [
     ({"redis.existingSecret.name": "x"}, ("redis.url", "redis.existingSecret.name")),
     ({"callers": {}}, ("callers", "broker key", "existingCallers.configMap")),
     ({"existingCallers.configMap": "mine"}, ("callers", "existingCallers.configMap")),
+    ({"existingCallers.configMaps": ["mine"]}, ("callers", "existingCallers.configMap")),
     ({"callers.x": {"organizations": ["*"]}}, ("callers.x", "keySha256", "serviceAccount")),
     (
         {"callers.x": {"keySha256": [], "organizations": ["*"]}},

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from broker.callers import EVERYTHING, Caller
 from broker.files.callers import parse_callers, read_callers
 from tests.chart.kubelet import Start
@@ -43,7 +45,7 @@ def meant(name: str, entry: dict[str, Any]) -> Caller:
 def test_each_caller_is_the_one_meant(path: Path) -> None:
     """None is missing, and none was made up but that of ``helm test``."""
     values = load(path)
-    if values.get("existingCallers", {}).get("configMap"):
+    if "existingCallers" in values:
         assert texts(render(values)) == []
         return
     found = callers(values)
@@ -73,19 +75,27 @@ def test_no_caller_of_another_file_stays() -> None:
     assert callers(MINIMAL).keys() == {"billing"}
 
 
-def test_existing_callers_are_mounted_under_the_name_that_the_broker_reads(
-    kubelet: Start,
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"existingCallers.configMap": "mine"},
+        {"existingCallers.configMaps": ["mine", "theirs"]},
+        {"existingCallers.configMap": "mine", "existingCallers.configMaps": ["theirs", "mine"]},
+    ],
+    ids=str,
+)
+def test_existing_callers_are_mounted_under_names_that_the_broker_reads(
+    kubelet: Start, named: dict[str, Any]
 ) -> None:
-    """Whatever their key is called."""
-    values = changed(
-        {"callers": {}, "existingCallers.configMap": "mine", "existingCallers.key": "who.toml"}
-    )
+    """Whatever their key is called, and however many ConfigMaps there are."""
+    values = changed({"callers": {}, "existingCallers.key": "who.toml", **named})
+    names = ["mine", "theirs"] if "existingCallers.configMaps" in named else ["mine"]
     node, environ = kubelet(values)
     found, problems = read_callers(Path(environ[KEY]))
-    assert (len(found.callers), problems) == (1, ())
+    assert ([one.name for one in found.callers], problems) == (names, ())
     volumes = node.rendered.broker()["spec"]["template"]["spec"]["volumes"]
     (sources,) = (one["projected"]["sources"] for one in volumes if one["name"] == "callers")
-    assert [one["configMap"]["name"] for one in sources] == ["mine"]
+    assert [one["configMap"]["name"] for one in sources] == names
     assert [one["key"] for one in sources[0]["configMap"]["items"]] == ["who.toml"]
 
 

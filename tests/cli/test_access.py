@@ -12,7 +12,7 @@ from broker.cli.access_steps import access_steps, is_open_to_others
 from broker.cli.steps import Finding, Word
 from broker.settings import load
 from tests.redis.certificates import LOOPBACK, Authority
-from tests.web.conftest import write_environ
+from tests.web.conftest import write_callers, write_environ
 
 CLOSED = Finding(Word.OK, ("Files of keys and callers are closed to others.",))
 
@@ -74,6 +74,20 @@ def test_files_that_are_for_everybody(environ: dict[str, str], public: Path) -> 
     for name in ("tls.crt", "redis.crt"):
         (public / name).chmod(0o644)
     assert access(environ) == CLOSED
+
+
+def test_a_file_of_the_callers_folder_that_others_may_change(
+    environ: dict[str, str], public: Path
+) -> None:
+    """Each file is looked at; only what is open is named."""
+    folder = public / "callers"
+    folder.mkdir()
+    for name in ("one.toml", "two.toml"):
+        write_callers(folder / name, f"ctb_the-key-of-{name}", name[:3])
+        (folder / name).chmod(0o640)
+    (folder / "two.toml").chmod(0o642)
+    environ["BROKER_CALLERS_FILE"] = str(folder)
+    assert access(environ) == open_to_all("two.toml in BROKER_CALLERS_FILE")
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o602])

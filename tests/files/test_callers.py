@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from broker.callers import EVERYTHING, Callers, key_digest
-from broker.files.callers import CallersSource, parse_callers, read_callers
+from broker.files import callers as module
+from broker.files.callers import LIMIT, CallersSource, parse_callers, read_callers
 from broker.files.watch import Polled, Watched
 
 KEYS = tuple(f"ctb_the-key-number-{n}" for n in (1, 2, 3))
@@ -166,3 +167,157 @@ def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None
     file.unlink()
     assert watched.poll().problems == ("BROKER_CALLERS_FILE does not exist",)
     assert watched.current.find(NEW)
+
+
+def one(name: str, *, key: str | None = None) -> str:
+    """Return a file with one caller; its key is its own unless ``key`` gives another."""
+    digest = key_digest(f"ctb_the-only-key-of-{key or name}")
+    return f'[callers.{name}]\nkey_sha256 = "{digest}"\norganizations = ["acme"]\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Hold three files, of which the last has two callers; and what is none of them."""
+    folder = tmp_path / "callers"
+    (folder / "more").mkdir(parents=True)
+    for name in ("a", "b"):
+        (folder / f"{name}.toml").write_text(one(name))
+    (folder / "c.toml").write_text(one("c") + one("d"))
+    for other in (".hidden.toml", "README.md", "a.toml~", "more/e.toml"):
+        (folder / other).write_text("not TOML")
+    return folder
+
+
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that gets each text that is parsed."""
+    texts: list[str] = []
+
+    def parse(text: str) -> tuple[Callers, list[str]]:
+        texts.append(text)
+        return parse_callers(text)
+
+    monkeypatch.setattr(module, "parse_callers", parse)
+    return texts
+
+
+def test_a_folder_has_the_callers_of_all_its_files(folder: Path) -> None:
+    """In the order of their names; what is hidden or named otherwise does not matter."""
+    callers, problems = read_callers(folder)
+    assert problems == ()
+    assert [caller.name for caller in callers.callers] == ["a", "b", "c", "d"]
+    assert callers.find("ctb_the-only-key-of-d") is callers.callers[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("x.toml", one("a", key="x"), "callers.a is in 'a.toml' and 'x.toml'"),
+        ("x.toml", one("x", key="b"), "callers.b and callers.x have a key in common"),
+        ("b.toml", "", "'b.toml': names no caller: a table [callers.<name>] for each"),
+        ("b.toml", one("b") + "x = 1", "'b.toml': callers.b: 'x' is not known"),
+        ("b.toml", "\n[\n", "'b.toml': is not TOML (at line 2, column 2)"),
+    ],
+)
+def test_a_problem_of_any_file_refuses_the_folder(
+    folder: Path, name: str, text: str, told: str
+) -> None:
+    """It is told with the file; the callers of before stay in force."""
+    watched = Watched(CallersSource(folder), Callers())
+    before = watched.current
+    (folder / name).write_text(text)
+    assert watched.poll().problems == (f"BROKER_CALLERS_FILE: {told}",)
+    assert watched.current is before
+
+
+def test_a_folder_without_files_is_a_problem(folder: Path) -> None:
+    """So is a file that is none."""
+    (folder / "b.toml").unlink()
+    (folder / "b.toml").mkdir()
+    assert read_callers(folder)[1] == ("BROKER_CALLERS_FILE: 'b.toml' is not a file",)
+    told = ("BROKER_CALLERS_FILE is a folder without *.toml files",)
+    assert read_callers(folder / "more" / "..")[1] != told
+    (folder / "more" / "e.toml").unlink()
+    assert read_callers(folder / "more")[1] == told
+
+
+def test_what_a_folder_gains_and_loses(folder: Path) -> None:
+    """New files are seen, and those that are gone."""
+    watched = Watched(CallersSource(folder), Callers())
+    (folder / "a.toml").unlink()
+    (folder / "e.toml").write_text(one("e"))
+    assert watched.poll() == Polled(reloaded=True)
+    assert [caller.name for caller in watched.current.callers] == ["b", "c", "d", "e"]
+
+
+def test_only_what_changed_is_parsed_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The callers of other files are the same objects."""
+    watched = Watched(CallersSource(folder), Callers())
+    before, texts = watched.current.callers, parsed(monkeypatch)
+    (folder / "b.toml").write_text(one("b", key="new"))
+    assert watched.poll() == Polled(reloaded=True)
+    assert texts == [one("b", key="new")]
+    now = watched.current.callers
+    assert [old is new for old, new in zip(before, now, strict=True)] == [True, False, True, True]
+
+
+def test_a_file_that_says_the_same_is_not_parsed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker goes on with the objects of its master, which it shares with the others."""
+    file = tmp_path / "callers.toml"
+    file.write_text(GOOD)
+    watched = Watched(CallersSource(file), Callers())
+    before, texts = watched.current, parsed(monkeypatch)
+    assert watched.poll() == Polled()
+    file.unlink()
+    file.write_text(GOOD)
+    for _ in range(2):
+        assert watched.poll() == Polled()
+    assert watched.current is before
+    assert texts == []
+
+
+def test_fifty_thousand_callers(tmp_path: Path) -> None:
+    """One file may have them, and a folder; who may use the same shares one set of names."""
+    folder = tmp_path / "callers"
+    folder.mkdir()
+    texts = ["".join(one(f"c{number}-{part}") for number in range(6250)) for part in range(8)]
+    for part, text in enumerate(texts):
+        (folder / f"{part}.toml").write_text(text)
+    (tmp_path / "callers.toml").write_text("".join(texts))
+    for path in (folder, tmp_path / "callers.toml"):
+        callers, problems = read_callers(path)
+        assert (len(callers.callers), problems) == (50_000, ())
+        assert callers.find("ctb_the-only-key-of-c6249-7") is callers.callers[-1]
+        assert len({id(caller.organizations) for caller in callers.callers}) == 1
+
+
+def test_the_most_that_is_read(folder: Path, tmp_path: Path) -> None:
+    """A folder has no more room than a file."""
+    text = one("long") + "#" * LIMIT
+    (tmp_path / "long.toml").write_text(text[: LIMIT + 1])
+    told = f"BROKER_CALLERS_FILE is longer than {LIMIT} bytes"
+    assert read_callers(tmp_path / "long.toml")[1] == (told,)
+    (tmp_path / "long.toml").write_text(text[:LIMIT])
+    assert read_callers(tmp_path / "long.toml")[1] == ()
+    (folder / "long.toml").write_text(text[:LIMIT])
+    told = f"BROKER_CALLERS_FILE: its files are longer than {LIMIT} bytes"
+    assert read_callers(folder)[1] == (told,)
+
+
+def test_a_folder_that_never_rests_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files could be of two versions."""
+    number = 0
+
+    def write_on(text: str) -> tuple[Callers, list[str]]:
+        nonlocal number
+        number += 1
+        (folder / "a.toml").write_text(one("a", key=f"a{number}") + "#" * number)
+        return parse_callers(text)
+
+    monkeypatch.setattr(module, "parse_callers", write_on)
+    assert read_callers(folder)[1] == (
+        "BROKER_CALLERS_FILE changed each of the 3 times it was read",
+    )

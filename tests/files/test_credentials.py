@@ -31,6 +31,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "keys"
 
 
+def test_a_touched_folder_keeps_the_objects_of_before(folder: Path) -> None:
+    """Workers share them with their master; only who is written anew is another."""
+    watched = watch(folder)
+    before = watched.current
+    (folder / "acme" / "README").write_text("of no matter")
+    os.utime(folder / "acme")
+    for _ in range(2):
+        assert watched.poll() == Polled()
+    assert watched.current is before
+    write(folder / "globex", keys("b"))
+    assert watched.poll() == Polled()
+    assert watched.current["acme"] is before["acme"]
+    assert watched.current["globex"].writing != before["globex"].writing
+
+
 def test_each_folder_is_an_organization(folder: Path) -> None:
     """Blanks around a key are dropped, hidden names are skipped, other files do not matter."""
     (folder / "..2024").mkdir()

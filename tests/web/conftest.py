@@ -33,9 +33,9 @@ def write_environ(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def write_callers(path: Path, key: str) -> None:
+def write_callers(path: Path, key: str, name: str = "billing") -> None:
     """Write a callers file with one caller that has ``key``."""
-    path.write_text(f'[callers.billing]\nkey_sha256 = "{key_digest(key)}"\norganizations = ["*"]\n')
+    path.write_text(f'[callers.{name}]\nkey_sha256 = "{key_digest(key)}"\norganizations = ["*"]\n')
 
 
 @pytest.fixture

@@ -14,6 +14,13 @@ helm-test:
 {{- .Values.helmTest.organization | default (first $names) }}
 {{- end }}
 
+{{/* The ConfigMaps of others that hold the callers, as a list. */}}
+{{- define "canvas-token-broker.existingCallers" -}}
+{{- with .Values.existingCallers -}}
+{{- toYaml (concat (list .configMap) .configMaps | compact | uniq) }}
+{{- end }}
+{{- end }}
+
 {{/* All callers: name → entry. */}}
 {{- define "canvas-token-broker.callers" -}}
 {{- $test := include "canvas-token-broker.testCaller" . | fromYaml -}}

@@ -17,7 +17,7 @@ BROKER_LISTENER: /run/listener/socket
 BROKER_DRAIN_TIME: {{ .shutdown.drainSeconds | int }}
 BROKER_GRACEFUL_TIMEOUT: {{ .shutdown.gracefulTimeoutSeconds | int }}
 BROKER_CREDENTIALS_DIR: /etc/canvas-token-broker/credentials
-BROKER_CALLERS_FILE: /etc/canvas-token-broker/callers/callers.toml
+BROKER_CALLERS_FILE: /etc/canvas-token-broker/callers
 BROKER_LOG_LEVEL: {{ .log.level }}
 BROKER_LOG_FORMAT: {{ .log.format }}
 BROKER_REQUEST_LOG: {{ toJson .log.requests }}

@@ -24,8 +24,8 @@
 {{- $needed = append $needed (list "Secret" .existingSecret "tls.crt, tls.key" (printf "a certificate for %s" $host)) }}
 {{- $needed = append $needed (list "Secret" .clientCaSecret .clientCaKey "the authorities of client certificates") }}
 {{- end }}
-{{- with .Values.existingCallers }}
-{{- $needed = append $needed (list "ConfigMap" .configMap .key "the callers file") }}
+{{- range include "canvas-token-broker.existingCallers" . | fromYamlArray }}
+{{- $needed = append $needed (list "ConfigMap" . $.Values.existingCallers.key "a callers file") }}
 {{- end }}
 {{- with .Values.helmTest }}
 {{- $needed = append $needed (list "Secret" (ternary .existingSecret "" .enabled) .key "a caller's key, for the test") }}
@@ -76,8 +76,8 @@
 
 {{/* Who the callers are, and how to add one. */}}
 {{- define "canvas-token-broker.notes.callers" -}}
-{{- with .Values.existingCallers.configMap -}}
-3. The callers are in the ConfigMap {{ . }}; a change of it is in force within two minutes, without a restart.
+{{- with include "canvas-token-broker.existingCallers" . | fromYamlArray -}}
+3. The callers are in the ConfigMap {{ join ", " . }}; a change is in force within two minutes, without a restart.
 {{- else -}}
 3. The callers are {{ include "canvas-token-broker.callers" . | fromYaml | keys | sortAlpha | join ", " }}. Add others to the value `callers`, and upgrade; no pod restarts. By key (`broker key NAME` makes one and its hash):
 

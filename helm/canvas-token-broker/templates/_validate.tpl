@@ -91,12 +91,13 @@
 
 {{- define "canvas-token-broker.checkCallers" -}}
 {{- $test := include "canvas-token-broker.testCaller" . }}
+{{- $existing := include "canvas-token-broker.existingCallers" . | fromYamlArray }}
 {{- with .Values }}
-{{- if and .callers .existingCallers.configMap }}
-- callers and existingCallers.configMap are both set: set one of them
-{{- else if and $test .existingCallers.configMap }}
-- helmTest would add a caller to those of existingCallers.configMap: set helmTest.existingSecret to the Secret with the key of one of them
-{{- else if not (or .callers .existingCallers.configMap (and .demo.enabled $test)) }}
+{{- if and .callers $existing }}
+- callers and existingCallers.configMap (or configMaps) are both set: set one of them
+{{- else if and $test $existing }}
+- helmTest would add a caller to those of existingCallers.configMap (or configMaps): set helmTest.existingSecret to the Secret with the key of one of them
+{{- else if not (or .callers $existing (and .demo.enabled $test)) }}
 - callers is empty: nobody could ask for a token. Name a caller with keySha256 or serviceAccount (broker key NAME makes a key and its hash), or set existingCallers.configMap
 {{- end }}
 {{- if and .serviceAccountCallers.enabled (regexMatch "^(https://)?kubernetes\\.default(\\.|$)" .serviceAccountCallers.audience) }}

@@ -76,13 +76,15 @@ demo:
 
 {{- define "canvas-token-broker.callersVolume" -}}
 {{- $own := include "canvas-token-broker.suffixed" (dict "root" . "suffix" "callers") -}}
-{{- $source := dict "kind" "configMap" "name" $own "items" (dict "callers.toml" "callers.toml") -}}
-{{- with .Values.existingCallers -}}
-{{- if .configMap -}}
-{{- $source = dict "kind" "configMap" "name" .configMap "items" (dict "callers.toml" .key) -}}
+{{- $sources := list -}}
+{{- range include "canvas-token-broker.existingCallers" . | fromYamlArray -}}
+{{- $items := dict (printf "%s.toml" .) $.Values.existingCallers.key -}}
+{{- $sources = append $sources (dict "kind" "configMap" "name" . "items" $items) -}}
 {{- end -}}
+{{- if not $sources -}}
+{{- $sources = list (dict "kind" "configMap" "name" $own "items" (dict "callers.toml" "callers.toml")) -}}
 {{- end -}}
-{{- include "canvas-token-broker.projected" (dict "name" "callers" "sources" (list $source)) }}
+{{- include "canvas-token-broker.projected" (dict "name" "callers" "sources" $sources) }}
 {{- end }}
 
 {{- define "canvas-token-broker.canvasVolume" -}}
