@@ -25,6 +25,7 @@ from broker.web import examples
 from broker.web.app import create_app
 from broker.web.endpoints import EVERY, PORTS, Port
 from broker.web.errors import CODES, ROWS
+from broker.web.health_schemas import HEALTH_QUERY
 from broker.web.schemas import (
     GRANT_ANSWER,
     METADATA_ANSWER,
@@ -153,6 +154,7 @@ class TestEndpoints:
         body = json.dumps(examples.HEALTH)
         table = section("docs/api.md", "## GET /health").split("An organization's own")[0]
         assert names(table) == set(re.findall(r'"([^"]+)": ', body))
+        assert names(section("docs/api.md", "### Which organizations")) == set(HEALTH_QUERY.fields)
 
 
 @pytest.mark.parametrize(

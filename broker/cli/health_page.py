@@ -34,7 +34,7 @@ def page(body: Entry, address: str, width: int, *, colours: bool) -> list[str]:
     checks = checks if isinstance(checks, Mapping) else {}
     organizations = list(_entries(checks, "organization:token"))
     lines += _organizations(organizations, width, painted)
-    lines.append("")
+    lines += [*_counts(body.get("organizations"), len(organizations)), ""]
     for key, name in _PARTS.items():
         for entry in _entries(checks, key):
             lines += _part(name, entry, width, painted)
@@ -95,6 +95,16 @@ def _organizations(entries: Sequence[Entry], width: int, painted: Paint) -> Iter
     for entry, row in zip(entries, rows, strict=True):
         line = _line(row, widths, painted)
         yield from _with_sentence(line, used, _sentence(entry), width)
+
+
+def _counts(told: object, shown: int) -> Iterator[str]:
+    """Yield a line about those that are not shown."""
+    if isinstance(told, Mapping) and told.get("total", shown) != shown:
+        by_status = told.get("status")
+        words = by_status.items() if isinstance(by_status, Mapping) else ()
+        numbers = ", ".join(f"{number} {plain(word)}" for word, number in words)
+        pages = f"page {told.get('page')} of {told.get('pages')}"
+        yield f"{shown} of {told['total']} organizations ({numbers}), worst first: {pages}."
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -92,19 +93,32 @@ class _Command(click.Command):
     flag_value=2.0,
     help="Ask again each 2 seconds, or as often as given, until Ctrl-C.",
 )
+@click.option("--organization", metavar="NAME", help="Show this organization alone.")
+@click.option("--page", "number", type=click.IntRange(1), help="Show this page, worst first.")
 @click.option("--insecure", is_flag=True, help="Trust any certificate.")
 @click.option("--ca-file", type=_PEM, help="PEM file of the authorities to trust.")
 @click.option("--cert", type=_PEM, help="PEM file of the certificate to show.")
 @click.option("--key", type=_PEM, help="PEM file of its key, if not in the same file.")
-def status(url: str | None, *, as_json: bool, watch: float | None, **options: Any) -> None:
+def status(
+    url: str | None,
+    *,
+    as_json: bool,
+    watch: float | None,
+    organization: str | None,
+    number: int | None,
+    **options: Any,
+) -> None:
     """Show the health of the broker at URL, or host:port.
 
     Without URL that of this machine: BROKER_MANAGEMENT_BIND or else BROKER_BIND, if one is set, or
     http://127.0.0.1:8080. Each organization has a row: state of the token, until it expires (m:ss),
     until its refresh token does (h:mm), since it was renewed, and when the next attempt is due
-    after a failure.
+    after a failure. Of many there is a page of a hundred, those with trouble first.
     """
     tls, address = _prepared(url, options)
+    chosen = {"organization": organization, "page": number}
+    query = urlencode({name: value for name, value in chosen.items() if value is not None})
+    address += f"?{query}" if query else ""
     ask = partial(_once, address, tls, as_json=as_json)
     if watch is None:
         sys.exit(ask())
@@ -178,6 +192,8 @@ def _read(answer: Answer) -> dict[str, Any]:
         return body
     if answer.outage:
         raise UnreachableError(f"It answers {answer.status}, without a health report.")
+    if isinstance(body, dict) and isinstance(told := body.get("error_description"), str):
+        raise NoHealthError(f"It answers {answer.status}: {plain(told)}")
     raise NoHealthError(f"It answers {answer.status}, without a health report: is this a broker?")
 
 
@@ -185,7 +201,7 @@ def _show(body: Mapping[str, Any], address: str) -> None:
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else _UNLIMITED
     colours = colours_for(sys.stdout)
-    shown = address.removesuffix("/health")
+    shown = address.partition("?")[0].removesuffix("/health")
     for line in page(body, shown, width, colours=colours):
         click.echo(line, color=colours)
 

@@ -1,4 +1,4 @@
-"""A worker's ear for its siblings: whoever connects to its socket gets its answer."""
+"""Answers the siblings of a worker: whoever connects to its socket asks, and is answered."""
 
 import contextlib
 import socket
@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 LONGEST_SEND = 0.3
-"""Seconds after which a sibling that does not take the answer is left."""
+"""Seconds after which a sibling that does not ask, or take the answer, is left."""
+SEND_S_OF_BYTE = 1e-6
+"""Seconds more for each byte of the answer: who asks may be busy with its own."""
+LONGEST_QUESTION = 1 << 20
+"""Bytes of the longest question that is read."""
 _QUEUE = 128
 _PAUSE = 0.1
 _JOIN = 1.0
@@ -16,11 +20,13 @@ _JOIN = 1.0
 class Listener:
     """Answers each connection to the Unix socket ``path`` on a thread of its own.
 
+    ``answer`` is given what was asked, up to the end that the sibling makes of its sending.
+
     The directory is for this user alone. ``path`` appears when somebody listens behind it and not
     before: where it refuses a connection, its owner is dead.
     """
 
-    def __init__(self, path: Path, answer: Callable[[], bytes]) -> None:
+    def __init__(self, path: Path, answer: Callable[[bytes], bytes]) -> None:
         self._path = path
         self._answer = answer
         self._stopped = threading.Event()
@@ -68,4 +74,15 @@ class Listener:
             return
         with contextlib.suppress(Exception):
             connection.settimeout(LONGEST_SEND)
-            connection.sendall(self._answer())
+            answer = self._answer(_question(connection))
+            connection.settimeout(LONGEST_SEND + SEND_S_OF_BYTE * len(answer))
+            connection.sendall(answer)
+
+
+def _question(connection: socket.socket) -> bytes:
+    question = bytearray()
+    while piece := connection.recv(LONGEST_QUESTION):
+        question += piece
+        if len(question) > LONGEST_QUESTION:
+            raise ValueError("too long a question")
+    return bytes(question)

@@ -3,13 +3,13 @@
 import selectors
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 LARGEST = 1 << 24
-"""Bytes of the longest answer that is taken: thousands of organizations with their history."""
+"""Bytes of the longest answer that is taken: 50 for each organization, or 2,000 for a history."""
 _PIECE = 1 << 18
 
 
@@ -22,19 +22,20 @@ class Heard:
     refused: set[Path] = field(default_factory=set)
 
 
-def ask(paths: Iterable[Path], seconds: float) -> Heard:
-    """Return what the listeners at ``paths`` answer within ``seconds`` in all.
+def ask(paths: Iterable[Path], question: bytes, meanwhile: Callable[[], float]) -> Heard:
+    """Return what the listeners at ``paths`` answer to ``question``.
 
-    A listener sends its answer at once and closes. One whose socket has gone meanwhile has left
-    and is in no list.
+    ``meanwhile`` is called once they have all been asked, and returns for how many seconds they are
+    waited for then, in all. A listener sends its answer at once and closes. One whose socket has
+    gone has left and is in no list.
     """
-    until = time.monotonic() + seconds
     heard = Heard()
     with ExitStack() as stack, selectors.PollSelector() as selector:
         for path in paths:
             connection = _Connection(path)
-            if connection.opens(heard, stack):
+            if connection.opens(heard, stack, question):
                 selector.register(connection.socket, selectors.EVENT_READ, connection)
+        until = meanwhile() + time.monotonic()
         while selector.get_map() and (left := until - time.monotonic()) > 0:
             for key, _ in selector.select(left):
                 if key.data.ends(heard):
@@ -52,12 +53,14 @@ class _Connection:
         self.path = path
         self._came = bytearray()
 
-    def opens(self, heard: Heard, stack: ExitStack) -> bool:
-        """Connect without waiting; tell whether an answer may come. ``stack`` closes it."""
+    def opens(self, heard: Heard, stack: ExitStack, question: bytes) -> bool:
+        """Ask without waiting; tell whether an answer may come. ``stack`` closes the connection."""
         try:
             self.socket = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             self.socket.settimeout(0)
             self.socket.connect(str(self.path))
+            self.socket.sendall(question)
+            self.socket.shutdown(socket.SHUT_WR)
         except FileNotFoundError:
             return False
         except ConnectionRefusedError:

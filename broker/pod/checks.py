@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from broker.pod.judgement import OUR_OWN, Status, Verdict, advice
 from broker.pod.snapshot import FilesReport, Pod
 from broker.policy.health import OrganizationHealth
-from broker.policy.history import SUCCESS
 from broker.store_faults import Reason, read_reason
 
 _HEADROOM = 1.5
@@ -83,9 +82,7 @@ def judge_canvas(pod: Pod) -> Verdict:
 
 def last_success(pod: Pod) -> float | None:
     """Return the seconds since Canvas last gave a token that this pod knows of."""
-    ages = [one.last_refresh for one in pod.organizations if one.last_refresh is not None]
-    for health in pod.organizations:
-        ages += [event.at for event in health.recent if event.outcome == SUCCESS]
+    ages = (one.last_refresh for one in pod.organizations if one.last_refresh is not None)
     return min(ages, default=None)
 
 
@@ -117,8 +114,8 @@ _UNCOUNTED = Verdict(
     "files in BROKER_RUNTIME_DIR. Make room, then restart the pod.",
 )
 _SILENT = (
-    "It does not answer: it hangs, is stopped, or has too little CPU. What it knows is not told "
-    "here; restart the pod if this stays."
+    "It does not answer: it has too little CPU, is stopped, or hangs, and then is replaced within "
+    "30 s. What it knows is not told here; give the pod more CPU if this stays."
 )
 
 

@@ -78,10 +78,12 @@ def judge(health: OrganizationHealth) -> Verdict:
     if blemish is not None:
         return Verdict(Status.WARN, blemish)
     if empty:
-        return Verdict(Status.PASS, "There is no token now; the next request gets one.")
-    return Verdict(Status.PASS, "A valid token is there.")
+        return _NONE_NOW
+    return _VALID
 
 
+_VALID = Verdict(Status.PASS, "A valid token is there.")
+_NONE_NOW = Verdict(Status.PASS, "There is no token now; the next request gets one.")
 _REFUSED = " Requests are refused meanwhile."
 _REFUSED_BY_SOME = " Workers without a token refuse requests meanwhile."
 
@@ -91,8 +93,7 @@ def _judge_refusing(health: OrganizationHealth) -> Verdict:
     return Verdict(
         Status.FAIL if health.overdue > LONGEST_OVERDUE else Status.WARN,
         f"Requests are refused: there is no token, and one has been due for {health.overdue:.0f} "
-        "s. Canvas may be slow, or another process may hold the lease: look in the log, and "
-        "restart the pod if this stays.",
+        "s. Canvas may be slow, or another process may hold the lease: look in the log.",
     )
 
 
@@ -140,7 +141,7 @@ def _blemish(health: OrganizationHealth) -> str | None:
     if health.overdue > LONGEST_OVERDUE:
         return (
             f"A new token has been due for {health.overdue:.0f} s: look in the log for what keeps "
-            "the refresher, and restart the pod if this stays."
+            "the refresher."
         )
     if health.damaged is not None:
         return _DAMAGED

@@ -7,12 +7,9 @@ One that Redis does not answer serves what it has: how late it is counts as well
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 
-from broker.pod.events import join
 from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
 from broker.policy.health import OrganizationHealth
-from broker.policy.history import ELSEWHERE, SUCCESS, Event
 from broker.tokens import State
 
 _NEVER = float("inf")
@@ -35,16 +32,17 @@ def _organizations(workers: Collection[WorkerSnapshot]) -> Iterator[Organization
     for worker in workers:
         for health in worker.organizations:
             by_name.setdefault(health.organization, []).append(health)
-    return (merge_organization(views) for _, views in sorted(by_name.items()))
+    return (merge_organization(by_name[name]) for name in sorted(by_name))
 
 
 def merge_organization(views: Collection[OrganizationHealth]) -> OrganizationHealth:
     """Return one organization as the pod has it; ``views`` are the workers', at least one."""
     token = max(views, key=_rank_of_token)
+    if all(view is token or _adds_nothing(view, token) for view in views):
+        return token
     trouble = max(_up_to_date(views, token), key=_rank_of_trouble)
     met = [one for one in views if _may_be_met(one, token)]
-    return replace(
-        token,
+    return token._replace(
         last_error=trouble.last_error,
         failures=trouble.failures,
         latched=trouble.latched,
@@ -56,7 +54,19 @@ def merge_organization(views: Collection[OrganizationHealth]) -> OrganizationHea
         in_use=any(one.in_use for one in views),
         overdue=max(one.overdue for one in met),
         refusing=any(one.refusing for one in met),
-        recent=join([one.recent for one in views]),
+    )
+
+
+def _adds_nothing(view: OrganizationHealth, token: OrganizationHealth) -> bool:
+    """Tell whether nothing is to be told of ``view`` beside ``token``, as of nearly all."""
+    return (
+        view.next_attempt_in is None
+        and view.landed
+        and not view.overdue
+        and view.store_fault is None
+        and view.damaged is None
+        and (token.in_use or not view.in_use)
+        and (view.skew_age is None or _age_of_skew(token) <= _age_of_skew(view))
     )
 
 
@@ -84,20 +94,13 @@ def _is_outdated(view: OrganizationHealth, token: OrganizationHealth) -> bool:
     """
     if token.generation is None or view.generation == token.generation:
         return False
-    failed = min((one.at for one in view.recent if _is_failure(one)), default=None)
-    if failed is not None:
-        return token.last_refresh is not None and token.last_refresh < failed
+    if view.failed is not None:
+        return token.last_refresh is not None and token.last_refresh < view.failed
     return view.generation is not None
 
 
-def _is_failure(event: Event) -> bool:
-    return event.outcome != SUCCESS
-
-
-def _age_of_skew(view: OrganizationHealth) -> tuple[bool, float]:
-    """Return how long ago the skew was measured: with the last token that came here."""
-    own = (one.at for one in view.recent if one.outcome == SUCCESS and one.kind != ELSEWHERE)
-    return view.skew is None, min(own, default=_NEVER)
+def _age_of_skew(view: OrganizationHealth) -> float:
+    return _NEVER if view.skew_age is None else view.skew_age
 
 
 def _may_be_met(view: OrganizationHealth, token: OrganizationHealth) -> bool:

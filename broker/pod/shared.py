@@ -20,15 +20,27 @@ class Shared(Generic[T]):
         self._lock = threading.Lock()
         self._last: tuple[float, T] | None = None
 
+    def forget(self) -> None:
+        """Forget an answer that is not given again; never waits for one that is being made."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._forget()
+            finally:
+                self._lock.release()
+
+    def _forget(self) -> None:
+        if self._last is not None and not 0 <= self._clock.monotonic() - self._last[0] < FRESH:
+            self._last = None
+
     def get(self) -> T:
         """Return the answer; raises what ``make`` raises, which is not kept.
 
         Its age counts from when it was done: those who waited for it take it, however long it took.
         """
         with self._lock:
-            last = self._last
-            if last is not None and 0 <= self._clock.monotonic() - last[0] < FRESH:
-                return last[1]
+            self._forget()
+            if self._last is not None:
+                return self._last[1]
             made = self._make()
             self._last = self._clock.monotonic(), made
             return made

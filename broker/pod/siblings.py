@@ -1,21 +1,26 @@
 """The workers of this pod, each of which answers the others at the moment they want to know."""
 
 import contextlib
+import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from broker.clock import Clock
 from broker.pod.answering import Listener
-from broker.pod.asking import ask
+from broker.pod.asking import Heard, ask
+from broker.pod.events import join
 from broker.pod.merge import merge
 from broker.pod.shared import Shared
-from broker.pod.snapshot import Pod, WorkerSnapshot
-from broker.pod.wire import UnreadableSnapshotError, from_bytes, to_bytes
+from broker.pod.snapshot import Pod, WorkerHistories, WorkerSnapshot
+from broker.pod.wire import T, UnreadableSnapshotError, from_bytes, names_in, to_bytes
+from broker.policy.history import Event
 
 PATIENCE = 0.3
 """Seconds for all siblings together to answer."""
+PATIENCE_OF_ONE = 0.000_1
+"""Seconds more for each organization that they are asked for; a busy one needs a tenth of it."""
 _SOCKET = re.compile(r"([1-9][0-9]{0,8})\.sock")
 
 
@@ -24,6 +29,7 @@ class Siblings:
 
     ``directory`` holds a socket for each living worker, ``<pid>.sock``; it must belong to this user
     alone. Without one, or where no socket can be made in it, this worker knows only itself.
+    ``snapshot`` and ``histories`` tell what this one knows, of all or of the organizations named.
     """
 
     def __init__(
@@ -31,11 +37,13 @@ class Siblings:
         directory: Path | None,
         expected: int,
         snapshot: Callable[[], WorkerSnapshot],
+        histories: Callable[[Sequence[str]], WorkerHistories],
         clock: Clock,
     ) -> None:
         self._directory = directory
         self._expected = expected
         self._snapshot = snapshot
+        self._histories = histories
         self._shared = Shared(self._gather, clock)
         self._listener: Listener | None = None
 
@@ -57,25 +65,51 @@ class Siblings:
     def gather(self) -> Pod:
         """Return the pod as it is now, or was up to a quarter of a second ago.
 
-        Waits at most :data:`PATIENCE` for the siblings, however many ask at once.
+        Waits at most :data:`PATIENCE` and :data:`PATIENCE_OF_ONE` for the siblings, however many
+        ask at once.
         """
         return self._shared.get()
 
-    def _answer(self) -> bytes:
-        return to_bytes(self._snapshot())
+    def forget(self) -> None:
+        """Forget what was gathered and is not given again; to be called now and then."""
+        self._shared.forget()
+
+    def histories(self, names: Sequence[str]) -> dict[str, tuple[Event, ...]]:
+        """Return what happened last in the pod to the organizations of these names.
+
+        Waits as :meth:`gather` does. Who does not answer in time is left out.
+        """
+        told = []
+
+        def meanwhile() -> float:
+            told.append(self._histories(names))
+            return _patience(len(names))
+
+        paths = self._others()
+        heard = ask(paths, json.dumps(names).encode(), meanwhile) if names else Heard()
+        told += _read_all(heard, paths, WorkerHistories).values()
+        views: dict[str, list[tuple[Event, ...]]] = {name: [] for name in names}
+        for history in (history for one in told for history in one.organizations):
+            views[history.organization].append(history.recent)
+        return {name: join(of_workers) for name, of_workers in views.items()}
+
+    def _answer(self, question: bytes) -> bytes:
+        return to_bytes(self._histories(names_in(question)) if question else self._snapshot())
 
     def _gather(self) -> Pod:
+        own = []
+
+        def meanwhile() -> float:
+            own.append(self._snapshot())
+            return _patience(len(own[0].organizations))
+
         paths = self._others()
-        heard = ask(paths, PATIENCE)
-        workers, silent = [self._snapshot()], [paths[path] for path in heard.silent]
-        for path, data in heard.answers.items():
-            snapshot = _read(data, paths[path])
-            if snapshot is None:
-                silent.append(paths[path])
-            else:
-                workers.append(snapshot)
+        heard = ask(paths, b"", meanwhile)
+        others = _read_all(heard, paths, WorkerSnapshot)
+        silent = [pid for path, pid in paths.items() if path in heard.silent]
+        silent += [paths[path] for path in heard.answers.keys() - others.keys()]
         silent += [paths[path] for path in heard.refused if not _was_left_by_the_dead(path)]
-        return merge(workers, silent, self._expected)
+        return merge([*own, *others.values()], silent, self._expected)
 
     def _others(self) -> dict[Path, int]:
         """Return the sockets of the other workers with their process ids."""
@@ -89,12 +123,19 @@ class Siblings:
         return found
 
 
-def _read(data: bytes, pid: int) -> WorkerSnapshot | None:
-    """Return the snapshot, unless it is none or another worker's."""
-    with contextlib.suppress(UnreadableSnapshotError):
-        snapshot = from_bytes(data)
-        return snapshot if snapshot.pid == pid else None
-    return None
+def _patience(organizations: int) -> float:
+    return PATIENCE + organizations * PATIENCE_OF_ONE
+
+
+def _read_all(heard: Heard, paths: Mapping[Path, int], kind: type[T]) -> dict[Path, T]:
+    """Return the answers that are some, and each of the worker that was asked for it."""
+    found: dict[Path, T] = {}
+    for path, data in heard.answers.items():
+        with contextlib.suppress(UnreadableSnapshotError):
+            told = from_bytes(data, kind)
+            if told.pid == paths[path]:
+                found[path] = told
+    return found
 
 
 def _was_left_by_the_dead(path: Path) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from broker.limits import Limits
 from broker.policy.health import OrganizationHealth
+from broker.policy.history import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,22 @@ class WorkerSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class OrganizationHistory:
+    """What happened last to an organization in one worker, newest first."""
+
+    organization: str
+    recent: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHistories:
+    """The histories of some organizations in one worker."""
+
+    pid: int
+    organizations: tuple[OrganizationHistory, ...]
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Pod:
     """All workers at one moment; ``silent`` are the process ids of those that did not answer.
 

@@ -9,7 +9,7 @@ EMPTY                 a token if one comes within that wait, else an error
 ====================  ==========================================================
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from broker.credentials import Credentials
@@ -19,6 +19,7 @@ from broker.policy.answers import Served, check_min_ttl, no_other, refusal, serv
 from broker.policy.flight import try_look
 from broker.policy.flights import Flights
 from broker.policy.health import OrganizationHealth, health_of
+from broker.policy.history import Event
 from broker.policy.landing import land_last
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
@@ -227,6 +228,12 @@ class Broker:
         """Return what this process can do for callers."""
         now, written = self._clock.monotonic(), self._write_checks.passed
         return self._serving.ability(self._organizations, now, written=written)
+
+    def histories(self, names: Iterable[str]) -> dict[str, tuple[Event, ...]]:
+        """Return what happened last to the organizations of these names, as far as there are."""
+        now, present = self._clock.monotonic(), self._organizations
+        known = (present[name] for name in names if name in present)
+        return {one.name: tuple(one.history.recent(now)) for one in known}
 
     def health(self) -> list[OrganizationHealth]:
         """Return what operators may know of each organization, by name."""

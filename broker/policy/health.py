@@ -1,22 +1,23 @@
 """What operators may know of an organization, and since when its callers have missed a token."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from broker.policy.answers import store_fault_of
-from broker.policy.history import Event
 from broker.policy.organization import Organization
 from broker.policy.values import Copy
 from broker.tokens import State
 
 
-@dataclass(frozen=True, slots=True)
-class OrganizationHealth:
+class OrganizationHealth(NamedTuple):
     """What operators may know of one organization; never a secret. Durations in seconds.
 
     ``store_fault`` is a :class:`~broker.store_faults.Reason` as text: why Redis fails, if it does.
     ``overdue`` is the time since a new token was due for those who ask; ``refusing`` says that
     there is none, and has not been for longer than a request waits. ``damaged`` is the time since
-    something was found in Redis that no broker writes, if that is not long ago.
+    something was found in Redis that no broker writes, if that is not long ago. ``failed`` is the
+    time since the failure that ``next_attempt_in`` follows, if it was here; ``skew_age`` that since
+    ``skew`` was measured.
     """
 
     organization: str
@@ -42,7 +43,8 @@ class OrganizationHealth:
     refusing: bool = False
     flaws: tuple[str, ...] = ()
     damaged: float | None = None
-    recent: tuple[Event, ...] = ()
+    failed: float | None = None
+    skew_age: float | None = None
 
     @property
     def store_answers(self) -> bool:
@@ -82,7 +84,8 @@ def health_of(
         refusing=state is State.EMPTY and late > wait,
         flaws=tuple(sorted(copy.record.flaws)) if copy else (),
         damaged=organization.history.damage_age(now),
-        recent=tuple(organization.history.recent(now)),
+        failed=None if pause is None else organization.history.failure_age(now),
+        skew_age=None if skew is None else now - skew.at,
     )
 
 
@@ -95,10 +98,14 @@ def overdue(organization: Organization, now: float) -> float:
     return max(0.0, now - due)
 
 
-def _times_of(copy: Copy | None, now: float) -> dict[str, float | None]:
+_NO_TIMES: Mapping[str, None] = dict.fromkeys(
+    ("expires_in", "refresh_expires_in", "last_refresh", "lifetime", "margin", "refresh_lifetime")
+)
+
+
+def _times_of(copy: Copy | None, now: float) -> Mapping[str, float | None]:
     if copy is None:
-        names = ("expires_in", "refresh_expires_in", "last_refresh", "lifetime", "margin")
-        return dict.fromkeys((*names, "refresh_lifetime"))
+        return _NO_TIMES
     record, expires_in = copy.record, copy.remaining(now)
     refresh = record.refresh_expires_at
     beyond = None if refresh is None else refresh - record.expires_at

@@ -84,6 +84,12 @@ class History:
         whats = (*whats, what)[-REMEMBERED:]
         self._seen = array("d", (*times, at, seconds)[-2 * len(whats) :]), whats
 
+    def failure_age(self, now: float) -> float | None:
+        """Return the seconds since the last failed call; None where none is remembered."""
+        times, whats = self._seen
+        called = zip(times[::2], whats, strict=True)
+        return min((now - at for at, (_, outcome, _) in called if outcome != SUCCESS), default=None)
+
     def recent(self, now: float) -> Iterator[Event]:
         """Yield the events, newest first, by the seconds since."""
         times, whats = self._seen

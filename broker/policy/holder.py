@@ -102,7 +102,8 @@ class Holder(Attempt):
         """Commit the pair and serve it, unless somebody else has committed meanwhile."""
         clock = self.tools.clock
         if pair.skew is not None:
-            self.organization.skew = Skew(pair.skew, clock.wall() - clock.monotonic())
+            now = clock.monotonic()
+            self.organization.skew = Skew(pair.skew, clock.wall() - now, now)
         pair = self._without_extension(pair)
         setback = self._setback(pair)
         if setback is not None and self._has_better(pair):

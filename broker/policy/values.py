@@ -77,13 +77,14 @@ class Unlanded:
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """Seconds by which this host's clock was ahead of Canvas's.
+    """Seconds by which this host's clock was ahead of Canvas's at the monotonic instant ``at``.
 
     ``host`` was the difference of its wall clock and its monotonic one: it tells of later steps.
     """
 
     seconds: float
     host: float
+    at: float
 
     def now(self, host: float) -> float:
         """Return the skew after what this host's clock was set forward or back since."""

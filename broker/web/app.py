@@ -112,7 +112,7 @@ def edge(
     errors.install(app)
     app.register_blueprint(token_views(desk))
     app.register_blueprint(metadata_view(desk.authentication, public_url))
-    app.register_blueprint(health_views(pod.gather, pod.is_ready))
+    app.register_blueprint(health_views(pod))
     app.register_blueprint(metrics_view(meters, pod.gather))
     app.register_blueprint(status_view())
     app.register_blueprint(openapi_view())

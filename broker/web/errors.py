@@ -98,7 +98,7 @@ TOKEN_ENDPOINT: dict[type[Exception], Row] = TABLE | {
 """The same errors in the words of the token endpoint (RFC 6749 section 5.2)."""
 HTTP_TABLE: dict[int, Row] = {
     400: Row(400, "invalid_request", "The request is malformed."),
-    404: Row(404, "not_found", "There is nothing at this path."),
+    404: Row(404, "not_found", "There is nothing at this path, or of this name."),
     405: Row(405, "method_not_allowed", "This path does not take this method; see Allow."),
     413: Row(413, "invalid_request", "The body is too long."),
     414: Row(414, "invalid_request", "The request line is too long."),

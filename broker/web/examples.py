@@ -31,6 +31,16 @@ HEALTH: dict[str, object] = {
     "status": "pass",
     "version": "0.1.0",
     "serviceId": "canvas-token-broker",
+    "organizations": {
+        "total": 1,
+        "in_use": 1,
+        "status": {"pass": 1, "warn": 0, "fail": 0},
+        "state": {"fresh": 1, "stale": 0, "critical": 0, "empty": 0},
+        "found": 1,
+        "page": 1,
+        "pages": 1,
+        "limit": 100,
+    },
     "checks": {
         "organization:token": [
             {

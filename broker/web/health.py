@@ -4,10 +4,10 @@ The body of ``/health`` is ``application/health+json`` (draft-inadarei-api-healt
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, abort, jsonify, request
 
 from broker import __version__
 from broker.pod.checks import (
@@ -18,33 +18,37 @@ from broker.pod.checks import (
     last_success,
     store_reason,
 )
-from broker.pod.judgement import LARGEST_SKEW, Status, Verdict, judge
+from broker.pod.judgement import LARGEST_SKEW, Status, Verdict
+from broker.pod.listing import Judged, Listing, Wanted
 from broker.pod.snapshot import FilesReport, Pod
-from broker.policy.health import OrganizationHealth
 from broker.policy.history import Event
-from broker.web.health_schemas import HEALTH_ANSWER
+from broker.web.health_schemas import HEALTH_ANSWER, HEALTH_QUERY
+from broker.web.metrics import PodView
+from broker.web.parameters import load, parameters
 
-__all__ = ["LARGEST_SKEW", "Report", "health_views", "summary"]
+__all__ = ["LARGEST_SKEW", "health_views", "summary"]
 
 MEDIA_TYPE = "application/health+json"
 
-Report = Callable[[], Pod]
-"""The workers of the pod as they are now."""
+Histories = Callable[[Sequence[str]], Mapping[str, tuple[Event, ...]]]
+"""What happened last to the organizations of these names."""
 
 
-def health_views(
-    gather: Report, is_ready: Callable[[], bool], wall: Callable[[], float] = time.time
-) -> Blueprint:
+def health_views(pod: PodView, wall: Callable[[], float] = time.time) -> Blueprint:
     """Return the views under ``/health``.
 
-    ``gather`` asks all workers of the pod; ``is_ready`` tells whether the pod is and asks nobody: a
-    probe must not wait for siblings. ``wall`` returns Unix seconds by the host's clock.
+    Probes ask ``pod`` for nothing that its workers would have to be waited for. ``wall`` returns
+    Unix seconds by the host's clock.
     """
     views = Blueprint("health", __name__, url_prefix="/health")
 
     @views.get("")
     def health() -> Response:
-        return _answer(HEALTH_ANSWER.dump(summary(gather(), wall())))
+        wanted = Wanted(**load(HEALTH_QUERY, parameters(request.query_string)))
+        told = summary(pod.gather(), wall(), wanted, pod.histories)
+        if wanted.organization is not None and not told["organizations"]["found"]:
+            abort(404)
+        return _answer(HEALTH_ANSWER.dump(told))
 
     @views.get("/live")
     def live() -> Response:
@@ -52,15 +56,16 @@ def health_views(
 
     @views.get("/ready")
     def ready() -> Response:
-        return _answer({"status": Status.PASS if is_ready() else Status.FAIL})
+        return _answer({"status": Status.PASS if pod.is_ready() else Status.FAIL})
 
     return views
 
 
-def summary(pod: Pod, now: float) -> dict[str, Any]:
+def summary(pod: Pod, now: float, wanted: Wanted, histories: Histories) -> dict[str, Any]:
     """Return the body of ``/health`` at the Unix second ``now``, by the host's clock."""
-    checks: dict[str, list[dict[str, Any]]] = {
-        "organization:token": [organization_check(one) for one in pod.organizations],
+    listing = Listing(pod.organizations, wanted)
+    recent = histories([one.health.organization for one in listing.listed])
+    others: dict[str, list[dict[str, Any]]] = {
         "redis:connection": [_entry(judge_redis(pod)) | {"reason": _reason(pod)}],
         "upstream:connection": [
             _entry(judge_canvas(pod)) | {"last_success_seconds_ago": _seconds(last_success(pod))}
@@ -71,19 +76,27 @@ def summary(pod: Pod, now: float) -> dict[str, Any]:
             for pid, verdict, uptime in judge_workers(pod)
         ],
     }
+    status = listing.status()
+    if any(check["status"] is not Status.PASS for each in others.values() for check in each):
+        status = Status.FAIL if status is Status.FAIL else Status.WARN
+    tokens = [organization_check(one, recent) for one in listing.listed]
     return {
-        "status": _overall(checks),
+        "status": status,
         "version": __version__,
         "serviceId": "canvas-token-broker",
-        "checks": checks,
+        "organizations": listing.counts(),
+        "checks": {"organization:token": tokens} | others,
     }
 
 
-def organization_check(health: OrganizationHealth) -> dict[str, Any]:
+def organization_check(
+    judged: Judged, histories: Mapping[str, tuple[Event, ...]]
+) -> dict[str, Any]:
     """Return one organization's entry."""
+    health, verdict = judged
     return {
         "componentId": health.organization,
-        **_entry(judge(health)),
+        **_entry(verdict),
         "state": health.state,
         "generation": health.generation,
         "expires_in": _seconds(health.expires_in),
@@ -102,7 +115,7 @@ def organization_check(health: OrganizationHealth) -> dict[str, Any]:
         "clock_skew": _tenths(health.skew),
         "credential_version": health.credential_version,
         "token_of_credential_version": health.record_version,
-        "recent": [_event(one) for one in health.recent],
+        "recent": [_event(one) for one in histories.get(health.organization, ())],
     }
 
 
@@ -121,16 +134,6 @@ def _files_check(report: FilesReport, now: float) -> dict[str, Any]:
     age = max(0.0, now - report.taken_at)
     entry = _entry(judge_files(report))
     return {"componentId": report.what} | entry | {"last_reload_seconds_ago": _seconds(age)}
-
-
-def _overall(checks: dict[str, list[dict[str, Any]]]) -> Status:
-    """Return `fail` only when none that is asked for can be served, or none at all."""
-    known = checks["organization:token"]
-    asked_for = [check for check in known if check["in_use"]] or known
-    if all(check["status"] is Status.FAIL for check in asked_for):
-        return Status.FAIL
-    words = {check["status"] for entries in checks.values() for check in entries}
-    return Status.PASS if words == {Status.PASS} else Status.WARN
 
 
 def _entry(verdict: Verdict) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import RAISE, Schema, fields, validate
 
 from broker.errors import FailureClass
 from broker.metrics.words import FILES
 from broker.policy.history import ELSEWHERE, REMEMBERED, SUCCESS
 from broker.tokens import Flaw, Kind, State
-from broker.web.schemas import describe
+from broker.web.schemas import WholeNumber, describe, organization_name
 
+LONGEST_PAGE = 1000
+LAST_PAGE = 1_000_000
 _WORDS = validate.OneOf(["pass", "warn", "fail"])
 
 
@@ -44,6 +46,15 @@ def _flag(meaning: str) -> "fields.Boolean":
 
 def _list(schema: type[Schema], **more: Any) -> "fields.List[Any]":
     return fields.List(fields.Nested(schema), required=True, **more)
+
+
+class HealthQuery(Schema):
+    """Which organizations are listed; closed."""
+
+    organization = organization_name("List this one alone.")
+    search = fields.String(metadata=describe("List those with this in their names."))
+    page = WholeNumber(1, LAST_PAGE, "Which page of them, the worst first; 1 by default.")
+    limit = WholeNumber(1, LONGEST_PAGE, "How many are on a page; 100 by default.")
 
 
 class ProbeAnswer(Schema):
@@ -154,13 +165,38 @@ Checks = Schema.from_dict(
 """What is looked at; the names are those of the health format."""
 
 
+def _counts(words: Iterable[str], meaning: str) -> "fields.Nested":
+    counted: dict[str, fields.Field[Any]] = {
+        str(word): _number(f"That are `{word}`.", allow_none=False) for word in words
+    }
+    schema = Schema.from_dict(counted, name=f"By{meaning.title()}")
+    return fields.Nested(schema, required=True, metadata=describe(f"How many, by {meaning}."))
+
+
+class Organizations(Schema):
+    """All organizations of this pod, and which of them are listed."""
+
+    total = _number("How many are configured.", allow_none=False)
+    in_use = _number("Whose token is kept current.", allow_none=False)
+    status = _counts(["pass", "warn", "fail"], "status")
+    state = _counts(State, "state")
+    found = _number("How many are asked for.", allow_none=False)
+    page = _number("Which page of those is listed, the worst first.", allow_none=False)
+    pages = _number("How many pages there are.", allow_none=False)
+    limit = _number("How many are on a page, at most.", allow_none=False)
+
+
 class HealthAnswer(Schema):
     """The health of this pod (draft-inadarei-api-health-check-06)."""
 
     status = _word()
     version = _text("Of the broker.")
     serviceId = _text("Always `canvas-token-broker`.")  # noqa: N815  # a name of the health format
+    organizations = fields.Nested(
+        Organizations, required=True, metadata=describe("All of them in numbers.")
+    )
     checks = fields.Nested(Checks, required=True)
 
 
+HEALTH_QUERY = HealthQuery(unknown=RAISE)
 HEALTH_ANSWER = HealthAnswer()

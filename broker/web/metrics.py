@@ -1,6 +1,6 @@
 """``GET /metrics``: what Prometheus reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from flask import Blueprint, Response, request
@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from broker.metrics.exposition import exposition
 from broker.metrics.meters import Meters
 from broker.pod.snapshot import Pod
+from broker.policy.history import Event
 
 
 class PodView(Protocol):
@@ -15,6 +16,10 @@ class PodView(Protocol):
 
     def gather(self) -> Pod:
         """Return all of them as they are now."""
+        ...
+
+    def histories(self, names: Sequence[str]) -> Mapping[str, tuple[Event, ...]]:
+        """Return what happened last to the organizations of these names."""
         ...
 
     def is_ready(self) -> bool:

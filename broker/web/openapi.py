@@ -11,10 +11,11 @@ from flask import Blueprint, Response, jsonify
 from marshmallow import Schema
 
 from broker import __version__
+from broker.errors import InvalidRequestError
 from broker.web import examples
 from broker.web.endpoints import PORTS, Port
 from broker.web.errors import HTTP_TABLE, TABLE, TOKEN_ENDPOINT, Row
-from broker.web.health_schemas import HealthAnswer, ProbeAnswer
+from broker.web.health_schemas import HealthAnswer, HealthQuery, ProbeAnswer
 from broker.web.schemas import (
     ErrorAnswer,
     GrantAnswer,
@@ -149,6 +150,9 @@ def _post_token() -> dict[str, Any]:
 
 def _health() -> dict[str, Any]:
     operation = _read("getHealth", "How all is", HealthAnswer, HEALTH_JSON, examples.HEALTH)
+    operation["parameters"] = [{"in": "query", "schema": HealthQuery}]
+    rows = [TABLE[InvalidRequestError], HTTP_TABLE[HTTPStatus.NOT_FOUND]]
+    operation["responses"] |= _errors(rows)
     operation["responses"]["503"] = _answer("None can be served", HealthAnswer, None, HEALTH_JSON)
     return operation
 

@@ -26,6 +26,12 @@ def _is_organization(text: str) -> None:
         raise ValidationError(f"must be {ORGANIZATION_RULE}")
 
 
+def organization_name(meaning: str) -> "fields.String":
+    """Return a field for the name of an organization."""
+    described = describe(meaning, pattern=f"^(?:{ORGANIZATION.pattern})$", example="acme")
+    return fields.String(validate=_is_organization, metadata=described)
+
+
 class WholeNumber(fields.Integer):
     """An integer written in decimal digits only; no sign, space, underscore or fraction."""
 
@@ -50,13 +56,8 @@ class WholeNumber(fields.Integer):
 class TokenQuery(Schema):
     """The query of ``GET /token``; closed."""
 
-    organization = fields.String(
-        validate=_is_organization,
-        metadata=describe(
-            "Which organization's token; may be left out where it is clear.",
-            pattern=f"^(?:{ORGANIZATION.pattern})$",
-            example="acme",
-        ),
+    organization = organization_name(
+        "Which organization's token; may be left out where it is clear."
     )
     min_ttl = WholeNumber(0, LONGEST_MIN_TTL, "Seconds that the token must still live.")
     rejected = WholeNumber(

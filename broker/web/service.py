@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,9 +14,16 @@ from broker.metrics import directory
 from broker.metrics.meters import Meters
 from broker.pod.readiness import Readiness
 from broker.pod.siblings import Siblings
-from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
+from broker.pod.snapshot import (
+    FilesReport,
+    OrganizationHistory,
+    Pod,
+    WorkerHistories,
+    WorkerSnapshot,
+)
 from broker.pod.state import PodState
 from broker.policy.broker import Broker
+from broker.policy.history import Event
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, Settings
 from broker.store.bounded import BoundedClient
@@ -69,13 +76,15 @@ class Service:
         self._threads: list[threading.Thread] = []
         sockets = parts.folder.sockets if parts.folder else None
         self.readiness = Readiness(parts.state, parts.broker.ability)
-        self._siblings = Siblings(sockets, settings.workers, self.snapshot, parts.clock)
+        self._siblings = Siblings(
+            sockets, settings.workers, self.snapshot, self._own_histories, parts.clock
+        )
 
     def start(self) -> None:
         """Load the organizations and start the threads; returns at once."""
         self.reload()
         self._siblings.start()
-        refresh = partial(self._parts.refresher.run, self.readiness.tell)
+        refresh = partial(self._parts.refresher.run, self._keep_up)
         jobs: dict[str, Callable[[], object]]
         jobs = {
             "refresher": refresh,
@@ -107,9 +116,21 @@ class Service:
         """Return the pod as it is now; see :meth:`~broker.pod.siblings.Siblings.gather`."""
         return self._siblings.gather()
 
+    def histories(self, names: Sequence[str]) -> dict[str, tuple[Event, ...]]:
+        """Return what happened last; see :meth:`~broker.pod.siblings.Siblings.histories`."""
+        return self._siblings.histories(names)
+
     def is_ready(self) -> bool:
         """Tell whether the pod is ready; asks nobody."""
         return self.readiness.is_ready()
+
+    def _keep_up(self) -> None:
+        self.readiness.tell()
+        self._siblings.forget()
+
+    def _own_histories(self, names: Sequence[str]) -> WorkerHistories:
+        known = self._parts.broker.histories(names).items()
+        return WorkerHistories(os.getpid(), tuple(OrganizationHistory(*one) for one in known))
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker knows now."""

@@ -1,5 +1,6 @@
 """What `/health` answers in the states that the page must show, as fixed data."""
 
+from collections import Counter
 from typing import Any
 
 Body = dict[str, Any]
@@ -60,6 +61,23 @@ def organization(name: str = "acme", **changes: Any) -> Body:
     }
 
 
+def counts(entries: list[Body], **changes: Any) -> Body:
+    """Return what is told of all organizations, of which all are listed."""
+    status = Counter(entry["status"] for entry in entries)
+    state = Counter(entry["state"] for entry in entries)
+    return {
+        "total": len(entries),
+        "in_use": sum(entry.get("in_use", False) for entry in entries),
+        "status": {word: status[word] for word in ("pass", "warn", "fail")},
+        "state": {word: state[word] for word in ("fresh", "stale", "critical", "empty")},
+        "found": len(entries),
+        "page": 1,
+        "pages": 1,
+        "limit": max(100, len(entries)),
+        **changes,
+    }
+
+
 def health(organizations: list[Body], status: str = "pass", **checks: list[Body]) -> Body:
     """Return a whole body; ``checks`` replaces some of `redis`, `upstream`, `files`, `workers`."""
     workers = [
@@ -70,6 +88,7 @@ def health(organizations: list[Body], status: str = "pass", **checks: list[Body]
         "status": status,
         "version": "0.1.0",
         "serviceId": "canvas-token-broker",
+        "organizations": counts(organizations),
         "checks": {
             "organization:token": organizations,
             "redis:connection": checks.get("redis", [REDIS]),
@@ -182,6 +201,17 @@ def many(number: int) -> Body:
         for n in range(number)
     ]
     return health(entries, "warn")
+
+
+def pages(page: int = 1) -> Body:
+    """One of three pages of a hundred, whose first has the only fault."""
+    entries = [organization(f"org-{n:04}") for n in range(100 * page - 100, 100 * page)]
+    if page == 1:
+        entries[0] |= {"status": "warn", "output": "The last refresh failed (connect)."}
+    status = {"pass": 299, "warn": 1, "fail": 0}
+    body = health(entries, "warn")
+    found = {"total": 300, "found": 300, "page": page, "pages": 3, "status": status}
+    return body | {"organizations": counts(entries, **found)}
 
 
 SCENES = {

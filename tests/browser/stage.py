@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -20,13 +20,15 @@ PREFIX = "/behind/a/proxy"
 class Stage:
     """What `/health` answers is ``body``; ``answers`` cleared makes it hang, ``broken`` fail.
 
-    ``asked`` counts the requests that have come; each of them puts an entry into ``arrivals``.
+    ``asked`` counts the requests that have come, ``queries`` are theirs; each of them puts an entry
+    into ``arrivals``.
     """
 
     def __init__(self) -> None:
         self.body: Body = fresh()
         self.broken = False
         self.asked = 0
+        self.queries: list[str] = []
         self.arrivals: SimpleQueue[int] = SimpleQueue()
         self.answers = threading.Event()
         self.answers.set()
@@ -40,6 +42,7 @@ class Stage:
     def health(self) -> Response:
         """Answer as the test wants it."""
         self.asked += 1
+        self.queries.append(request.query_string.decode())
         self.arrivals.put(self.asked)
         self.answers.wait(BOUND)
         if self.broken:

@@ -56,3 +56,38 @@ def test_one_of_a_thousand_is_found(open_page: Open, stage: Stage) -> None:
     page.get_by_label("Filter").fill("")
     page.get_by_label("Only problems").check()
     expect(page.locator("#rows > li:visible")).to_have_count(20)
+
+
+def test_more_than_a_page_are_paged_through(open_page: Open, stage: Stage) -> None:
+    """The broker is asked for each page; those with trouble are on the first."""
+    stage.body = scenes.pages()
+    page = open_page()
+    expect(page.locator("#gist")).to_have_text("1 of 300 organizations needs a look")
+    expect(page.locator("#pages")).to_have_text("page 1 of 3")
+    expect(page.locator("#count")).to_have_text("100 of 300")
+    assert names(page)[0] == "org-0000"
+    expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+    stage.body = scenes.pages(3)
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#pages")).to_have_text("page 3 of 3")
+    assert names(page)[0] == "org-0200"
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    expect(page.locator("#gist")).to_have_text("1 of 300 organizations needs a look")
+    assert stage.queries == ["", "page=2"]
+
+
+def test_of_more_than_a_page_names_are_searched_by_the_broker(
+    open_page: Open, stage: Stage
+) -> None:
+    """From the first page on; without a text the first page is back."""
+    stage.body = scenes.pages()
+    page = open_page()
+    one = scenes.organization("org-0123")
+    found = scenes.counts([one], total=300)
+    stage.body = scenes.health([one]) | {"organizations": found}
+    page.get_by_label("Filter").fill("0123")
+    expect(page.locator("#count")).to_have_text("1 of 300")
+    stage.body = scenes.pages()
+    page.get_by_label("Filter").fill("")
+    expect(page.locator("#count")).to_have_text("100 of 300")
+    assert stage.queries == ["", "search=0123", ""]

@@ -123,6 +123,16 @@ class TestThePage:
         """With version and address."""
         assert lines()[0] == "WARN  canvas-token-broker 1.2.3  http://127.0.0.1:8080"
 
+    def test_those_that_are_not_shown_are_counted(self) -> None:
+        """Where there are more than a page."""
+        by_status = {"pass": 9998, "warn": 1, "fail": 1}
+        counts = {"total": 10_000, "status": by_status, "page": 1, "pages": 100}
+        assert (
+            "2 of 10000 organizations (9998 pass, 1 warn, 1 fail), worst first: page 1 of 100."
+            in lines({**BODY, "organizations": counts})
+        )
+        assert lines({**BODY, "organizations": {**counts, "total": 2}}) == lines()
+
     def test_all_parts_have_a_line(self) -> None:
         """Redis, Canvas, files and workers, each with its word."""
         text = "\n".join(lines())
@@ -425,6 +435,17 @@ class TestOverHttp:
         assert result.exit_code == 2
         assert result.stdout.startswith("FAIL")
         assert server.received[0].startswith(b"GET /health HTTP/1.1\r\n")
+
+    def test_one_organization_or_page_is_asked_for(self) -> None:
+        """By the query; what the broker says against it is told."""
+        told = json.dumps({"error": "not_found", "error_description": "No such name."}).encode()
+        head = b"HTTP/1.1 404 No\r\nContent-Length: %d\r\n\r\n" % len(told)
+        with ScriptedServer(head + told) as server:
+            address = server.url.removesuffix("/api")
+            result = status(address, "--organization", "acme", "--page", "2")
+        assert server.received[0].startswith(b"GET /health?organization=acme&page=2 HTTP/1.1\r\n")
+        assert result.exit_code == 3
+        assert "It answers 404: No such name." in result.stderr
 
     @pytest.mark.parametrize("code", [200, 302, 404])
     def test_something_else_answers(self, code: int) -> None:

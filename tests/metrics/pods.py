@@ -1,6 +1,5 @@
 """Pods to be told of, and a way to read what Prometheus would."""
 
-from dataclasses import replace
 from typing import TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -46,7 +45,7 @@ def pod(*organizations: OrganizationHealth, workers: int = 2, expected: int = 2)
 
 def named(*names: str) -> Pod:
     """Return a pod of healthy organizations with these names."""
-    return pod(*(replace(HEALTHY, organization=name) for name in names))
+    return pod(*(HEALTHY._replace(organization=name) for name in names))
 
 
 def read(text: bytes, sample: str) -> Readings:

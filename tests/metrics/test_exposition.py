@@ -13,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families as of_plain
 
 from broker.metrics.exposition import exposition
 from broker.metrics.meters import Meters
-from broker.policy.history import Event
 from broker.tokens import State
 from tests.metrics.pods import HEALTHY, named, pod, read, seen
 
@@ -81,7 +80,7 @@ def test_promtool_finds_no_fault() -> None:
     if promtool is None:
         assert not os.environ.get("CI"), "CI must have promtool"
         pytest.skip("no promtool on this machine")
-    text, _ = exposition(busy(), pod(replace(HEALTHY, skew=1.0)))
+    text, _ = exposition(busy(), pod(HEALTHY._replace(skew=1.0)))
     checked = subprocess.run(
         [promtool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False
     )
@@ -99,13 +98,11 @@ def test_an_organization_that_is_gone_is_not_told_of() -> None:
 
 def test_nothing_but_names_words_and_numbers_is_told() -> None:
     """No error, credential version or problem, which may hold what an operator pasted."""
-    canary = replace(
-        HEALTHY,
+    canary = HEALTHY._replace(
         state=State.EMPTY,
         last_error="canary-error",
         credential_version="canary-version",
         record_version="canary-record",
-        recent=(Event(1.0, "refresh", 1.0, "canary-outcome", "canary-kind"),),
     )
     told = replace(
         pod(canary), files=tuple(replace(one, problems=("canary",)) for one in pod().files)

@@ -68,7 +68,7 @@ def test_a_token_that_is_overdue_is_told_by_how_much() -> None:
 
 def test_what_nobody_knows_is_left_out() -> None:
     """No token has no expiry, which is another thing than 0."""
-    empty = replace(HEALTHY, state=State.EMPTY, expires_in=None, refresh_expires_in=None)
+    empty = HEALTHY._replace(state=State.EMPTY, expires_in=None, refresh_expires_in=None)
     assert gauge("token_expires_in_seconds", pod(empty)) == {}
     assert gauge("clock_skew_seconds", pod(empty)) == {}
 
@@ -76,7 +76,7 @@ def test_what_nobody_knows_is_left_out() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_exactly_one_state_is_1(state: State) -> None:
     """All others are there, too, as 0."""
-    states = gauge("organization_state", pod(replace(HEALTHY, state=state)))
+    states = gauge("organization_state", pod(HEALTHY._replace(state=state)))
     assert states == {("acme", other): float(other is state) for other in State}
 
 
@@ -94,8 +94,8 @@ def test_exactly_one_state_is_1(state: State) -> None:
 )
 def test_each_organization_has_its_own(name: str, change: dict[str, Any], value: float) -> None:
     """A fault of one does not show at another."""
-    other = replace(HEALTHY, organization="globex")
-    readings = gauge(name, pod(replace(HEALTHY, **change), other))
+    other = HEALTHY._replace(organization="globex")
+    readings = gauge(name, pod(HEALTHY._replace(**change), other))
     assert readings[("acme",)] == value
     assert readings.get(("globex",), 0) == 0
 
@@ -110,7 +110,7 @@ def test_waiters_and_places_are_summed_over_the_workers() -> None:
 def silent_in_one(of: Pod) -> Pod:
     """Let Redis not answer one of the workers."""
     first, *rest = of.workers
-    silent = tuple(replace(one, store_fault="timeout") for one in first.organizations)
+    silent = tuple(one._replace(store_fault="timeout") for one in first.organizations)
     return replace(of, workers=(replace(first, organizations=silent), *rest))
 
 
@@ -139,7 +139,7 @@ def test_files_are_told_by_kind() -> None:
 
 def test_organizations_are_counted() -> None:
     """Those that are configured, and those of them that are kept warm."""
-    idle: OrganizationHealth = replace(HEALTHY, organization="globex", in_use=False)
+    idle: OrganizationHealth = HEALTHY._replace(organization="globex", in_use=False)
     of = pod(HEALTHY, idle)
     assert (gauge("organizations", of), gauge("organizations_in_use", of)) == ({(): 2}, {(): 1})
 

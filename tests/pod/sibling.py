@@ -6,15 +6,14 @@ Writes a line when it answers, and answers until its input ends.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from broker.clock import SystemClock
 from broker.pod.siblings import Siblings
-from broker.pod.snapshot import WorkerSnapshot
-from tests.pod.samples import GOOD, worker
+from broker.pod.snapshot import WorkerHistories, WorkerSnapshot
+from tests.pod.samples import GOOD, history_of, worker
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,9 +22,12 @@ def main(directory: str, generation: str) -> None:
     """Answer with a token of this generation."""
 
     def snapshot() -> WorkerSnapshot:
-        return worker(os.getpid(), replace(GOOD, generation=int(generation)))
+        return worker(os.getpid(), GOOD._replace(generation=int(generation)))
 
-    siblings = Siblings(Path(directory), 3, snapshot, SystemClock())
+    def histories(names: Sequence[str]) -> WorkerHistories:
+        return history_of(os.getpid(), names, float(generation))
+
+    siblings = Siblings(Path(directory), 3, snapshot, histories, SystemClock())
     siblings.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()

@@ -20,7 +20,7 @@ LIMIT = 1.0
 @contextmanager
 def answering(path: Path, answer: bytes) -> Iterator[Path]:
     """Answer so at ``path``."""
-    listener = Listener(path, lambda: answer)
+    listener = Listener(path, lambda _: answer)
     listener.start()
     try:
         yield path
@@ -40,7 +40,7 @@ def hanging(path: Path, queue: int = 8) -> Iterator[Path]:
 def timed(*paths: Path, limit: float = LIMIT) -> Heard:
     """Ask, and hold it to its limit."""
     began = time.monotonic()
-    heard = ask(paths, limit)
+    heard = ask(paths, b"?", lambda: limit)
     assert time.monotonic() - began < limit + SLACK
     return heard
 

@@ -1,7 +1,5 @@
 """How an organization is judged for operators, and what they are told to do."""
 
-from dataclasses import replace
-
 import pytest
 
 from broker.failure_kinds import POLICY_KINDS, UNKNOWN, FailureKind
@@ -28,7 +26,7 @@ from tests.pod.samples import (
 @pytest.mark.parametrize("state", [State.FRESH, State.STALE, State.CRITICAL])
 def test_a_valid_token_passes(state: State) -> None:
     """Also one that is soon to be refreshed."""
-    assert judge(replace(GOOD, state=state)) == (Status.PASS, "A valid token is there.")
+    assert judge(GOOD._replace(state=state)) == (Status.PASS, "A valid token is there.")
 
 
 def test_no_token_and_nothing_in_the_way_passes() -> None:
@@ -42,12 +40,12 @@ def test_no_token_and_nothing_in_the_way_passes() -> None:
     ("health", "wrong", "to_do"),
     [
         (FAILING, "failed (timeout)", "check both"),
-        (replace(FAILING, last_error="dns"), "failed (dns)", "check name resolution"),
-        (replace(FAILING, last_error="status_500"), "failed (status_500)", "tell its vendor"),
+        (FAILING._replace(last_error="dns"), "failed (dns)", "check name resolution"),
+        (FAILING._replace(last_error="status_500"), "failed (status_500)", "tell its vendor"),
         (LATCHED, "asked again in 13 min", "replace this organization's credentials"),
-        (replace(LATCHED, next_attempt_in=27.4), "asked again in 27 s", "write their files anew"),
+        (LATCHED._replace(next_attempt_in=27.4), "asked again in 27 s", "write their files anew"),
         (
-            replace(LATCHED, next_attempt_in=0.0),
+            LATCHED._replace(next_attempt_in=0.0),
             "refuses the keys and is asked again now",
             "restart",
         ),
@@ -108,16 +106,16 @@ def test_what_hinders_says_that_requests_are_refused(health: OrganizationHealth)
     status, sentence = judge(empty(health, **REFUSING))
     assert status is Status.FAIL
     assert sentence == f"{judge(empty(health)).sentence} Requests are refused meanwhile."
-    status, sentence = judge(replace(health, refusing=True))
+    status, sentence = judge(health._replace(refusing=True))
     assert status is Status.WARN
     assert sentence.endswith("Workers without a token refuse requests meanwhile.")
 
 
 def test_refused_keys_are_told_before_all_else() -> None:
     """They alone need a hand."""
-    worst = replace(LATCHED, store_fault="timeout", landed=False, skew=99.0, overdue=99.0)
+    worst = LATCHED._replace(store_fault="timeout", landed=False, skew=99.0, overdue=99.0)
     assert "keys" in judge(worst).sentence
-    assert "Redis" in judge(replace(worst, latched=False)).sentence
+    assert "Redis" in judge(worst._replace(latched=False)).sentence
 
 
 @pytest.mark.parametrize(
@@ -134,16 +132,16 @@ def test_a_clock_that_is_off_warns_from_thirty_seconds_on(
     skew: float | None, status: Status
 ) -> None:
     """In either direction."""
-    assert judge(replace(GOOD, skew=skew)).status is status
+    assert judge(GOOD._replace(skew=skew)).status is status
 
 
 def test_a_token_that_is_due_has_the_time_that_the_protocol_gives_it() -> None:
     """A warning before that would come with each refresh."""
-    assert judge(replace(OVERDUE, overdue=75.0)).status is Status.PASS
+    assert judge(OVERDUE._replace(overdue=75.0)).status is Status.PASS
 
 
 def test_each_kind_of_failure_has_its_advice() -> None:
     """No table row is about a kind that there is not."""
     assert _ADVICE.keys() | OUR_OWN <= set(FailureKind) | POLICY_KINDS | {UNKNOWN}
     for kind in [*FailureKind, *POLICY_KINDS]:
-        assert advice(replace(FAILING, last_error=kind))
+        assert advice(FAILING._replace(last_error=kind))

@@ -1,11 +1,9 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from broker.pod.merge import merge, merge_organization
 from broker.policy.health import OrganizationHealth
-from broker.policy.history import Event
 from broker.tokens import State
 from tests.pod.samples import (
     FAILING,
@@ -21,9 +19,8 @@ from tests.pod.samples import (
     worker,
 )
 
-NEWER = replace(GOOD, generation=200, expires_in=590.0, last_refresh=10.0, recent=())
-FAILED_LONG_AGO = Event(20.0, "refresh", 5.0, "ambiguous", "timeout")
-FAILED_JUST_NOW = Event(5.0, "refresh", 5.0, "ambiguous", "timeout")
+NEWER = GOOD._replace(generation=200, expires_in=590.0, last_refresh=10.0)
+LONG_AGO, JUST_NOW = 20.0, 5.0
 
 
 def merged(*views: OrganizationHealth) -> OrganizationHealth:
@@ -50,10 +47,10 @@ class TestToken:
             ([GOOD, empty()], {"generation": 100, "state": State.FRESH}),
             ([empty(), empty()], {"generation": None, "state": State.EMPTY}),
             # A dead token is served by nobody, whatever its number.
-            ([GOOD, replace(NEWER, state=State.EMPTY)], {"generation": 100, "state": State.FRESH}),
+            ([GOOD, NEWER._replace(state=State.EMPTY)], {"generation": 100, "state": State.FRESH}),
             # One worker has gone over to new keys and the other has not read them yet.
             (
-                [GOOD, replace(GOOD, credential_version=NEXT_VERSION)],
+                [GOOD, GOOD._replace(credential_version=NEXT_VERSION)],
                 {"credential_version": NEXT_VERSION, "record_version": VERSION},
             ),
         ],
@@ -70,21 +67,21 @@ class TestTrouble:
         ("views", "failures", "latched"),
         [
             ([GOOD, FAILING], 3, False),
-            ([FAILING, replace(FAILING, failures=5)], 5, False),
+            ([FAILING, FAILING._replace(failures=5)], 5, False),
             ([LATCHED, FAILING], 1, True),
             ([empty(), empty(FAILING)], 3, False),
             # A newer token came since: by the time of the failure where it was this worker's own,
             # by the generation where it was not.
-            ([NEWER, replace(FAILING, recent=(FAILED_LONG_AGO,))], 0, False),
-            ([NEWER, replace(FAILING, recent=(FAILED_JUST_NOW, FAILED_LONG_AGO))], 3, False),
+            ([NEWER, FAILING._replace(failed=LONG_AGO)], 0, False),
+            ([NEWER, FAILING._replace(failed=JUST_NOW)], 3, False),
             ([NEWER, FAILING], 0, False),
             ([NEWER, LATCHED], 0, False),
             # The newer one came with a failure: it lives too short, say.
-            ([replace(NEWER, failures=1), FAILING], 1, False),
+            ([NEWER._replace(failures=1), FAILING], 1, False),
             # A worker that has no token knows more than one that has an old one.
             ([GOOD, empty(FAILING)], 3, False),
-            ([NEWER, empty(FAILING, recent=(FAILED_JUST_NOW,))], 3, False),
-            ([NEWER, empty(FAILING, recent=(FAILED_LONG_AGO,))], 0, False),
+            ([NEWER, empty(FAILING, failed=JUST_NOW)], 3, False),
+            ([NEWER, empty(FAILING, failed=LONG_AGO)], 0, False),
         ],
     )
     def test_the_worst_counts_unless_a_newer_token_came_since(
@@ -96,14 +93,14 @@ class TestTrouble:
 
     def test_all_about_the_failure_comes_from_one_worker(self) -> None:
         """The kind of one does not stand beside the pause of another."""
-        other = replace(FAILING, failures=2, last_error="dns", next_attempt_in=60.0)
+        other = FAILING._replace(failures=2, last_error="dns", next_attempt_in=60.0)
         expected = {"failures": 3, "last_error": "timeout", "next_attempt_in": 4.6}
         assert fields(merged(other, FAILING, GOOD), **expected) == expected
 
     def test_redis_must_answer_all(self) -> None:
         """And each commit must have landed."""
         assert not merged(GOOD, NO_REDIS).store_answers
-        assert not merged(GOOD, replace(GOOD, landed=False)).landed
+        assert not merged(GOOD, GOOD._replace(landed=False)).landed
         assert merged(GOOD, NO_REDIS).store_fault == "timeout"
         told = merged(GOOD, NEWER)
         assert (told.store_answers, told.landed) == (True, True)
@@ -112,17 +109,17 @@ class TestTrouble:
 class TestTheRest:
     def test_it_is_in_use_if_any_worker_keeps_it_warm(self) -> None:
         """The others do not need to be asked."""
-        assert merged(replace(GOOD, in_use=False), GOOD).in_use
-        assert not merged(*[replace(GOOD, in_use=False)] * 2).in_use
+        assert merged(GOOD._replace(in_use=False), GOOD).in_use
+        assert not merged(*[GOOD._replace(in_use=False)] * 2).in_use
 
     @pytest.mark.parametrize(
         ("views", "overdue"),
         [
-            ([replace(GOOD, overdue=5.0), replace(GOOD, overdue=0.0)], 5.0),
+            ([GOOD._replace(overdue=5.0), GOOD._replace(overdue=0.0)], 5.0),
             # Whoever comes to the late one makes it look, and gets the newer.
-            ([NEWER, replace(GOOD, overdue=50.0)], 0.0),
+            ([NEWER, GOOD._replace(overdue=50.0)], 0.0),
             # Here it cannot look.
-            ([NEWER, replace(NO_REDIS, overdue=50.0)], 50.0),
+            ([NEWER, NO_REDIS._replace(overdue=50.0)], 50.0),
             ([NEWER, empty(NO_REDIS, overdue=70.0)], 70.0),
             ([empty(overdue=8.0), empty(overdue=9.0)], 9.0),
         ],
@@ -152,19 +149,12 @@ class TestTheRest:
 
     def test_the_skew_is_the_last_that_was_measured(self) -> None:
         """By whoever got a token last; what came from elsewhere measures nothing."""
-        old = replace(GOOD, skew=600.0, recent=(Event(90.0, "refresh", 0.3, "success"),))
-        new = replace(GOOD, skew=1.0, recent=(Event(10.0, "refresh", 0.3, "success"),))
-        never = replace(GOOD, skew=None, recent=(Event(5.0, "elsewhere", None, "success"),))
-        listening = replace(old, recent=(*never.recent, *old.recent))
+        old = GOOD._replace(skew=600.0, skew_age=90.0)
+        new = GOOD._replace(skew=1.0, skew_age=10.0)
+        never = NEWER._replace(skew=None, skew_age=None)
         assert merged(old, new, never).skew == 1.0
-        assert merged(listening, new).skew == 1.0
-        assert merged(old, replace(new, skew=None)).skew == 600.0
+        assert merged(old, never).skew == 600.0
         assert merged(never).skew is None
-
-    def test_events_of_all_are_joined(self) -> None:
-        """Newest first."""
-        other = replace(GOOD, recent=(FAILED_JUST_NOW,))
-        assert merged(GOOD, other).recent == (FAILED_JUST_NOW, *GOOD.recent)
 
 
 class TestPod:

@@ -1,4 +1,5 @@
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -33,6 +34,21 @@ def test_the_age_counts_from_when_it_was_done() -> None:
     """Else those who waited for a slow one would each make another."""
     shared = numbers(FakeClock(), seconds=5.0)
     assert [shared.get(), shared.get()] == [0, 0]
+
+
+def test_it_is_forgotten_once_it_is_not_given_again() -> None:
+    """And not while another is made: nobody waits for that."""
+    clock = FakeClock()
+    shared: Shared[set[int]] = Shared(lambda: {1}, clock)
+    kept = weakref.ref(shared.get())
+    shared.forget()
+    assert kept() is not None
+    clock.sleep(FRESH)
+    with shared._lock:
+        shared.forget()
+    assert kept() is not None
+    shared.forget()
+    assert kept() is None
 
 
 def test_an_error_is_not_kept() -> None:

@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,10 @@ import pytest
 from broker.pod import asking
 from broker.pod.answering import Listener
 from broker.pod.siblings import PATIENCE, Siblings
-from broker.pod.snapshot import Pod, WorkerSnapshot
+from broker.pod.snapshot import Pod, WorkerHistories, WorkerSnapshot
 from broker.pod.wire import to_bytes
 from tests.fakes import FakeClock
-from tests.pod.samples import GOOD, worker
+from tests.pod.samples import GOOD, history_of, worker
 from tests.pod.sibling import sibling
 from tests.servers import SLACK, suspend
 
@@ -33,7 +33,8 @@ class Rig:
     def __init__(self, directory: Path | None) -> None:
         self.clock = FakeClock()
         self.made = 0
-        self.siblings = Siblings(directory, 3, self._snapshot, self.clock)
+        self.organizations = 1
+        self.siblings = Siblings(directory, 3, self._snapshot, self._histories, self.clock)
 
     def gather(self) -> Pod:
         """Gather anew, and hold it to its limit."""
@@ -45,7 +46,12 @@ class Rig:
 
     def _snapshot(self) -> WorkerSnapshot:
         self.made += 1
-        return worker(os.getpid(), replace(GOOD, generation=1))
+        known = GOOD._replace(generation=1)
+        more = [known._replace(organization=f"org-{n}") for n in range(1, self.organizations)]
+        return worker(os.getpid(), known, *more)
+
+    def _histories(self, names: Sequence[str]) -> WorkerHistories:
+        return history_of(os.getpid(), names, 1.0)
 
 
 @pytest.fixture
@@ -152,6 +158,63 @@ class TestProcesses:
         assert rig.gather().silent == ()
 
 
+class TestHistories:
+    def test_those_of_all_workers_are_joined(self, rig: Rig, start: Start) -> None:
+        """Newest first, of the organizations that are asked for."""
+        start(3)
+        told = rig.siblings.histories(["acme", "globex"])
+        assert {name: [one.at for one in recent] for name, recent in told.items()} == {
+            "acme": [1.0, 3.0],
+            "globex": [1.0, 3.0],
+        }
+
+    def test_one_that_does_not_answer_is_left_out(self, rig: Rig, start: Start) -> None:
+        """In time; what the others know is told."""
+        suspend(start(3).pid)
+        began = time.monotonic()
+        assert [one.at for one in rig.siblings.histories(["acme"])["acme"]] == [1.0]
+        assert time.monotonic() - began < PATIENCE + SLACK
+
+    def test_nobody_is_asked_for_none(self, rig: Rig, start: Start) -> None:
+        """Not even one that hangs."""
+        suspend(start(3).pid)
+        assert rig.siblings.histories([]) == {}
+
+
+class TestPatience:
+    @pytest.mark.parametrize(("organizations", "silent"), [(1, True), (20_000, False)])
+    def test_a_busy_one_has_longer_the_more_organizations_there_are(
+        self, directory: Path, organizations: int, *, silent: bool
+    ) -> None:
+        """It takes half a second here, and is not told to hang because of it."""
+
+        def answer(question: bytes) -> bytes:
+            del question
+            time.sleep(PATIENCE + 0.2)
+            return to_bytes(worker(OTHER))
+
+        rig = Rig(directory)
+        rig.organizations = organizations
+        rig.siblings.start()
+        listener = Listener(directory / f"{OTHER}.sock", answer)
+        listener.start()
+        pod = rig.siblings.gather()
+        listener.stop()
+        rig.siblings.stop()
+        assert pod.silent == ((OTHER,) if silent else ())
+
+
+class TestMemory:
+    def test_what_was_gathered_is_forgotten(self, rig: Rig) -> None:
+        """Once it is not given again: it is large."""
+        gathered = weakref.ref(rig.siblings.gather())
+        rig.siblings.forget()
+        assert gathered() is not None
+        rig.clock.sleep(1)
+        rig.siblings.forget()
+        assert gathered() is None
+
+
 class TestNonsense:
     @pytest.mark.parametrize(
         "answer",
@@ -170,7 +233,7 @@ class TestNonsense:
     ) -> None:
         """It is named, and the rest is told."""
         monkeypatch.setattr(asking, "LARGEST", 1_000_000)
-        listener = Listener(directory / f"{OTHER}.sock", lambda: answer)
+        listener = Listener(directory / f"{OTHER}.sock", lambda _: answer)
         listener.start()
         pod = rig.gather()
         listener.stop()
@@ -178,7 +241,7 @@ class TestNonsense:
 
     def test_sense_is_taken(self, rig: Rig, directory: Path) -> None:
         """The same way in, with an answer as it should be."""
-        listener = Listener(directory / f"{OTHER}.sock", lambda: to_bytes(worker(OTHER)))
+        listener = Listener(directory / f"{OTHER}.sock", lambda _: to_bytes(worker(OTHER)))
         listener.start()
         pod = rig.gather()
         listener.stop()

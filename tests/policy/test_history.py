@@ -37,3 +37,14 @@ def test_it_stays_small() -> None:
     times, whats = history._seen
     assert sys.getsizeof(times) + sys.getsizeof(whats) < 1024
     assert len({id(what) for what in whats}) == 1
+
+
+def test_the_last_failure_is_known() -> None:
+    """However many tokens came since."""
+    history = History()
+    history.succeeded(10.0, Kind.REFRESH, 0.1)
+    assert history.failure_age(100.0) is None
+    history.failed(20.0, Kind.REFRESH, 0.1, AmbiguousError("timeout"))
+    history.failed(30.0, Kind.REFRESH, 0.1, AmbiguousError("timeout"))
+    history.succeeded(40.0, Kind.REFRESH, 0.1)
+    assert history.failure_age(100.0) == 70.0

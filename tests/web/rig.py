@@ -17,6 +17,7 @@ from broker.pod.readiness import Readiness
 from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
 from broker.pod.state import PodState
 from broker.policy.broker import Broker
+from broker.policy.history import Event
 from broker.policy.lease import Tools
 from broker.store.memory import MemoryServer
 from broker.web.app import edge
@@ -141,6 +142,10 @@ class Rig:
     def is_ready(self) -> bool:
         """Tell whether the pod is, which has one worker."""
         return self.readiness.is_ready()
+
+    def histories(self, names: Sequence[str]) -> dict[str, tuple[Event, ...]]:
+        """Return what happened last in the only worker."""
+        return self.broker.histories(names)
 
     def gather(self) -> Pod:
         """Return the pod as it is now."""

@@ -117,7 +117,7 @@ def test_a_method_that_is_not_taken_is_told_with_those_that_are(
 def test_there_is_nothing_at_any_other_path(rig: Rig, path: str) -> None:
     """And the path is not repeated."""
     description = error_of(rig.get(path), 404, "not_found")
-    assert description == "There is nothing at this path."
+    assert description == "There is nothing at this path, or of this name."
 
 
 @pytest.mark.parametrize("path", ["/token//", "/health//live", "//evil.example//token"])

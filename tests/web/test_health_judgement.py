@@ -1,14 +1,14 @@
 """The body of ``/health`` as a whole."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from broker import __version__
-from broker.pod.judgement import Status
+from broker.pod.judgement import Status, judge
+from broker.pod.listing import Judged, Wanted
 from broker.pod.merge import merge
-from broker.pod.snapshot import FilesReport
+from broker.pod.snapshot import FilesReport, Pod
 from broker.policy.health import OrganizationHealth
 from broker.policy.history import REMEMBERED, Event
 from broker.web import examples
@@ -17,6 +17,7 @@ from broker.web.health_schemas import HEALTH_ANSWER
 from tests.pod.samples import (
     FAILING,
     GOOD,
+    HISTORY,
     IDLE,
     LATCHED,
     NO_REDIS,
@@ -36,7 +37,17 @@ LONG: dict[str, Any] = {"refusing": True, "overdue": 75.1}
 
 def unused(health: OrganizationHealth) -> OrganizationHealth:
     """Return it as nobody asks for it."""
-    return replace(health, in_use=False)
+    return health._replace(in_use=False)
+
+
+def entry_of(health: OrganizationHealth, *recent: Event) -> dict[str, Any]:
+    """Return the entry of an organization to which this happened last."""
+    return organization_check(Judged(health, judge(health)), {health.organization: recent})
+
+
+def body_of(pod: Pod, now: float = NOW, recent: tuple[Event, ...] = ()) -> dict[str, Any]:
+    """Return the body of the first page, where this happened to all."""
+    return summary(pod, now, Wanted(), lambda names: dict.fromkeys(names, recent))
 
 
 BROKEN = files("callers", "BROKER_CALLERS_FILE is not TOML")
@@ -46,8 +57,8 @@ class TestOneOrganization:
     def test_the_entry_holds_what_the_contract_lists(self) -> None:
         """In whole seconds, with the fingerprint of the keys and never the keys."""
         timeout = Event(8.7, "refresh", 5.04, "ambiguous", "timeout")
-        health = replace(FAILING, skew=31.26, recent=(timeout, *GOOD.recent))
-        assert organization_check(health) == {
+        health = FAILING._replace(skew=31.26)
+        assert entry_of(health, timeout, *HISTORY) == {
             "componentId": "acme",
             "status": "warn",
             "output": "The last refresh failed (timeout) and is tried again: Canvas or the network "
@@ -90,7 +101,7 @@ class TestOneOrganization:
 
     def test_without_a_token_its_times_are_null(self) -> None:
         """Not 0, which would be one that has just died."""
-        entry = organization_check(replace(empty(), lifetime=None, margin=None, skew=None))
+        entry = entry_of(empty()._replace(lifetime=None, margin=None, skew=None))
         names = ("generation", "expires_in", "margin", "lifetime", "clock_skew", "last_error")
         assert [entry[name] for name in names] == [None] * len(names)
         assert entry["recent"] == []
@@ -111,7 +122,7 @@ class TestSummary:
             ([IDLE, empty(LATCHED)], (), Status.WARN),
             ([GOOD], (files("credentials"), BROKEN), Status.WARN),
             ([empty(LATCHED)], (), Status.FAIL),
-            ([empty(LATCHED), replace(empty(FAILING), organization="b")], (BROKEN,), Status.FAIL),
+            ([empty(LATCHED), empty(FAILING)._replace(organization="b")], (BROKEN,), Status.FAIL),
             ([empty(NO_REDIS)], (), Status.FAIL),
             ([GOOD, empty(**REFUSING)], (), Status.WARN),
             ([empty(**REFUSING)], (), Status.WARN),
@@ -134,24 +145,34 @@ class TestSummary:
         status: Status,
     ) -> None:
         """Or none at all. And it warns when anything is not as it should be."""
-        named = [replace(one, organization=f"o{n}") for n, one in enumerate(organizations)]
-        assert summary(pod_of(*named, reports=reports), NOW)["status"] is status
+        named = [one._replace(organization=f"o{n}") for n, one in enumerate(organizations)]
+        assert body_of(pod_of(*named, reports=reports))["status"] is status
 
     @pytest.mark.parametrize(("silent", "expected"), [([], 2), ([8], 2), ([8], 1)])
     def test_a_worker_that_is_not_heard_warns(self, silent: list[int], expected: int) -> None:
         """Nobody knows what it serves; the others are well."""
-        body = summary(merge([worker(7)], silent, expected), NOW)
+        body = body_of(merge([worker(7)], silent, expected))
         assert body["status"] is Status.WARN
         assert [entry["status"] for entry in body["checks"]["workers"]] == ["pass", "warn"]
 
     def test_it_has_the_form_of_the_health_format(self) -> None:
         """Version, service, and the checks by component and measurement."""
-        body = summary(pod_of(GOOD, IDLE, reports=(files("callers"),)), NOW)
+        body = body_of(pod_of(GOOD, IDLE, reports=(files("callers"),)))
         checks = body.pop("checks")
         assert body == {
             "status": "pass",
             "version": __version__,
             "serviceId": "canvas-token-broker",
+            "organizations": {
+                "total": 2,
+                "in_use": 2,
+                "status": {"pass": 2, "warn": 0, "fail": 0},
+                "state": {"fresh": 1, "stale": 0, "critical": 0, "empty": 1},
+                "found": 2,
+                "page": 1,
+                "pages": 1,
+                "limit": 100,
+            },
         }
         tokens = checks.pop("organization:token")
         assert [entry["componentId"] for entry in tokens] == ["acme", "globex"]
@@ -159,7 +180,7 @@ class TestSummary:
         assert checks == {
             "redis:connection": [{"status": "pass", "output": "Redis answers.", "reason": None}],
             "upstream:connection": [
-                {"status": "pass", "output": "Canvas gives tokens.", "last_success_seconds_ago": 86}
+                {"status": "pass", "output": "Canvas gives tokens.", "last_success_seconds_ago": 87}
             ],
         }
         assert files_entry == [
@@ -176,7 +197,7 @@ class TestSummary:
 
     def test_a_clock_set_back_makes_no_reload_of_the_future(self) -> None:
         """The age is told by the host's clock, which may jump."""
-        (entry,) = summary(pod_of(GOOD, reports=(files(),)), NOW - 3600)["checks"]["files"]
+        (entry,) = body_of(pod_of(GOOD, reports=(files(),)), NOW - 3600)["checks"]["files"]
         assert entry["last_reload_seconds_ago"] == 0
 
 
@@ -184,10 +205,10 @@ class TestSchema:
     def test_it_takes_every_body_and_drops_nothing(self) -> None:
         """Also one where all that may be null is."""
         broken = files("certificates", "BROKER_TLS_KEY_FILE is not a key")
-        nothing = replace(empty(), lifetime=None, margin=None, refresh_lifetime=None, skew=None)
+        nothing = empty()._replace(lifetime=None, margin=None, refresh_lifetime=None, skew=None)
         for organizations in ([GOOD, LATCHED], [FAILING], [nothing], []):
             pod = merge([worker(7, *organizations, files=(broken, files()))], [8], 4)
-            body = summary(pod, NOW)
+            body = body_of(pod, recent=HISTORY)
             assert HEALTH_ANSWER.dump(body) == body
             assert not HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))
 
@@ -199,7 +220,7 @@ class TestSchema:
     def test_more_events_than_are_told_are_no_body(self) -> None:
         """The page has room for so many."""
         event = Event(1.0, "elsewhere", None, "success")
-        body = summary(pod_of(replace(GOOD, recent=(event,) * (REMEMBERED + 1))), NOW)
-        assert not HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))  # merged, they are fewer
-        body["checks"]["organization:token"][0]["recent"] *= 2 * REMEMBERED
+        body = body_of(pod_of(GOOD), recent=(event,) * REMEMBERED)
+        assert not HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))
+        body = body_of(pod_of(GOOD), recent=(event,) * (REMEMBERED + 1))
         assert HEALTH_ANSWER.validate(HEALTH_ANSWER.dump(body))

@@ -1,6 +1,8 @@
-// The organizations, worst first; those not in use are folded away.
+// The organizations of a page, worst first; those not in use are folded away.
 
 const known = new Map();
+const view = { page: 1, search: "" }; // what is asked for, where there is more than one page
+let summary = { total: 0, found: 0, page: 1, pages: 1 };
 const FEW = 2;
 
 /** Worst first, then by name: an order that stays put while tokens grow old and are renewed. */
@@ -10,8 +12,9 @@ function inOrder(a, b) {
 
 const isIdle = (check) => check.in_use === false && check.status === "pass";
 
-function showOrganizations(checks, at) {
+function showOrganizations(checks, counts, at) {
   const first = !known.size;
+  summary = counts;
   const sorted = [...checks].sort(inOrder);
   const names = new Set(sorted.map((check) => check.componentId));
   for (const [name, one] of known) {
@@ -55,8 +58,12 @@ function sift() {
     if (fits && isIdle(check)) idle += 1;
     else if (fits) shown += 1;
   }
-  const all = known.size;
+  const all = summary.total;
   tell($("count"), shown + idle === all ? String(all) : `${shown + idle} of ${all}`);
+  tell($("pages"), `page ${summary.page} of ${summary.pages}`);
+  $("pager").hidden = summary.pages === 1 && summary.page === 1;
+  $("before").disabled = summary.page <= 1;
+  $("after").disabled = summary.page >= summary.pages;
   tell($("idle-title"), `${idle} not in use`);
   $("idle").hidden = !idle;
   $("nothing").hidden = shown + idle > 0;
@@ -65,6 +72,7 @@ function sift() {
 /** Open an organization and go there. */
 function goTo(name) {
   const one = known.get(name);
+  if (!one) return;
   if (one.element.hidden) {
     $("filter").value = "";
     $("only").checked = false;
@@ -75,5 +83,27 @@ function goTo(name) {
   one.element.scrollIntoView({ block: "start" });
 }
 
-$("filter").addEventListener("input", sift);
+/** Ask for another page, or for names, of more organizations than are on a page. */
+function look(page) {
+  const search = $("filter").value.trim().toLowerCase();
+  if (page === view.page && search === view.search) return;
+  const many = summary.pages > 1 || view.search;
+  Object.assign(view, { page, search: many ? search : "" });
+  if (many) attend();
+}
+
+/** What to ask for: all the rest is said by default. */
+function question() {
+  const chosen = new URLSearchParams();
+  if (view.search) chosen.set("search", view.search);
+  if (view.page > 1) chosen.set("page", view.page);
+  return String(chosen) ? `health?${chosen}` : "health";
+}
+
+$("filter").addEventListener("input", () => {
+  sift();
+  look(1);
+});
+$("before").addEventListener("click", () => look(view.page - 1));
+$("after").addEventListener("click", () => look(view.page + 1));
 $("only").addEventListener("change", sift);

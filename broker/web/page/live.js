@@ -15,7 +15,7 @@ async function poll() {
   const late = setTimeout(() => mine.abort(), PATIENCE);
   let body = null;
   try {
-    const answer = await fetch("health", { cache: "no-store", signal: mine.signal });
+    const answer = await fetch(question(), { cache: "no-store", signal: mine.signal });
     body = await answer.json();
   } catch {
     body = null;
@@ -43,11 +43,11 @@ function found(body) {
   last = { body, at: time.now(), wall: new Date() };
   document.body.classList.remove("frozen");
   $("lost").hidden = true;
-  showOverall(body.status, gistOf(body.checks));
+  showOverall(body.status, gistOf(body));
   tell($("version"), `version ${body.version}`);
   showTrouble(body.checks);
   showParts(body.checks);
-  showOrganizations(body.checks["organization:token"] ?? [], last.at);
+  showOrganizations(body.checks["organization:token"] ?? [], body.organizations, last.at);
   announce(news);
   tick();
 }
@@ -64,8 +64,9 @@ function lose() {
 }
 
 /** What a listener should hear: changes of a status or state, not the seconds. */
-function changes(before, { status, checks }) {
-  if (before === null) return [`${WORDS[status]}: ${gistOf(checks)}.`];
+function changes(before, body) {
+  const { status, checks } = body;
+  if (before === null) return [`${WORDS[status]}: ${gistOf(body)}.`];
   const known = new Map((before.checks["organization:token"] ?? []).map((check) => [check.componentId, check]));
   const moved = (checks["organization:token"] ?? []).filter((check) => {
     const old = known.get(check.componentId);
@@ -73,7 +74,7 @@ function changes(before, { status, checks }) {
   });
   const lines = moved.map((check) => `${check.componentId} is ${check.state}, ${check.status}.`);
   const told = lines.length > 3 ? [`${lines.length} organizations have changed.`] : lines;
-  return before.status === status ? told : [`Now ${WORDS[status]}: ${gistOf(checks)}.`, ...told];
+  return before.status === status ? told : [`Now ${WORDS[status]}: ${gistOf(body)}.`, ...told];
 }
 
 function announce(news) {

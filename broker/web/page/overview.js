@@ -22,11 +22,10 @@ function showOverall(status, gist) {
   $("icon").href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
-function gistOf(checks) {
-  const organizations = checks["organization:token"] ?? [];
-  const bad = organizations.filter((check) => check.status !== "pass").length;
+function gistOf({ checks, organizations }) {
+  const bad = organizations.status.warn + organizations.status.fail;
   const parts = partsOf(checks).filter((part) => part.status !== "pass");
-  if (bad) return `${bad} of ${plural(organizations.length, "organization")} ${bad === 1 ? "needs" : "need"} a look`;
+  if (bad) return `${bad} of ${plural(organizations.total, "organization")} ${bad === 1 ? "needs" : "need"} a look`;
   if (parts.length) return `look at: ${parts.map((part) => part.name).join(", ")}`;
   return "all is well";
 }
