@@ -226,7 +226,7 @@ def test_every_field_of_the_audit_is_documented() -> None:
     kinds = re.findall(r'"(\w+\.\w+)"', page("broker/audit/entry.py"))
     assert kinds
     assert all(f"`{kind}`" in text for kind in [*kinds, "audit.lost"])
-    written = json.loads(AuditEntry("id", "10.0.0.1").line())
+    written = json.loads(AuditEntry("id", "10.0.0.1").line("now"))
     assert names(text) == written.keys() | AUDIT_ONLY_OF_LOSSES
     example = next(line for line in text.splitlines() if line.startswith('    {"log":'))
     assert json.loads(example).keys() == written.keys()

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
 SERVED = "served"
@@ -25,17 +24,15 @@ class AuditEntry:
     generation: int | None = None
     state: str | None = None
     outcome: str = SERVED
-    time: float = 0.0
-    """Unix time by this host's clock; set when the entry is handed over."""
 
-    def line(self) -> bytes:
-        """Return the entry as one line of JSON."""
+    def line(self, now: str) -> bytes:
+        """Return the entry as one line of JSON; ``now`` is a :func:`timestamp`."""
         event = "token.served" if self.outcome == SERVED else "token.refused"
-        generation = "null" if self.generation is None else f"{self.generation:d}"
         return (
-            f'{{"log":"audit","time":"{timestamp(self.time)}","event":"{event}",'
+            f'{{"log":"audit","time":"{now}","event":"{event}",'
             f'"request_id":{_quoted(self.request_id)},"caller":{_quoted(self.caller)},'
-            f'"organization":{_quoted(self.organization)},"generation":{generation},'
+            f'"organization":{_quoted(self.organization)},'
+            f'"generation":{"null" if self.generation is None else f"{self.generation:d}"},'
             f'"outcome":{_quoted(self.outcome)},"remote":{_quoted(self.remote)},'
             f'"state":{_quoted(self.state)}}}\n'
         ).encode()
@@ -55,10 +52,5 @@ def line(fields: dict[str, object]) -> bytes:
 
 def timestamp(unix_time: float) -> str:
     """Return an instant in UTC to the millisecond (RFC 3339)."""
-    second, thousandths = divmod(int(unix_time * 1000), 1000)
-    return f"{_shown(second)}.{thousandths:03}Z"
-
-
-@lru_cache(maxsize=2)
-def _shown(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    instant = datetime.fromtimestamp(unix_time, UTC)
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

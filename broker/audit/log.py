@@ -27,21 +27,30 @@ class AuditLog:
         on_loss: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
-        self._lines = None if sink is None else _Entries(sink, clock, capacity, on_loss)
+        self._lines = None if sink is None else _Lines(sink, clock, capacity, on_loss)
 
-    def write(self, entry: AuditEntry) -> None:
-        """Take an entry; never waits and never raises."""
+    def write(self, *entries: AuditEntry) -> None:
+        """Take entries, of this instant; never waits and never raises."""
         if self._lines is not None:
-            entry.time = self._clock.wall()
-            self._lines.put(entry)
+            now = timestamp(self._clock.wall())
+            self._lines.put(*[_encode(entry, now) for entry in entries])
 
     def flush(self, timeout: float) -> bool:
         """Wait until what was taken is written; False if it fails or takes over ``timeout`` s."""
         return self._lines is None or self._lines.flush(timeout)
 
 
-class _Entries(LineQueue[AuditEntry]):
-    """The entries as lines; a failing sink is reported in the log."""
+def _encode(entry: AuditEntry, now: str) -> bytes:
+    """Return the entry's line; a bad entry costs no other."""
+    try:
+        return entry.line(now)
+    except Exception as error:  # noqa: BLE001  # whatever it was
+        _log.error("audit.crashed", extra={"error": type(error).__name__})
+        return b""
+
+
+class _Lines(LineQueue):
+    """The lines on their way; a failing sink is reported in the log."""
 
     def __init__(
         self, sink: Sink, clock: Clock, capacity: int, on_loss: Callable[[], None]
@@ -49,14 +58,6 @@ class _Entries(LineQueue[AuditEntry]):
         super().__init__("audit", sink, gather=GATHER, capacity=capacity)
         self._clock = clock
         self._on_loss = on_loss
-
-    def encode(self, item: AuditEntry) -> bytes:
-        """Return the entry's line; a bad entry costs no other."""
-        try:
-            return item.line()
-        except Exception as error:  # noqa: BLE001  # whatever it was
-            _log.error("audit.crashed", extra={"error": type(error).__name__})
-            return b""
 
     def lost_line(self, count: int) -> bytes:
         """Return the line that stands for ``count`` lost entries."""

@@ -56,7 +56,8 @@ class Keys:
         self._clock = clock
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(MOST_WAITING)
-        self._keys: dict[str, Key] | None = None
+        self._keys: dict[str, Key] = {}
+        self._fetched = False
         self._flight: _Flight | None = None
         self._unknown_from = float("-inf")
         self._logged: tuple[bool, float] | None = None
@@ -65,7 +66,7 @@ class Keys:
     @property
     def count(self) -> int:
         """How many keys are in force."""
-        return len(self._keys or {})
+        return len(self._keys)
 
     def refresh(self) -> bool:
         """Fetch the keys, or wait for the fetch in progress; tell whether they are up to date.
@@ -86,7 +87,7 @@ class Keys:
 
         Raises TemporarilyUnavailableError where that cannot be told.
         """
-        known = self._get(kid)
+        known = self._keys.get(kid)
         if known is not None:
             return known
         if not self._places.acquire(blocking=False):
@@ -95,19 +96,15 @@ class Keys:
             self._ask_for_unknown()
         finally:
             self._places.release()
-        known = self._get(kid)
-        if known is None and (self._keys is None or self.failure is not None):
+        known = self._keys.get(kid)
+        if known is None and (not self._fetched or self.failure is not None):
             raise self._cannot_tell()
         return known
 
     def holds(self, kid: str, key: Key) -> bool:
         """Tell whether ``key`` is still in force under this id; no I/O."""
-        present = self._get(kid)
+        present = self._keys.get(kid)
         return present is key or present == key
-
-    def _get(self, kid: str) -> Key | None:
-        keys = self._keys
-        return keys.get(kid) if keys is not None else None
 
     def _ask_for_unknown(self) -> None:
         """Fetch if it is time to, or wait for the fetch in progress."""
@@ -142,8 +139,8 @@ class Keys:
             if isinstance(outcome, KeysFailure):
                 self.failure = outcome
             else:
-                self._keys, self.failure = outcome, None
-            if self._keys is None:
+                self._keys, self._fetched, self.failure = outcome, True, None
+            if not self._fetched:
                 self._unknown_from = flight.began + FIRST_INTERVAL
             elif flight.for_unknown:
                 self._unknown_from = flight.began + UNKNOWN_INTERVAL

@@ -38,7 +38,10 @@ _OPTIONS: Options = {
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """What a token said whose signature, issuer and audience are good, and by which key."""
+    """What a token said whose signature, issuer and audience are good, and by which key.
+
+    It is taken from ``begins`` to ``expires``, with :data:`LEEWAY`.
+    """
 
     account: str
     expires: float
@@ -98,7 +101,8 @@ class ServiceAccounts:
 
     def _is_good(self, verified: _Verified) -> bool:
         """Tell whether the key that verified it is in force, and its time has not run out."""
-        return self.keys.holds(verified.kid, verified.key) and self._is_time(verified)
+        in_time = verified.begins <= self._clock.wall() < verified.expires
+        return in_time and self.keys.holds(verified.kid, verified.key)
 
     def _verify(self, token: str) -> _Verified:
         unverified = read_unverified(token)
@@ -114,8 +118,8 @@ class ServiceAccounts:
             raise InvalidCredentialError
         return _Verified(
             account=_account(claims["sub"]),
-            expires=expires,
-            begins=max(issued, _instant(claims.get("nbf", issued))),
+            expires=expires + LEEWAY,
+            begins=max(issued, _instant(claims.get("nbf", issued))) - LEEWAY,
             kid=kid,
             key=key,
         )
@@ -136,11 +140,8 @@ class ServiceAccounts:
         return claims
 
     def _check_times(self, verified: _Verified) -> None:
-        if not self._is_time(verified):
+        if not verified.begins <= self._clock.wall() < verified.expires:
             raise InvalidCredentialError
-
-    def _is_time(self, verified: _Verified) -> bool:
-        return verified.begins - LEEWAY <= self._clock.wall() < verified.expires + LEEWAY
 
     def _recall(self, digest: bytes) -> _Verified | None:
         """Return what is known of the token, if the key that verified it is still in force."""

@@ -11,23 +11,21 @@ from collections import deque
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Event, RLock, Thread
-from typing import Generic, TypeVar
 
 from broker.output.sinks import Sink, pieces
 
 CAPACITY = 10_000
-"""Items that wait for a sink that does not take them; what comes then is counted as lost."""
+"""Lines that wait for a sink that does not take them; what comes then is counted as lost."""
 RETRY = 1.0
 """Seconds until a sink that failed is tried again."""
 _BATCH = 500
 _POLL = 0.01
-T = TypeVar("T")
 
 
-class LineQueue(ABC, Generic[T]):
-    """Takes items from any thread at once and without fail; one thread writes each as a line.
+class LineQueue(ABC):
+    """Takes lines, each with its end, from any thread at once and without fail; one writes them.
 
-    ``gather`` is the seconds in which items gather, to be written together.
+    ``gather`` is the seconds in which lines gather, to be written together.
     """
 
     def __init__(
@@ -50,7 +48,7 @@ class LineQueue(ABC, Generic[T]):
     def _begin(self) -> None:
         """Begin with nothing; in a child, locks that other threads of the parent held are gone."""
         # Both are reentrant: a signal handler may log in the middle of a put.
-        self._items: SimpleQueue[T | Event] = SimpleQueue()
+        self._lines: SimpleQueue[bytes | Event] = SimpleQueue()
         self._lock = RLock()
         self._unsent: deque[bytes] = deque()
         self._lost = self._reported = 0
@@ -58,28 +56,27 @@ class LineQueue(ABC, Generic[T]):
         self._thread: Thread | None = None
 
     @abstractmethod
-    def encode(self, item: T) -> bytes:
-        """Return the line of an item, with its end; must not raise. Runs on the writing thread."""
+    def lost_line(self, count: int) -> bytes:
+        """Return the line that says how many there was no room for."""
 
     @abstractmethod
-    def lost_line(self, count: int) -> bytes:
-        """Return the line that says how many items there was no room for."""
-
     def on_loss(self) -> None:
-        """Count an item that there was no room for; must neither raise nor block."""
+        """Count a line that there was no room for; must neither raise nor block."""
 
+    @abstractmethod
     def on_failure(self, error: OSError | None) -> None:
         """Note that the sink has begun to fail, or with None that it works again."""
 
-    def put(self, item: T) -> None:
-        """Take an item; never waits and never raises."""
-        if self._items.qsize() >= self._capacity:
+    def put(self, *lines: bytes) -> None:
+        """Take lines; never waits and never raises."""
+        room = max(self._capacity - self._lines.qsize(), 0)
+        for line in lines[:room]:
+            self._lines.put(line)
+        for _ in lines[room:]:
             with self._lock:
                 self._lost += 1
             self.on_loss()
-            return
-        self._items.put(item)
-        if self._thread is None:
+        if lines and self._thread is None:
             self._start()
 
     def flush(self, timeout: float) -> bool:
@@ -87,10 +84,10 @@ class LineQueue(ABC, Generic[T]):
 
         Gives up at once where the sink fails.
         """
-        if self._thread is None and self._items.empty():
+        if self._thread is None and self._lines.empty():
             return True
         done = Event()
-        self._items.put(done)
+        self._lines.put(done)
         self._start()
         until = time.monotonic() + timeout
         while not done.wait(_POLL):
@@ -117,15 +114,15 @@ class LineQueue(ABC, Generic[T]):
                 done.set()
 
     def _take(self) -> Event | None:
-        """Wait for items and make lines of them, up to one that somebody waits for."""
-        found = [self._items.get()]
-        if not isinstance(found[0], Event) and self._items.qsize() < _BATCH:
+        """Wait for lines and take them, up to one that somebody waits for."""
+        found = [self._lines.get()]
+        if not isinstance(found[0], Event) and self._lines.qsize() < _BATCH:
             time.sleep(self._gather)
         with suppress(Empty):
             while len(found) < _BATCH and not isinstance(found[-1], Event):
-                found.append(self._items.get_nowait())
+                found.append(self._lines.get_nowait())
         done = found.pop() if isinstance(found[-1], Event) else None
-        lines = [self.encode(item) for item in found if not isinstance(item, Event)]
+        lines = [line for line in found if isinstance(line, bytes)]
         if missing := self._lost - self._reported:
             self._reported += missing
             lines.append(self.lost_line(missing))

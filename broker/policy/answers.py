@@ -49,7 +49,8 @@ class Served(NamedTuple):
 
 def store_fault_of(organization: Organization) -> Reason | None:
     """Return what keeps Redis from working for ``organization``, whoever found out."""
-    return organization.store_fault or organization.binding.store.outage
+    fault = organization.read_fault or organization.write_fault
+    return fault or organization.binding.store.outage
 
 
 def hindrance_of(organization: Organization) -> Hindrance | None:
@@ -66,16 +67,15 @@ def serve(
     organization: Organization, copy: Copy, now: float, chance: float, limits: Limits
 ) -> Served:
     """Return the answer with ``copy``; ``chance`` (0 to 1) spreads ``refresh_in`` by a tenth."""
-    remaining = copy.remaining(now)
-    fresh_for = remaining - copy.record.margin
+    record, remaining = copy.record, copy.expires - now
+    seconds, fresh_for = int(remaining), remaining - record.margin
     worth = fresh_for if fresh_for > 0 else STALE_REFRESH_IN
-    refresh_in = worth * (1 + SPREAD * (2 * chance - 1))
-    record, seconds = copy.record, int(remaining)
+    refresh_in = min(int(worth * (1 + SPREAD * (2 * chance - 1))), seconds)
     return Served(
         organization.name,
         record.access_token,
         seconds,
-        max(1, min(int(refresh_in), seconds)),
+        max(1, refresh_in),
         record.generation,
         state_of(remaining, record.margin, limits),
         hindrance_of(organization),

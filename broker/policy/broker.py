@@ -48,19 +48,18 @@ class Broker:
         self._tools = tools
         self._limits = tools.limits
         self._clock = tools.clock
+        self._random = tools.runtime.random
+        self._late = tools.limits.revalidate * LATE
+        self._keep_warm = keep_warm
         self._stores = stores
         self._schedule = Schedule(tools.limits, keep_warm)
         self._organizations: dict[str, Organization] = {}
-        self._names: frozenset[str] = frozenset()
         self._serving = ServingSearch()
+        self.organizations: frozenset[str] = frozenset()
+        """The names of the organizations whose credentials are loaded."""
         self.places = Places(waiters)
         self._flights = Flights(tools, stores, self.places, self._schedule.take_due, self._replan)
         self._write_checks = WriteChecks(tools, stores, self._schedule.keeps_warm)
-
-    @property
-    def organizations(self) -> frozenset[str]:
-        """Return the names of the organizations whose credentials are loaded."""
-        return self._names
 
     def configure(self, credentials: Mapping[str, Credentials]) -> None:
         """Take over which organizations there are and what their credentials are."""
@@ -78,7 +77,7 @@ class Broker:
             else:
                 organization.rebind(binding)
             due.append(organization)
-        self._organizations, self._names = present, frozenset(present)
+        self._organizations, self.organizations = present, frozenset(present)
         for organization in due:  # only now: a flight that ends is planned again by what is known
             self._schedule.plan(organization, self._clock.monotonic())
 
@@ -105,7 +104,7 @@ class Broker:
         if organization is None:
             raise ForbiddenError(name)
         now, refused, limits = self._clock.monotonic(), rejected or 0, self._limits
-        self._note_request(organization, now)
+        organization.note_request(now, self._keep_warm)
         began = now - spent
         waiter = Waiter(caller, began + limits.wait, began + limits.last_look)
         copy = self._current(organization, refused, waiter)
@@ -114,30 +113,28 @@ class Broker:
         check_min_ttl(copy, min_ttl)
         if not self._lives(copy, min_ttl):
             copy = self._longer_lived(organization, min_ttl, refused, waiter)
-        return self._serve(organization, copy, self._clock.monotonic())
+        now = self._clock.monotonic()
+        return serve(organization, copy, now, self._random(), self._limits)
 
     def find(self, name: str) -> Organization | None:
         """Return the organization ``name`` for :meth:`at_hand`; None if there is none."""
         return self._organizations.get(name)
 
-    def at_hand(self, organization: Organization) -> Served | None:
-        """Return what :meth:`token` would, where memory alone can tell; None anywhere else."""
-        now, copy = self._clock.monotonic(), organization.copy
+    def at_hand(self, organization: Organization, now: float) -> Served | None:
+        """Return what :meth:`token` would, where memory alone can tell; None anywhere else.
+
+        ``now`` is the monotonic instant.
+        """
+        copy = organization.copy
         if copy is None:
             return None
-        if self._is_old(organization, 0, now) and organization not in self._flights:
+        if now - organization.looked > self._late and organization not in self._flights:
             return None
-        served = self._serve(organization, copy, now)
+        served = serve(organization, copy, now, self._random(), self._limits)
         if served.state is State.CRITICAL or served.state is State.EMPTY:
             return None
-        self._note_request(organization, now)
+        organization.note_request(now, self._keep_warm)
         return served
-
-    def _note_request(self, organization: Organization, now: float) -> None:
-        organization.note_request(now, kept=self._schedule.keeps_warm(organization, now))
-
-    def _serve(self, organization: Organization, copy: Copy, now: float) -> Served:
-        return serve(organization, copy, now, self._tools.runtime.random(), self._limits)
 
     def _current(self, organization: Organization, refused: int, waiter: Waiter) -> Copy:
         """Return the copy that the state table allows to be served."""
@@ -160,7 +157,7 @@ class Broker:
             return False  # the flight to come looks
         if copy is not None and copy.record.generation < refused:
             return True
-        return now - organization.looked > self._limits.revalidate * LATE
+        return now - organization.looked > self._late
 
     def _look_now(self, organization: Organization, waiter: Waiter) -> None:
         """Bring an idle organization's copy up to date; its next looks are the refresher's."""

@@ -231,9 +231,9 @@ class Organization:
         if not paused and binding.version == self.binding.version:
             self.pause = None
 
-    def note_request(self, now: float, *, kept: bool) -> None:
-        """Note that somebody asked for a token; ``kept``: one was being kept for who asks."""
-        if self.wanted_since is None or not kept:
+    def note_request(self, now: float, keep_warm: float) -> None:
+        """Note that somebody asked for a token; one is kept for ``keep_warm`` seconds."""
+        if self.wanted_since is None or now - self.asked >= keep_warm:
             self.wanted_since = now
         self.asked = now
 

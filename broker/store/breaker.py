@@ -32,16 +32,12 @@ class Breaker:
         self._clock = clock
         self._pause = pause
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[float, Reason]] = {}
-
-    @property
-    def open(self) -> bool:
-        """Tell whether Redis, or a node of it, is taken to be out of reach."""
-        return bool(self._open)
+        self.open: dict[str, tuple[float, Reason]] = {}
+        """The nodes that are taken to be out of reach: when each is tried again, and why it is."""
 
     def reason(self, node: str = "") -> "Reason | None":
         """Return why Redis, or this node of it, is taken to be out of reach; None if it is not."""
-        found = self._open.get(node)
+        found = self.open.get(node)
         return None if found is None else found[1]
 
     def call(self, operation: Callable[[], _T], node: str = "") -> _T:
@@ -50,20 +46,20 @@ class Breaker:
         try:
             result = operation()
         except AnsweredError:
-            self._open.pop(node, None)
+            self.open.pop(node, None)
             raise
         except StoreUnavailableError as error:
-            self._open[node] = self._clock.monotonic() + self._pause, error.reason
+            self.open[node] = self._clock.monotonic() + self._pause, error.reason
             raise
-        self._open.pop(node, None)
+        self.open.pop(node, None)
         return result
 
     def _admit(self, node: str) -> None:
         with self._lock:
-            found = self._open.get(node)
+            found = self.open.get(node)
             if found is None:
                 return
             now, (probe_at, reason) = self._clock.monotonic(), found
             if now < probe_at:
                 raise StoreUnavailableError("Redis failed a moment ago", reason)
-            self._open[node] = now + self._pause, reason
+            self.open[node] = now + self._pause, reason

@@ -33,22 +33,26 @@ def standing(hsts_max_age: int) -> Standing:
 
 
 class Answer(NamedTuple):
-    """A status, a JSON body, and the headers that this answer has beside those of every answer."""
+    """A status, a JSON body, and the headers that this answer has beside those of every answer.
+
+    The body is ASCII.
+    """
 
     status: int
-    body: bytes
+    body: str
     extra: tuple[tuple[str, str], ...] = ()
 
     def wire(
-        self, version: tuple[int, int], request_id: str, standing: Standing, *, close: bool
+        self, version: tuple[int, int], request_id: str, standing: str, *, close: bool
     ) -> bytes:
-        """Return all bytes of the answer."""
+        """Return all bytes of the answer; ``standing`` are the lines of every answer's headers."""
+        status, body, extra = self
         return (
-            f"{_start(version, STATUS[self.status], close, int(time.time()))}"
-            f"Content-Type: {JSON}\r\nContent-Length: {len(self.body)}\r\n"
-            f"{_lines(self.extra) if self.extra else ''}X-Request-ID: {request_id}\r\n"
-            f"{_standing_lines(standing)}\r\n"
-        ).encode("latin-1") + self.body
+            f"{_start(version, STATUS[status], close, int(time.time()))}"
+            f"Content-Type: {JSON}\r\nContent-Length: {len(body)}\r\n"
+            f"{lines(extra) if extra else ''}X-Request-ID: {request_id}\r\n"
+            f"{standing}\r\n{body}"
+        ).encode("latin-1")
 
     def response(self) -> Response:
         """Return it for the framework, whose hooks add the headers of every answer."""
@@ -72,7 +76,7 @@ def wire(
 ) -> bytes:
     """Return all bytes of an answer of the framework."""
     start = _start(version, status, close, int(time.time()))
-    return f"{start}{_lines(headers)}\r\n".encode("latin-1") + body
+    return f"{start}{lines(headers)}\r\n".encode("latin-1") + body
 
 
 @lru_cache(maxsize=64)
@@ -85,33 +89,35 @@ def _start(version: tuple[int, int], status: str, close: bool, second: int) -> s
     )
 
 
-def _lines(headers: Iterable[tuple[str, str]]) -> str:
+def lines(headers: Iterable[tuple[str, str]]) -> str:
+    """Return headers as lines."""
     return "".join([f"{name}: {value}\r\n" for name, value in headers])
-
-
-_standing_lines = lru_cache(maxsize=4)(_lines)
 
 
 def token_answer(served: Served) -> Answer:
     """Return the answer of ``GET /token``, as :class:`~broker.web.schemas.TokenAnswer` says."""
-    return Answer(200, f"{{{_fields(served)}}}\n".encode())
+    return Answer(200, f"{{{_fields(served)}}}\n")
+
+
+_PRAGMA = (("Pragma", "no-cache"),)  # RFC 6749 section 5.1
 
 
 def grant_answer(served: Served) -> Answer:
     """Return the answer of ``POST /token``, as :class:`~broker.web.schemas.GrantAnswer` says."""
-    body = f'{{{_fields(served)},"scope":{quoted(served.organization)}}}\n'.encode()
-    return Answer(200, body, (("Pragma", "no-cache"),))  # RFC 6749 section 5.1
+    body = f'{{{_fields(served)},"scope":{quoted(served.organization)}}}\n'
+    return Answer(200, body, _PRAGMA)
 
 
 def error_answer(status: int, code: str, sentence: str, *extra: tuple[str, str]) -> Answer:
     """Return an error, as :class:`~broker.web.schemas.ErrorAnswer` says."""
-    body = f'{{"error":{quoted(code)},"error_description":{quoted(sentence)}}}\n'.encode()
+    body = f'{{"error":{quoted(code)},"error_description":{quoted(sentence)}}}\n'
     return Answer(status, body, extra)
 
 
 def _fields(served: Served) -> str:
+    organization, access_token, expires_in, refresh_in, generation, _, _ = served
     return (
-        f'"access_token":{quoted(served.access_token.reveal())},"token_type":"Bearer",'
-        f'"expires_in":{served.expires_in},"refresh_in":{served.refresh_in},'
-        f'"generation":{served.generation},"organization":{quoted(served.organization)}'
+        f'"access_token":{quoted(access_token.reveal())},"token_type":"Bearer",'
+        f'"expires_in":{expires_in},"refresh_in":{refresh_in},'
+        f'"generation":{generation},"organization":{quoted(organization)}'
     )

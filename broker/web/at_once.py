@@ -8,7 +8,7 @@ import logging
 from http import HTTPStatus
 
 from broker.web import request_id
-from broker.web.answer import Standing
+from broker.web.answer import Standing, lines
 from broker.web.desk import TOKEN_PATH, WAYS, Desk, Met
 from broker.web.heads import (
     END,
@@ -41,7 +41,7 @@ class AtOnce:
     def __init__(self, desk: Desk, requests: RequestLog, standing: Standing) -> None:
         self._desk = desk
         self._requests = requests
-        self._standing = standing
+        self._standing = lines(standing)
         self._heads = Heads()
         self._rests_on = desk.rests_on
         self.count = desk.count

@@ -78,7 +78,7 @@ class CallersAuthentication:
     def __init__(
         self, callers: Callable[[], Callers], service_accounts: ServiceAccounts | None = None
     ) -> None:
-        self._callers = callers
+        self._callers = self.rests_on = callers
         self._service_accounts = service_accounts
 
     def at_hand(self) -> "CallersAtHand":
@@ -89,10 +89,6 @@ class CallersAuthentication:
     def takes_assertions(self) -> bool:
         """Whether service-account tokens are taken."""
         return self._service_accounts is not None
-
-    def rests_on(self) -> Callers:
-        """Return the callers in force."""
-        return self._callers()
 
     def by_header(self, authorization: str | None) -> Caller:
         """Return whose key or service-account token the header holds."""

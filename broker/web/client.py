@@ -88,7 +88,7 @@ class Client(Receiver):
         self._transport = transport
         self._transport.set_write_buffer_limits(0)
         self.remote = address_of(transport.get_extra_info("peername"))
-        self._rest()
+        self._rest(self._port.now())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it; an answer that is still made is nobody's."""
@@ -106,7 +106,7 @@ class Client(Receiver):
         if self._state is CLOSING:
             self.until = self._port.now() + LINGER
         elif self._state is WRITING:
-            self._rest()
+            self._rest(self._port.now())
             self._resume()
 
     @property
@@ -120,7 +120,7 @@ class Client(Receiver):
 
     def end_handshake(self) -> None:
         """Note that it is over."""
-        self._rest()
+        self._rest(self._port.now())
 
     def fail(self, error: str) -> None:
         """End it, since TLS has found a fault; the alert is on its way."""
@@ -149,12 +149,16 @@ class Client(Receiver):
 
     def _send(self, answer: bytes, *, close: bool) -> None:
         self._transport.write(answer)
+        port = self._port
+        now = port.now()
+        if port.in_turn:
+            port.late = now > port.ends
         if close:
             self._finish()
         elif self._slow:
-            self._state, self.until = WRITING, self._port.now() + WRITE_LIMIT
+            self._state, self.until = WRITING, now + WRITE_LIMIT
         else:
-            self._rest()
+            self._rest(now)
 
     def _finish(self) -> None:
         """Say that nothing more comes, and let the client close first."""
@@ -172,10 +176,10 @@ class Client(Receiver):
         if self._left < 0:
             self.cut()
 
-    def _rest(self) -> None:
+    def _rest(self, now: float) -> None:
         """Wait for the next request."""
         self._state = IDLE
-        self.until = self._port.now() + (LINGER if self._port.stopping else IDLE_LIMIT)
+        self.until = now + (LINGER if self._port.stopping else IDLE_LIMIT)
 
     def _wait_for_rest(self) -> None:
         """Read on, for as long as a request may take from its first byte."""

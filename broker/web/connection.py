@@ -90,12 +90,13 @@ class Connection(Client):
         """Begin with a request; return what has come beyond it."""
         port, at_once = self._port, self._port.at_once
         if at_once is not None:
+            if not port.in_turn:
+                port.begin_turn(at_once)
             remote = self._remote(data) if port.behind_proxies else self.remote
-            found = at_once.recall(data, remote, keeps=port.keeps())
+            found = at_once.recall(data, remote, keeps=port.kept)
             if isinstance(found, tuple):
                 answer, close, length = found
                 self._send(answer, close=close)
-                port.answered(at_once)
                 return b"" if length == len(data) else data[length:]
             if found is not None:
                 self._partial = data
@@ -141,11 +142,12 @@ class Connection(Client):
         port, at_once = self._port, self._port.at_once
         if at_once is not None:
             raw = raw[:-beyond] if raw and beyond else raw
+            if not port.in_turn:
+                port.begin_turn(at_once)
             remote = port.proxies.client_of(self.remote, sent.headers)
-            found = at_once.answer(sent, raw, remote, keeps=port.keeps())
+            found = at_once.answer(sent, raw, remote, keeps=port.kept)
             if found is not None:
                 self._send(found[0], close=found[1])
-                port.answered(at_once)
                 return
         self._state, self.until = WORKING, math.inf
         port.work(self, sent)
@@ -153,6 +155,8 @@ class Connection(Client):
     def _refuse(self, error: ParseError) -> None:
         """Answer what cannot be read; where the next request would begin is unknown."""
         reading, self._reading = self._reading, None
+        if self._port.at_once is not None:
+            self._port.at_once.count()  # the audit has its lines in their order
         headers = reading.begun[2] if reading else []
         remote = self._port.proxies.client_of(self.remote, headers)
         self._send(self._port.malformed.refuse(error, remote, reading), close=True)

@@ -28,8 +28,8 @@ from broker.web.refusals import RefusalLog
 class Audit(Protocol):
     """Takes one entry for each request for a token; never waits and never raises."""
 
-    def write(self, entry: AuditEntry) -> None:
-        """Take an entry."""
+    def write(self, *entries: AuditEntry) -> None:
+        """Take entries that were made just now."""
         ...
 
 
@@ -40,7 +40,7 @@ class Tally(Protocol):
         """Count one that took ``seconds``; ``state`` is that of the token served."""
         ...
 
-    def served(self, noted: Sequence[tuple[str, float]]) -> None:
+    def served(self, states: Sequence[str | None], seconds: Sequence[float]) -> None:
         """Count tokens served, by state and seconds, as :meth:`requests` does one by one."""
         ...
 
@@ -114,7 +114,8 @@ class Desk:
         self._tally = tally
         self._clock = clock
         self._refusals = RefusalLog(clock)
-        self._served: list[tuple[str, float]] = []
+        self._entries: list[AuditEntry] = []
+        self._seconds: list[float] = []
 
     def answer(self, visit: Visit, identify: Identify, way: Way) -> Answer:
         """Return the answer, a token or an error; never raises.
@@ -153,22 +154,27 @@ class Desk:
     def serve_met(self, met: Met, request_id: str, remote: str) -> Served | None:
         """Return the token that :meth:`answer` would, if memory alone can tell; never waits.
 
-        None leaves no trace: :meth:`answer` has everything to say. It is counted by :meth:`count`.
+        None leaves no trace: :meth:`answer` has everything to say. The rest is :meth:`count`'s.
         """
-        clock, began = self._clock, self._clock.monotonic()
-        served = self._broker.at_hand(met.organization)
+        monotonic = self._clock.monotonic
+        began = monotonic()
+        served = self._broker.at_hand(met.organization, began)
         if served is not None:
             name, _, _, _, generation, state, hindrance = served
-            self._audit.write(AuditEntry(request_id, remote, met.caller, name, generation, state))
+            self._entries.append(
+                AuditEntry(request_id, remote, met.caller, name, generation, state)
+            )
             if hindrance is not None:
                 self._tally.degraded(hindrance)
-            self._served.append((state, clock.monotonic() - began))
+            self._seconds.append(monotonic() - began)
         return served
 
     def count(self) -> None:
-        """Count what :meth:`serve_met` served since this was called last."""
-        served, self._served = self._served, []
-        self._tally.served(served)
+        """Count and audit what :meth:`serve_met` served since this was called last."""
+        entries, self._entries = self._entries, []
+        seconds, self._seconds = self._seconds, []
+        self._audit.write(*entries)
+        self._tally.served([entry.state for entry in entries], seconds)
 
     def _serve(self, entry: AuditEntry, identify: Identify, began: float) -> Served:
         caller, read = identify(self.authentication)

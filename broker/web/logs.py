@@ -30,7 +30,7 @@ _redactor = Redactor()
 _log = logging.getLogger(__name__)
 
 
-class LogLines(LineQueue[bytes]):
+class LogLines(LineQueue):
     """Finished log lines on their way to a file descriptor; ``log.lost`` tells of a gap."""
 
     def __init__(self, descriptor: int) -> None:
@@ -41,10 +41,6 @@ class LogLines(LineQueue[bytes]):
         """Call ``count``, which neither raises nor blocks, for each line without room."""
         self._count = count
 
-    def encode(self, item: bytes) -> bytes:
-        """Return the line as it is."""
-        return item
-
     def lost_line(self, count: int) -> bytes:
         """Return ``log.lost``."""
         line = {"level": "ERROR", "logger": __name__, "event": "log.lost", "count": count}
@@ -53,6 +49,9 @@ class LogLines(LineQueue[bytes]):
     def on_loss(self) -> None:
         """Count it in the metrics."""
         self._count()
+
+    def on_failure(self, error: OSError | None) -> None:
+        """Note nothing: there is nowhere else to tell it."""
 
 
 standard_output = LogLines(STANDARD_OUTPUT)

@@ -16,7 +16,7 @@ from gunicorn.asgi.parser import (
 )
 
 from broker.web import request_id
-from broker.web.answer import STANDING, Answer, Standing
+from broker.web.answer import STANDING, Answer, Standing, lines
 from broker.web.desk import TOKEN_PATH, WAYS, Desk, Visit
 from broker.web.errors import TABLE, ProtocolError, row_of, told
 from broker.web.reading import Headers, Reading
@@ -48,7 +48,7 @@ class MalformedRequests:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._desk = desk
-        self._standing = standing
+        self._standing = lines(standing)
         self._now = now
         self._second = self._lines = self._untold = 0
 
@@ -82,7 +82,7 @@ class MalformedRequests:
         own_id = request_id.own(sent[0].decode("latin-1") if len(sent) == 1 else None)
         answer = self._outcome(method, path, Visit(own_id, remote or "unix"), cause)
         told = answer.wire((1, 1), own_id, self._standing, close=True)
-        return told.removesuffix(answer.body) if method == "HEAD" else told
+        return told.removesuffix(answer.body.encode()) if method == "HEAD" else told
 
     def _outcome(self, method: str, path: str, visit: Visit, cause: Exception) -> Answer:
         desk = self._desk

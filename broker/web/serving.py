@@ -79,8 +79,9 @@ class ServedPort:
         self._application = Application(app.wsgi_app, self.malformed, scheme, "broker")
         self._accepting = False
         self._paused = 0.0
-        self._counting = self.late = False
-        self._turn = 0.0
+        self.in_turn = self.late = False
+        self.kept = True
+        self.ends = 0.0
         self._waiting: deque[Connection] = deque()
         self._turns: deque[Callable[[], object]] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -143,36 +144,41 @@ class ServedPort:
             if self._turns:
                 self.loop.call_soon(self._do_turns)
 
-    def answered(self, at_once: "AtOnce") -> float:
-        """Note an answer by ``at_once``; now and then let other threads go on. Return the time.
+    def begin_turn(self, at_once: "AtOnce") -> None:
+        """Begin with what ``at_once`` answers in one turn of the loop: it is counted together.
 
-        What is answered in one turn of the loop is counted together.
-
-        Who sends and receives lets go of it each time, and has it back before a thread that waits
-        has woken: under a load that never ends no other would run.
+        ``kept`` says for all of it whether connections are kept; it is ``late`` once it has lasted
+        to the instant ``ends``.
         """
-        now = self.now()
-        if not self._counting:
-            self._counting, self._turn = True, now
-            self.loop.call_soon(self._end_turn, at_once)
-        self.late = now - self._turn > TURN
-        if now - self._paused > (TURN if self._bridge.is_busy(now) else BREATH):
-            time.sleep(PAUSE)
-            self._paused = now
-        return now
+        self.in_turn, self.kept, self.ends = True, self.keeps(), self.now() + TURN
+        self.loop.call_soon(self._end_turn, at_once)
 
     def wait_for_turn(self, connection: Connection) -> None:
         """Let a connection catch up at its turn."""
         self._waiting.append(connection)
 
     def _end_turn(self, at_once: "AtOnce") -> None:
-        self._counting = self.late = False
+        self.in_turn = self.late = False
         at_once.count()
+        self._pause_for_threads()
         while self._waiting and not self.late:
             self._waiting.popleft().catch_up()
 
+    def _pause_for_threads(self) -> None:
+        """Now and then let other threads go on.
+
+        Who sends and receives lets go of the interpreter each time, and has it back before a thread
+        that waits has woken: under a load that never ends no other would run.
+        """
+        now = self.now()
+        if now - self._paused > (TURN if self._bridge.is_busy(now) else BREATH):
+            time.sleep(PAUSE)
+            self._paused = now
+
     def work(self, connection: Connection, sent: Sent) -> None:
-        """Have a request answered by a thread."""
+        """Have a request answered by a thread; the audit has before it what the loop answered."""
+        if self.at_once is not None:
+            self.at_once.count()
         remote = self.proxies.client_of(connection.remote, sent.headers)
         work = partial(self._application.answer, sent, remote, self.keeps)
         self._bridge.give(work, partial(self._tell, connection))

@@ -9,8 +9,8 @@ MOMENT = 1_795_422_000.1234
 
 def test_a_token_served() -> None:
     """All fields, the time in UTC, one line."""
-    entry = AuditEntry("id-1", "10.0.0.9", "billing", "acme", 7, "fresh", time=MOMENT)
-    line = entry.line()
+    entry = AuditEntry("id-1", "10.0.0.9", "billing", "acme", 7, "fresh")
+    line = entry.line(timestamp(MOMENT))
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
     assert json.loads(line) == {
@@ -29,7 +29,7 @@ def test_a_token_served() -> None:
 
 def test_a_token_refused() -> None:
     """What is not known is null."""
-    told = json.loads(AuditEntry("id-1", "unix", outcome="invalid_token").line())
+    told = json.loads(AuditEntry("id-1", "unix", outcome="invalid_token").line(timestamp(MOMENT)))
     assert told["event"] == "token.refused"
     assert [told[name] for name in ("caller", "organization", "generation", "state")] == [None] * 4
 
@@ -42,6 +42,6 @@ def test_the_time_is_to_the_millisecond() -> None:
 
 def test_nothing_breaks_the_line() -> None:
     """Whatever a field holds."""
-    line = AuditEntry('a"\n\u2028{}', "\x00\ud800").line()
+    line = AuditEntry('a"\n\u2028{}', "\x00\ud800").line(timestamp(MOMENT))
     assert line.count(b"\n") == 1
     assert json.loads(line)["request_id"] == 'a"\n\u2028{}'

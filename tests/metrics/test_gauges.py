@@ -57,7 +57,7 @@ def test_a_token_that_is_overdue_is_told_by_how_much() -> None:
     """Counting up from when it turned stale."""
     clock = FakeClock()
     organization = with_token(clock)
-    organization.note_request(clock.monotonic(), kept=True)
+    organization.note_request(clock.monotonic(), 3600)
     told = []
     for _ in range(3):
         health = health_of(organization, clock.monotonic(), 0.0, kept=True, wait=3.0)

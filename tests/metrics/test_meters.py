@@ -34,7 +34,7 @@ def test_tokens_served_together_are_counted_as_one_by_one() -> None:
     """At the ends of buckets, beyond the last, and of several states."""
     noted = [(State.FRESH, 0.0), (State.FRESH, 0.001), (State.STALE, 0.0011), (State.FRESH, 1e9)]
     together, alone = Meters(), Meters()
-    together.served(noted)
+    together.served(*zip(*noted, strict=True))
     for state, seconds in noted:
         alone.requests("served", state, seconds)
     for sample in ("requests_total", *(f"request_seconds_{one}" for one in ("bucket", "sum"))):

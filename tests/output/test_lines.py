@@ -15,7 +15,7 @@ LIMIT = 60.0
 ROOM = 5
 
 
-class Numbers(LineQueue[int]):
+class Numbers(LineQueue):
     """Writes numbers; notes what it is told."""
 
     def __init__(self, stream: Stream, capacity: int = ROOM) -> None:
@@ -23,9 +23,9 @@ class Numbers(LineQueue[int]):
         self.losses = 0
         self.failures: list[str | None] = []
 
-    def encode(self, item: int) -> bytes:
-        """Return it as a line."""
-        return b"%d\n" % item
+    def take(self, *numbers: int) -> None:
+        """Take each as a line."""
+        self.put(*[b"%d\n" % number for number in numbers])
 
     def lost_line(self, count: int) -> bytes:
         """Return a line that begins in its own way."""
@@ -55,14 +55,14 @@ def numbers(stream: Stream) -> Numbers:
 def stall(numbers: Numbers, stream: Stream) -> None:
     """Let the thread hang in the sink with the line 0, and nothing wait."""
     stream.stall()
-    numbers.put(0)
+    numbers.take(0)
     assert stream.entered.wait(LIMIT)
 
 
 def test_lines_arrive_in_their_order(numbers: Numbers, stream: Stream) -> None:
     """All of them, by the time that a flush returns."""
     for number in range(ROOM):
-        numbers.put(number)
+        numbers.take(number)
     assert numbers.flush(LIMIT)
     assert stream.lines == [b"0", b"1", b"2", b"3", b"4"]
 
@@ -71,7 +71,7 @@ def test_each_flush_sees_what_came_before_it(stream: Stream) -> None:
     """Also when the thread has only just begun, or is at it already."""
     numbers = Numbers(stream, 1000)
     for number in range(200):
-        numbers.put(number)
+        numbers.take(number)
         assert numbers.flush(LIMIT)
         assert len(stream.lines) == number + 1
 
@@ -88,37 +88,52 @@ def test_what_there_is_no_room_for_is_counted_and_reported(
     """At once for the metrics, and by a line in its place once the sink takes lines again."""
     stall(numbers, stream)
     for number in range(1, 13):
-        numbers.put(number)
+        numbers.take(number)
     assert numbers.losses == 12 - ROOM
     stream.flowing.set()
     while not numbers.flush(LIMIT):
         pass
     assert stream.lines == [b"0", b"1", b"2", b"3", b"4", b"5", b"lost 7"]
-    numbers.put(99)
+    numbers.take(99)
     assert numbers.flush(LIMIT)
     assert stream.lines[7:] == [b"99"]
+
+
+def test_several_at_once_are_taken_as_far_as_there_is_room(
+    numbers: Numbers, stream: Stream
+) -> None:
+    """The first of them; the others are counted each."""
+    stall(numbers, stream)
+    numbers.take(*range(1, 4))
+    numbers.take(*range(4, 13))
+    numbers.take(13, 14)
+    assert numbers.losses == 14 - ROOM
+    stream.flowing.set()
+    while not numbers.flush(LIMIT):
+        pass
+    assert stream.lines == [b"0", b"1", b"2", b"3", b"4", b"5", b"lost 9"]
 
 
 def test_a_sink_that_hangs_delays_neither_put_nor_flush(numbers: Numbers, stream: Stream) -> None:
     """Memory is bounded; a flush gives up in time, however often it is tried."""
     stall(numbers, stream)
     for number in range(1000):
-        numbers.put(number)
+        numbers.take(number)
     assert not numbers.flush(0.05)
     assert not numbers.flush(0.05)
-    assert numbers._items.qsize() <= ROOM + 2
+    assert numbers._lines.qsize() <= ROOM + 2
     stream.flowing.set()
 
 
 def test_a_sink_that_fails_loses_nothing(numbers: Numbers, stream: Stream) -> None:
     """It is noted once, and once when it works again; a flush does not wait for it meanwhile."""
     stream.broken = True
-    numbers.put(1)
+    numbers.take(1)
     assert stream.refused.wait(LIMIT)
     began = time.monotonic()
     assert not numbers.flush(LIMIT)
     assert time.monotonic() < began + LIMIT / 2  # at once, on an idle machine
-    numbers.put(2)
+    numbers.take(2)
     stream.broken = False
     while not numbers.flush(LIMIT):
         pass
@@ -131,7 +146,7 @@ def test_lines_are_joined_to_pieces_that_a_pipe_takes_whole(stream: Stream) -> N
     numbers = Numbers(stream, 10_000)
     stall(numbers, stream)
     for number in range(3000):
-        numbers.put(number)
+        numbers.take(number)
     stream.flowing.set()
     assert numbers.flush(LIMIT)
     assert len(stream.lines) == 3001
@@ -149,16 +164,16 @@ def test_a_thread_that_cannot_start_is_tried_again(
             raise RuntimeError("can't start new thread")
 
         patch.setattr(threading.Thread, "start", fail)
-        numbers.put(1)
+        numbers.take(1)
         assert not numbers.flush(0.01)
-    numbers.put(2)
+    numbers.take(2)
     assert numbers.flush(LIMIT)
     assert stream.lines == [b"1", b"2"]
 
 
 def test_a_put_in_the_middle_of_a_put_is_taken(numbers: Numbers, stream: Stream) -> None:
     """As a signal handler does that logs; nothing locks itself out."""
-    before = signal.signal(signal.SIGUSR1, lambda *_: numbers.put(1))
+    before = signal.signal(signal.SIGUSR1, lambda *_: numbers.take(1))
     try:
         with numbers._lock:
             signal.raise_signal(signal.SIGUSR1)
@@ -174,7 +189,7 @@ def test_a_forked_process_has_its_own_thread_and_none_of_the_lines(stream: Strea
     numbers = Numbers(stream)
     stall(numbers, stream)
     for number in range(1, 13):
-        numbers.put(number)
+        numbers.take(number)
     reading, writing = os.pipe()
     holding, let_go = threading.Event(), threading.Event()
 
@@ -193,7 +208,7 @@ def test_a_forked_process_has_its_own_thread_and_none_of_the_lines(stream: Strea
         stream.flowing = threading.Event()
         stream.flowing.set()
         stream.taken = []
-        numbers.put(77)
+        numbers.take(77)
         written = numbers.flush(LIMIT)
         os.write(writing, b"%d %d " % (written, numbers._lost) + b"".join(stream.taken))
         os._exit(0)

@@ -21,7 +21,7 @@ def at_hand(worker: Worker, name: str) -> Served | None:
     """Return what memory alone can tell of an organization that there is."""
     organization = worker.broker.find(name)
     assert organization is not None
-    return worker.broker.at_hand(organization)
+    return worker.broker.at_hand(organization, worker.clock.monotonic())
 
 
 def untouched(fleet: Fleet, worker: Worker) -> tuple[float, object, object]:

@@ -26,7 +26,7 @@ def served(worker: Worker) -> int | None:
     """Return the generation that memory alone would serve now."""
     organization = worker.broker.find(ACME)
     assert organization is not None
-    found = worker.broker.at_hand(organization)
+    found = worker.broker.at_hand(organization, worker.clock.monotonic())
     return found.generation if found else None
 
 

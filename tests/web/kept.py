@@ -10,6 +10,6 @@ class KeptLines(LogLines):
         super().__init__(-1)
         self.text = ""
 
-    def put(self, item: bytes) -> None:
-        """Keep a line."""
-        self.text += item.decode()
+    def put(self, *lines: bytes) -> None:
+        """Keep lines."""
+        self.text += b"".join(lines).decode()

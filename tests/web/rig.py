@@ -55,9 +55,9 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 class Heard(list[AuditEntry]):
     """An audit that remembers."""
 
-    def write(self, entry: AuditEntry) -> None:
-        """Remember it."""
-        self.append(entry)
+    def write(self, *entries: AuditEntry) -> None:
+        """Remember them."""
+        self += entries
 
 
 class Counted:
@@ -71,9 +71,9 @@ class Counted:
         """Remember it."""
         self.asked.append((outcome, state, seconds))
 
-    def served(self, noted: Sequence[tuple[str, float]]) -> None:
+    def served(self, states: Sequence[str | None], seconds: Sequence[float]) -> None:
         """Remember each."""
-        self.asked += [("served", state, seconds) for state, seconds in noted]
+        self.asked += [("served", *one) for one in zip(states, seconds, strict=True)]
 
     def degraded(self, reason: str) -> None:
         """Remember it."""

@@ -20,7 +20,6 @@ def heard(rig: Rig) -> dict[str, Any]:
     entry = asdict(rig.audit[0])
     assert entry.pop("remote") == "127.0.0.1"
     assert entry.pop("request_id") == "the-request"
-    assert entry.pop("time") == 0.0
     return entry
 
 
@@ -143,7 +142,7 @@ def test_no_key_and_no_token_is_ever_heard(rig: Rig) -> None:
     get(rig, f"/token?organization={KEY}&{KEY}={KEY}")
     get(rig, f"/token?organization={KEY}")
     rig.post({"grant_type": KEY, "scope": KEY, "client_id": KEY}, ("billing", KEY))
-    text = "".join(entry.line().decode() for entry in rig.audit)
+    text = "".join(entry.line("now").decode() for entry in rig.audit)
     assert KEY not in text
     assert "access-" not in text
     assert {field for entry in rig.audit for field in asdict(entry)} == set(
