@@ -18,7 +18,7 @@ ORDER = (
     "flask",
     "gunicorn.app.base",
     "asyncio",
-    "gunicorn.workers.gasgi",
+    "gunicorn.workers.base",
     "redis",
     "marshmallow",
     "apispec",

@@ -1,7 +1,7 @@
-"""gunicorn's worker for events, with ports of our own in its loop.
+"""A worker of gunicorn's with an event loop.
 
-gunicorn gives the event loop, signals and the heartbeat. Both ports are in one loop, so that the
-heartbeat watches both.
+gunicorn gives signals and the heartbeat. Both ports are in one loop, so that the heartbeat watches
+both.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gunicorn.config import Config
-from gunicorn.workers.gasgi import ASGIWorker
+from gunicorn.workers.base import Worker
 
 from broker.web.app import MANAGEMENT
 from broker.web.bridge import Bridge
@@ -25,7 +25,7 @@ BEAT = 1.0
 _log = logging.getLogger(__name__)
 
 
-class EventWorker(ASGIWorker):
+class EventWorker(Worker):
     """Serves the callers, and operators where there is a port for them."""
 
     loop: asyncio.AbstractEventLoop
@@ -42,9 +42,10 @@ class EventWorker(ASGIWorker):
     ports: tuple[ServedPort, ...] = ()
     """The callers' port; the other one is the management port."""
 
-    @classmethod
-    def check_config(cls, cfg: Any, log: Any) -> None:
-        """Find nothing wrong: threads are wanted here."""
+    def init_process(self) -> None:
+        """Make the loop, then serve."""
+        self.loop = asyncio.new_event_loop()
+        super().init_process()
 
     def load_wsgi(self) -> None:
         """Load the applications, and give each port its listeners.
@@ -86,10 +87,10 @@ class EventWorker(ASGIWorker):
             self.loop.time() + self.cfg.graceful_timeout,
         )
 
-    def handle_quit_signal(self) -> None:
-        """Stop at once."""
-        self.hurried = True
-        super().handle_quit_signal()
+    def handle_quit(self, sig: int, frame: object) -> None:
+        """Stop at once, but for what each port has to end."""
+        del sig, frame
+        self.hurried, self.alive = True, False
 
     async def _watch(self, go_on: Any, until: float | None) -> None:
         """Beat, and end what is overdue, as long as ``go_on`` says."""

@@ -72,7 +72,7 @@ class Rig:
         async def both() -> None:
             serving = asyncio.ensure_future(self.worker.serve())
             await asyncio.to_thread(during)
-            self.worker.handle_exit_signal()
+            self.worker.handle_exit(signal.SIGTERM, None)
             await serving
 
         self.worker.loop.run_until_complete(both())
@@ -144,7 +144,7 @@ def test_what_cannot_be_finished_is_cut(rig: Rig) -> None:
 
     def ask() -> None:
         wires.append(Wire(rig.number(0)).send(LIVE[:-2]))
-        rig.worker.handle_quit_signal()
+        rig.worker.handle_quit(signal.SIGQUIT, None)
 
     rig.serve(ask)
     rig.worker.ports[0].close()
@@ -161,25 +161,30 @@ def test_a_worker_without_a_master_stops(rig: Rig) -> None:
     assert not rig.worker.alive
 
 
-def test_threads_are_no_mistake(caplog: pytest.LogCaptureFixture) -> None:
-    """Gunicorn's own worker warns of them."""
-    EventWorker.check_config(_config("127.0.0.1:1", threads=7), logging.getLogger())
-    assert caplog.records == []
-
-
-def test_signals_come_through_the_loop(rig: Rig) -> None:
-    """So a handler never interrupts a request."""
+@pytest.mark.parametrize(
+    ("number", "hurried"),
+    [(signal.SIGTERM, False), (signal.SIGQUIT, True), (signal.SIGINT, True)],
+)
+def test_a_signal_ends_it_and_interrupts_no_request(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, *, hurried: bool
+) -> None:
+    """A handler says no more than that it is to end."""
     before: dict[int, Any] = {one: signal.getsignal(one) for one in rig.worker.SIGNALS}
     rig.worker.load_wsgi()
+    pipe = os.pipe()
+    os.set_blocking(pipe[1], False)  # signals are noted there, and must not wait
+    monkeypatch.setattr(rig.worker, "PIPE", pipe)
     try:
         rig.worker.init_signals()
-        os.kill(os.getpid(), signal.SIGTERM)
+        rig.worker.loop.call_soon(os.kill, os.getpid(), number)
         rig.worker.loop.run_until_complete(rig.worker.serve())
-        assert not rig.worker.alive
+        assert (rig.worker.alive, rig.worker.hurried) == (False, hurried)
     finally:
-        for number, handler in before.items():
-            rig.worker.loop.remove_signal_handler(number)
-            signal.signal(number, handler)
+        signal.set_wakeup_fd(-1)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for end in pipe:
+            os.close(end)
 
 
 def test_a_defect_in_the_loop_is_told_by_its_class(
