@@ -59,7 +59,7 @@ class Heads:
         self._keyed = blake2b(digest_size=16, key=secrets.token_bytes(32))
         self._basis: tuple[object, object] = None, None
         self._kept: dict[bytes, Known] = {}
-        self._callers: dict[str, dict[bytes, None]] = {}
+        self._callers: dict[str, list[bytes]] = {}  # each one's, the oldest first
 
     def under(self, callers: object, organizations: object) -> None:
         """Forget all, unless it was kept under these."""
@@ -95,22 +95,21 @@ class Heads:
         """Keep what is known of a request of ``caller``."""
         keyed = self._keyed.copy()
         keyed.update(head + form)
-        digest, own = keyed.digest(), self._callers.setdefault(caller, {})
+        digest, own = keyed.digest(), self._callers.setdefault(caller, [])
         if digest not in self._kept:
             if len(self._kept) >= self._most:
                 self._make_room(own)
-            own[digest] = None
+            own.append(digest)
         self._kept[digest] = known
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def _make_room(self, own: dict[bytes, None]) -> None:
+    def _make_room(self, own: list[bytes]) -> None:
         """Forget the oldest of this caller's, or of who has most, if this one has its share."""
         share = self._most / len(self._callers)
         most = own if len(own) >= share else max(self._callers.values(), key=len)
-        oldest = next(iter(most))
-        del most[oldest], self._kept[oldest]
+        del self._kept[most.pop(0)]
 
 
 def without_changing(head: bytes) -> tuple[bytes, int]:
