@@ -64,13 +64,14 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "broker_token_refresh_overdue_seconds",
         Type.GAUGE,
-        "Seconds since an organization in use should have had a new token; 0 while none is due",
+        "Seconds since an organization should have had a new token, 0 while none is due; only of "
+        "those in use",
         ("organization",),
     ),
     Metric(
         "broker_organization_state",
         Type.GAUGE,
-        "1 for the `state` that the organization's token is in, 0 for the others",
+        "Always 1, with the `state` that the organization's token is in",
         ("organization", "state"),
     ),
     Metric(
@@ -113,19 +114,18 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "broker_backoff_seconds",
         Type.GAUGE,
-        "Seconds until the next attempt is allowed after a failure; 0 without one",
-        ("organization",),
+        "Longest time until an organization may be tried again after a failure; 0 without one",
     ),
     Metric(
         "broker_failures",
         Type.GAUGE,
-        "Failed attempts in a row",
+        "Failed attempts in a row, where there are any",
         ("organization",),
     ),
     Metric(
         "broker_credentials_rejected",
         Type.GAUGE,
-        "1 while Canvas refuses the organization's keys (the latch), else 0",
+        "1 while Canvas refuses the organization's keys (the latch)",
         ("organization",),
     ),
     Metric(
@@ -158,7 +158,6 @@ CATALOGUE: tuple[Metric, ...] = (
         "broker_clock_skew_seconds",
         Type.GAUGE,
         "Seconds by which this host's clock is ahead of Canvas's, as last measured",
-        ("organization",),
     ),
     Metric(
         "broker_reloads_total",

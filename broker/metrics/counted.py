@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from itertools import product
 from typing import TypeAlias
 
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
-from broker.metrics.catalogue import BY_NAME, CATALOGUE, Metric, Type
-from broker.metrics.words import ORGANIZATION, SERIES
+from broker.metrics.catalogue import CATALOGUE, Metric, Type
 
 COUNTED = tuple(metric for metric in CATALOGUE if metric.type is not Type.GAUGE)
 """What workers count, as opposed to what is computed at the scrape."""
@@ -33,25 +31,6 @@ def families_of(totals: Mapping[str, float], metrics: Iterable[Metric] = COUNTED
             number = labels.get("le", sample.removeprefix(name))
             samples.setdefault(values, {})[number] = value
     return [_family(metric, samples) for metric, samples in declared.values()]
-
-
-def add_zeros(families: Iterable[Family], organizations: Iterable[str]) -> None:
-    """Let what has not happened yet to an organization be there, as 0.
-
-    A rate misses the step of a series that begins at 1. Kept in each worker, these series would be
-    most of the memory of an organization.
-    """
-    names = sorted(organizations)
-    for metric, family in ((BY_NAME.get(f"{one.name}{_TOTAL}"), one) for one in families):
-        if metric is None or ORGANIZATION not in metric.labels:
-            continue
-        there = {
-            tuple(sample.labels[label] for label in metric.labels) for sample in family.samples
-        }
-        for values in product(names, SERIES[metric.name]):
-            whole = (values[0], *values[1])
-            if whole not in there:
-                family.add_sample(metric.name, dict(zip(metric.labels, whole, strict=True)), 0.0)
 
 
 def _family(metric: Metric, samples: Samples) -> Family:

@@ -1,11 +1,13 @@
 """What ``GET /metrics`` answers: all that was counted, and the gauges of this moment."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from broker.metrics.catalogue import CATALOGUE
 from broker.metrics.gauges import gauges
@@ -35,13 +37,40 @@ class _Text(Collector):
 
     def __init__(self, meters: Meters, pod: Pod) -> None:
         known = {None, *(one.organization for one in pod.organizations)}
-        families = [*(_without_gone(one, known) for one in meters.collect()), *gauges(pod)]
-        self._families = {family.name: family for family in families}
+        each = meters.organizations
+        families = [
+            *(_without_gone(one, known) for one in meters.collect()),
+            *gauges(pod, organizations=each),
+        ]
+        self._families = {one.name: one if each else _together(one) for one in families}
 
     def collect(self) -> Iterator[Family]:
         """Yield each metric of the catalogue."""
         for metric in CATALOGUE:
             yield self._families[metric.name.removesuffix("_total")]
+
+
+def _together(family: Family) -> Family:
+    """Return it without a series for each organization: with their sum, least or worst."""
+    combine, found = _COMBINED.get(family.name, max), defaultdict(list)
+    for one in family.samples:
+        if ORGANIZATION not in one.labels:
+            return family
+        labels = frozenset(one.labels.items() - {(ORGANIZATION, one.labels[ORGANIZATION])})
+        found[one.name, labels].append(one.value)
+    family.samples = [
+        Sample(name, dict(labels), combine(values)) for (name, labels), values in found.items()
+    ]
+    return family
+
+
+_COMBINED: dict[str, Callable[[list[float]], float]] = {
+    "broker_refreshes": sum,
+    "broker_store_damage": sum,
+    "broker_organization_state": sum,
+    "broker_token_expires_in_seconds": min,
+}
+"""What is told of all organizations together; of others the most."""
 
 
 def _without_gone(family: Family, known: Collection[str | None]) -> Family:

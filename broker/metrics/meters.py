@@ -1,14 +1,14 @@
 """The only way to count and to measure: one method for each thing that happens."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 
 from broker.metrics import directory
 from broker.metrics.by_organization import OrganizationCounter
-from broker.metrics.counted import add_zeros, families_of
+from broker.metrics.counted import families_of
 from broker.metrics.series import Durations, counters, histograms
 from broker.metrics.words import SERVED
 from broker.policy.brake import HELD_BACK
@@ -19,10 +19,12 @@ class Meters:
 
     Make one in a process, after the fork: two would write over each other's numbers. A word that
     the catalogue does not know raises :class:`~broker.metrics.series.UndeclaredMetricError` with
-    ``strict``, for tests; without, for production, it is counted as ``other``.
+    ``strict``, for tests; without, for production, it is counted as ``other``. ``organizations``
+    says whether a scrape tells of each of them.
     """
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *, strict: bool = True, organizations: bool = True) -> None:
+        self.organizations = organizations
         directory.reserve()
         self._directory = directory.prepared()
         self._registry = registry = CollectorRegistry()
@@ -44,11 +46,6 @@ class Meters:
         self._reloads = counters("broker_reloads_total", registry, strict=strict)
         self._audit_lost = counters("broker_audit_lost_total", registry, strict=strict).of()
         self._log_lost = counters("broker_log_lost_total", registry, strict=strict).of()
-        self._organizations: frozenset[str] = frozenset()
-
-    def configured(self, organizations: Iterable[str]) -> None:
-        """Begin to count for organizations: what has not happened yet is there, as 0."""
-        self._organizations |= frozenset(organizations)
 
     def requests(self, outcome: str, state: str | None, seconds: float) -> None:
         """Count a request for a token: ``served`` or the error code, and the token's state."""
@@ -115,11 +112,8 @@ class Meters:
         if self._directory is None:
             counted = self._refreshes, self._damage
             own = [one for each in counted for one in families_of(each.totals, [each.metric])]
-            families = [*self._registry.collect(), *own]
-        else:
-            families = families_of(directory.totals(self._directory))
-        add_zeros(families, self._organizations)
-        return families
+            return [*self._registry.collect(), *own]
+        return families_of(directory.totals(self._directory))
 
 
 def master_log_losses() -> Callable[[], None]:

@@ -42,6 +42,7 @@ def merge_organization(views: Collection[OrganizationHealth]) -> OrganizationHea
         return token
     trouble = max(_up_to_date(views, token), key=_rank_of_trouble)
     met = [one for one in views if _may_be_met(one, token)]
+    measured = min(views, key=_age_of_skew)
     return token._replace(
         last_error=trouble.last_error,
         failures=trouble.failures,
@@ -50,7 +51,8 @@ def merge_organization(views: Collection[OrganizationHealth]) -> OrganizationHea
         store_fault=next((one.store_fault for one in views if one.store_fault), None),
         damaged=min((one.damaged for one in views if one.damaged is not None), default=None),
         landed=all(one.landed for one in views),
-        skew=min(views, key=_age_of_skew).skew,
+        skew=measured.skew,
+        skew_age=measured.skew_age,
         in_use=any(one.in_use for one in views),
         overdue=max(one.overdue for one in met),
         refusing=any(one.refusing for one in met),

@@ -157,8 +157,7 @@ DECLARED: dict[str, Setting[Any]] = {
     ),
     "tls_key_file": Location("PEM file of its private key, without a passphrase"),
     "tls_client_ca_file": Location(
-        "PEM file of the authorities whose client certificates are taken; without it none is asked "
-        "for"
+        "PEM file of authorities whose client certificates are taken; without it none is asked for"
     ),
     "tls_client_certs": Choice(
         "`required`: nobody connects without a client certificate, health probes included; "
@@ -167,8 +166,7 @@ DECLARED: dict[str, Setting[Any]] = {
         default="required",
     ),
     "hsts_max_age": Count(
-        "Seconds for which browsers use only HTTPS for this host, told with "
-        "`Strict-Transport-Security`; 0: not told",
+        "Seconds of `Strict-Transport-Security`: only HTTPS for this host; 0: not told",
         default="0",
         least=0,
     ),
@@ -216,9 +214,12 @@ DECLARED: dict[str, Setting[Any]] = {
         default="auto",
     ),
     "request_log": Share(
-        "Share of the requests that get a line in the log, from 0 to 1; the audit has all that ask "
-        "for a token",
+        "Share of requests with a line in the log, 0 to 1; the audit has all that ask for a token",
         default="0.01",
+    ),
+    "metrics_organizations": Flag(
+        "`false` leaves organizations [out of the metrics](metrics.md#without-organizations)",
+        default="true",
     ),
     "allow_debugging": Flag(
         "`true` lets debuggers attach, cores be dumped, and other processes of the same user read "

@@ -109,6 +109,7 @@ class Settings:
     log_level: LogLevel
     log_format: LogFormat
     request_log: float
+    metrics_organizations: bool
     allow_debugging: bool
     tracing: Tracing
     runtime_dir: Path | None

@@ -122,7 +122,8 @@ def edge(
 def _parts(
     settings: Settings, inputs: Inputs, folder: RuntimeFolder | None, state: PodState
 ) -> Parts:
-    clock, runtime, meters = SystemClock(), ThreadRuntime(), Meters(strict=False)
+    clock, runtime = SystemClock(), ThreadRuntime()
+    meters = Meters(strict=False, organizations=settings.metrics_organizations)
     standard_output.count_losses(meters.log_lost)
     spans = Spans() if settings.tracing is Tracing.OTLP else None
     observer = Observers(LogObserver(clock), MeteringObserver(meters), *([spans] if spans else []))

@@ -163,7 +163,6 @@ class Service:
     def _configure(self) -> None:
         credentials = self._inputs.credentials.current
         if credentials is not self._configured:
-            self._parts.meters.configured(credentials)
             self._parts.broker.configure(credentials)
             # Only now: a version that the broker could not take over is tried again.
             self._configured = credentials

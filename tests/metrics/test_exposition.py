@@ -1,10 +1,13 @@
 """The whole text that Prometheus gets."""
 
+import gc
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.metrics_core import Metric
@@ -30,7 +33,6 @@ PROMETHEUS_ASKS = (
 def busy() -> Meters:
     """Return meters that have counted something of each kind."""
     meters = Meters()
-    meters.configured(["acme"])
     meters.requests("served", "fresh", 0.001)
     meters.requests("invalid_token", None, 0.001)
     meters.refresh("acme", "authenticate", "success", 0.2)
@@ -115,3 +117,104 @@ def test_nothing_but_names_words_and_numbers_is_told() -> None:
 def test_no_time_of_birth_is_told() -> None:
     """Files of several processes have none; nobody declared it."""
     assert b"_created" not in exposition(busy(), named("acme"))[0]
+
+
+def series_of(text: bytes, organization: str) -> list[str]:
+    """Return the lines about an organization."""
+    label = f'organization="{organization}"'
+    return [line for line in text.decode().splitlines() if label in line]
+
+
+def test_an_organization_has_eight_series_at_most() -> None:
+    """One that is well has six, one whose refreshes fail has all."""
+    meters = Meters()
+    for name in ("well", "failing"):
+        meters.refresh(name, "authenticate", "success", 0.2)
+        meters.refresh(name, "refresh", "success", 0.2)
+    meters.refresh("failing", "refresh", "ambiguous", 0.2)
+    well = HEALTHY._replace(organization="well", skew=1.0, skew_age=5.0)
+    trouble: dict[str, Any] = {"overdue": 9.0, "failures": 3, "next_attempt_in": 4.0}
+    text, _ = exposition(meters, pod(well, well._replace(organization="failing", **trouble)))
+    assert [len(series_of(text, name)) for name in ("well", "failing")] == [6, 8]
+
+
+def test_what_never_happened_has_no_series() -> None:
+    """Of an organization that nobody has asked for there is its state alone."""
+    idle = HEALTHY._replace(
+        organization="idle",
+        state=State.EMPTY,
+        expires_in=None,
+        refresh_expires_in=None,
+        in_use=False,
+    )
+    text, _ = exposition(busy(), pod(HEALTHY, idle))
+    assert series_of(text, "idle") == [
+        'broker_organization_state{organization="idle",state="empty"} 1.0'
+    ]
+
+
+class TestWithoutOrganizations:
+    def test_they_are_told_together(self) -> None:
+        """The sum of what was counted, the worst of what is, and of those in use alone."""
+        meters = Meters(organizations=False)
+        for name in ("acme", "globex"):
+            meters.refresh(name, "refresh", "success", 0.2)
+            meters.store_damaged(name, "lease")
+        globex = HEALTHY._replace(
+            organization="globex", expires_in=7.0, overdue=9.0, failures=3, latched=True
+        )
+        unused = globex._replace(organization="unused", expires_in=-99.0, in_use=False)
+        of = pod(HEALTHY, globex, unused)
+        told = {
+            name: seen(meters, of, f"broker_{name}")
+            for name in (
+                "refreshes_total",
+                "store_damage_total",
+                "token_expires_in_seconds",
+                "token_refresh_overdue_seconds",
+                "organization_state",
+                "failures",
+                "credentials_rejected",
+                "organizations",
+                "organizations_in_use",
+            )
+        }
+        assert told == {
+            "refreshes_total": {("refresh", "success"): 2},
+            "store_damage_total": {("lease",): 2},
+            "token_expires_in_seconds": {("access",): 7, ("refresh",): 86000},
+            "token_refresh_overdue_seconds": {(): 9},
+            "organization_state": {("fresh",): 2},
+            "failures": {(): 3},
+            "credentials_rejected": {(): 1},
+            "organizations": {(): 3},
+            "organizations_in_use": {(): 2},
+        }
+
+    def test_no_name_is_told(self) -> None:
+        """And all else is told as it is otherwise."""
+        meters = Meters(organizations=False)
+        text, _ = exposition(meters, named("acme", "globex"))
+        assert b"organization=" not in text
+        other, _ = exposition(Meters(), named("acme", "globex"))
+        assert b"organization=" in other
+        unlabelled = [line for line in other.splitlines() if b"organization=" not in line]
+        assert set(unlabelled) <= set(text.splitlines())
+
+
+def test_a_scrape_leaves_nothing_behind() -> None:
+    """Neither open files nor objects."""
+    told = named(*(f"org-{number}" for number in range(200)))
+    meters = busy()
+
+    def scrape() -> tuple[int, int]:
+        exposition(meters, told)
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir())), len(gc.get_objects())
+
+    for _ in range(3):
+        scrape()
+    files, objects = scrape()
+    again = scrape()
+    assert again[0] == files
+    assert again[1] - objects < 100

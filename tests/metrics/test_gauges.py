@@ -74,30 +74,47 @@ def test_what_nobody_knows_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_exactly_one_state_is_1(state: State) -> None:
-    """All others are there, too, as 0."""
+def test_the_state_is_told_and_no_other(state: State) -> None:
+    """One series instead of four."""
     states = gauge("organization_state", pod(HEALTHY._replace(state=state)))
-    assert states == {("acme", other): float(other is state) for other in State}
+    assert states == {("acme", state): 1}
 
 
 @pytest.mark.parametrize(
     ("name", "change", "value"),
     [
-        ("backoff_seconds", {}, 0),
-        ("backoff_seconds", {"next_attempt_in": 12.5}, 12.5),
         ("failures", {"failures": 4}, 4),
-        ("credentials_rejected", {}, 0),
         ("credentials_rejected", {"latched": True}, 1),
-        ("clock_skew_seconds", {"skew": -31.5}, -31.5),
-        ("token_refresh_overdue_seconds", {"overdue": 7.0}, 7),
     ],
 )
-def test_each_organization_has_its_own(name: str, change: dict[str, Any], value: float) -> None:
+def test_what_has_not_happened_is_left_out(name: str, change: dict[str, Any], value: float) -> None:
     """A fault of one does not show at another."""
     other = HEALTHY._replace(organization="globex")
-    readings = gauge(name, pod(HEALTHY._replace(**change), other))
-    assert readings[("acme",)] == value
-    assert readings.get(("globex",), 0) == 0
+    assert gauge(name, pod(HEALTHY._replace(**change), other)) == {("acme",): value}
+    assert gauge(name, pod(HEALTHY, other)) == {}
+
+
+def test_nobody_is_overdue_who_is_not_in_use() -> None:
+    """The others are told, at 0 as well."""
+    late = HEALTHY._replace(organization="late", overdue=7.0)
+    idle = HEALTHY._replace(organization="idle", in_use=False)
+    told = gauge("token_refresh_overdue_seconds", pod(HEALTHY, late, idle))
+    assert told == {("acme",): 0, ("late",): 7}
+
+
+def test_the_longest_backoff_is_told_once() -> None:
+    """Of all organizations."""
+    failing = [HEALTHY._replace(organization=f"o{n}", next_attempt_in=n) for n in (3.5, 12.5)]
+    assert gauge("backoff_seconds", pod(HEALTHY, *failing)) == {(): 12.5}
+    assert gauge("backoff_seconds", named("acme")) == {(): 0}
+    assert gauge("backoff_seconds", pod()) == {(): 0}
+
+
+def test_the_skew_that_was_measured_last_is_told_once() -> None:
+    """It is the host's and Canvas's, whoever's token it was measured with."""
+    old = HEALTHY._replace(skew=600.0, skew_age=90.0)
+    new = HEALTHY._replace(organization="globex", skew=-31.5, skew_age=10.0)
+    assert gauge("clock_skew_seconds", pod(old, new)) == {(): -31.5}
 
 
 def test_waiters_and_places_are_summed_over_the_workers() -> None:

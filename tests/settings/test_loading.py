@@ -78,6 +78,7 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         log_level=LogLevel.INFO,
         log_format=LogFormat.AUTO,
         request_log=0.01,
+        metrics_organizations=True,
         allow_debugging=False,
         tracing=Tracing.NONE,
         runtime_dir=None,

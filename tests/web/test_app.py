@@ -57,6 +57,16 @@ def test_a_worker_counts_its_lost_lines(environ: dict[str, str]) -> None:
     standard_output.count_losses(lambda: None)
 
 
+@pytest.mark.parametrize("told", ["true", "false"])
+def test_organizations_are_told_of_one_by_one_or_not(environ: dict[str, str], told: str) -> None:
+    """As the setting says."""
+    app, _ = _make({**environ, "BROKER_METRICS_ORGANIZATIONS": told})
+    app.extensions[SERVICE].reload()
+    one_by_one = 'broker_organization_state{organization="acme"' in _get(app, "/metrics").text
+    assert one_by_one is (told == "true")
+    assert ('state="empty"' in _get(app, "/metrics").text) is (told == "true")
+
+
 def _lost(app: Flask) -> float:
     lines = _get(app, "/metrics").text.splitlines()
     (number,) = [one.split()[1] for one in lines if one.startswith("broker_log_lost_total ")]
