@@ -121,10 +121,12 @@ class ReportStatus(StrEnum):
 
 
 class RecordStore(Protocol):
-    """The shared record of one organization and credential version.
+    """The shared record of one organization and credential version; ``name`` is no secret.
 
     Each may raise :class:`~broker.errors.StoreUnavailableError`; twice by one attempt is as once.
     """
+
+    name: str
 
     @property
     def outage(self) -> Reason | None:
@@ -139,10 +141,10 @@ class RecordStore(Protocol):
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and mark the wished refresh token as presented, in one step.
 
-        Granted only while the stored generation is ``expected``, no lease lives and no backoff
-        runs. A token that is marked, or another server's, is not granted: the slot becomes
-        ``NONE``. A server that holds another one's record may have lost a lease with its last
-        writes: the first to ask there is told ``HELD``, for one lease time.
+        Granted only while the stored generation is ``expected``, no lease lives, no backoff runs.
+        A token that is marked, or another server's, is not granted: the slot becomes ``NONE``.
+        A server with another one's record may have lost a lease, too: the first to ask there is
+        told ``HELD``, for one lease time.
         """
 
     def commit(
@@ -150,8 +152,8 @@ class RecordStore(Protocol):
     ) -> Commitment:
         """Store ``record`` unless a generation above ``expected`` stands; end the lease.
 
-        The generation becomes max(stored + 1, ``record.provisional``, Redis microseconds).
-        ``failure`` leaves a backoff behind. It is foreign unless ``stamp`` has Redis's time.
+        It becomes max(stored + 1, ``record.provisional``, Redis microseconds). ``failure`` leaves a
+        backoff behind. The record is foreign unless ``stamp`` has Redis's time.
         """
 
     def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
@@ -164,18 +166,15 @@ class RecordStore(Protocol):
         """Leave a backoff and end the lease; ``clear_mark`` if the mark is this attempt's own."""
 
     def lift(self, writing: str) -> None:
-        """End a latch in ``Limits.backoff_min``: the credentials were written anew, as ``writing``.
-
-        Once for each, not for the one that was refused first, and not too often (ADR 36).
-        """
+        """End a latch in ``Limits.backoff_min``: the credentials were written anew (ADR 36)."""
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``, at most once for it and once a minute."""
 
     def republish(self, record: Record) -> None:
-        """Put ``record`` back where Redis lost it or changed servers, its refresh token as spent.
+        """Put back what Redis lost, its refresh token as spent; a lease time passes.
 
-        A lease time passes: one may have been lost, too. ``stamp`` as in a commit.
+        Also where it changed servers; ``stamp`` as in a commit.
         """
 
     def note_clock_step(self) -> None:

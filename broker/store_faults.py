@@ -25,6 +25,7 @@ class StoreFault(StrEnum):
     MAX_CLIENTS = "max_clients"
     PERMISSION = "permission"
     KEYS = "keys"
+    CHANNELS = "channels"
     RENAMED = "renamed"
     OUT_OF_MEMORY = "out_of_memory"
     CANNOT_PERSIST = "cannot_persist"
@@ -113,6 +114,11 @@ TABLE: Mapping[StoreFault, Row] = {
         "Add ~{prefix}:* to its ACL.",
         lasts=True,
         refuses_writes=True,
+    ),
+    StoreFault.CHANNELS: Row(
+        "The user of Redis may not use the channel of the broker.",
+        "Add &{prefix}:* to its ACL.",
+        lasts=True,
     ),
     StoreFault.RENAMED: Row(
         "Redis does not know {what}: renamed, or disabled.",

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 250
 
 PURE = frozenset(
-    {"callers", "clock", "credentials", "errors", "failure_kinds", "form_index", "limits"}
+    {"callers", "clock", "credentials", "errors", "failure_kinds", "feed", "form_index", "limits"}
     | {"observer", "ports", "redaction", "secret", "store_damage", "store_faults", "tokens"}
 )
 ANYTHING = frozenset(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from broker.credentials import Credentials
+from broker.feed import Change
 from broker.limits import Limits
 from broker.ports import (
     Answer,
@@ -17,20 +18,26 @@ from broker.ports import (
     Slot,
     Snapshot,
 )
-from broker.store.damage import Findings
-from broker.store.mending import LOST, mend
-from broker.store.shelf import Shelf, name_for
-from broker.store.shelf_snapshot import discard_unsealed, discard_unvouched, snapshot_of
-from broker.store.vouch import Vouch, lifted, vouch_for
+from broker.store.keeper import Keeper
+from broker.store.mending import LOST
+from broker.store.shelf import Shelf
+from broker.store.vouch import lifted, vouch_for
 from broker.store.write_checks import check_each
 from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Record, Spare
 
 
+def _nobody(change: Change) -> None:
+    """Hear nothing of it."""
+
+
 @dataclass(slots=True)
 class MemoryServer:
-    """Plays the Redis server; ``name`` changes when it is restarted or fails over."""
+    """Plays the Redis server; ``name`` changes when it is restarted or fails over.
+
+    ``publish`` tells the fleet what changed.
+    """
 
     now: Callable[[], float]
     limits: Limits
@@ -38,6 +45,7 @@ class MemoryServer:
     together: int = 32
     grants: int = 0
     shelves: dict[tuple[str, str], Shelf] = field(default_factory=dict)
+    publish: Callable[[Change], object] = _nobody
 
     def open(self, organization: str, credentials: Credentials) -> "MemoryRecordStore":
         """Return the record store of an organization under one version of its credentials."""
@@ -52,20 +60,8 @@ class MemoryServer:
         return [partial(store.read, known) for store, known in asked]
 
 
-class MemoryRecordStore:
+class MemoryRecordStore(Keeper):
     """Implements :class:`broker.ports.RecordStore` on a :class:`MemoryServer`."""
-
-    outage = None
-
-    def __init__(self, server: MemoryServer, key: tuple[str, str]) -> None:
-        self._server = server
-        self._key = key
-        self._findings = Findings()
-
-    @property
-    def shelf(self) -> Shelf:
-        """What the server holds now; for tests to look at."""
-        return self._server.shelves.setdefault(self._key, Shelf()).at(self._server.now())
 
     def take_damage(self) -> tuple[Damage, ...]:
         """Return what was found unsound and removed since the last call."""
@@ -75,20 +71,6 @@ class MemoryRecordStore:
         """Return the present snapshot."""
         self._mended()
         return self._snapshot(known, "")
-
-    def _mended(self) -> Shelf:
-        """Return what the server holds, without what no broker writes."""
-        server = self._server
-        shelf = server.shelves.setdefault(self._key, Shelf())
-        self._findings.add(mend(shelf, server.name, server.now(), server.limits))
-        return shelf
-
-    def _snapshot(self, known: int, attempt: str) -> Snapshot:
-        server, shelf = self._server, self.shelf
-        if shelf.generation != known or not known:
-            self._findings.add(discard_unsealed(shelf))
-        self._findings.add(discard_unvouched(shelf, server.name, server.now(), server.limits))
-        return snapshot_of(shelf, (known, attempt), server.name, server.now(), server.limits)
 
     def acquire(self, attempt: str, expected: int, wish: Slot) -> Grant:
         """Take the lease and burn the wished refresh token."""
@@ -122,6 +104,7 @@ class MemoryRecordStore:
         else:
             shelf.forget_backoff()
         self._end_lease(attempt)
+        self._tell(generation)
         return Commitment(generation, superseded=False)
 
     def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
@@ -137,6 +120,7 @@ class MemoryRecordStore:
             shelf.presented = shelf.presented or attempt
             shelf.keep_until(spare.expires_at, self._server.now())
             self._back_off(attempt, failure)
+            self._tell()
         self._end_lease(attempt)
         return Commitment(shelf.generation, superseded)
 
@@ -150,6 +134,7 @@ class MemoryRecordStore:
         if shelf.generation <= expected and self._holder() in {None, attempt}:
             self._back_off(attempt, failure, vouch_for(failure, expected, self._server.limits))
         self._end_lease(attempt)
+        self._tell()
 
     def lift(self, writing: str) -> None:
         """End a latch soon: the credentials were written anew."""
@@ -157,6 +142,7 @@ class MemoryRecordStore:
         word = lifted(found.backoff, writing, found.now, found.generation, self._server.limits)
         if word is not None:
             shelf.backoff_until, shelf.backoff_vouch = word.until, word
+            self._tell()
 
     def report(self, generation: int) -> ReportStatus:
         """Note that Canvas refused ``generation``."""
@@ -171,6 +157,7 @@ class MemoryRecordStore:
             return ReportStatus.THROTTLED
         shelf.report_written, shelf.report_until = now, now + limits.report_interval
         shelf.refused = True
+        self._tell()
         return ReportStatus.ACCEPTED
 
     def republish(self, record: Record) -> None:
@@ -181,70 +168,10 @@ class MemoryRecordStore:
             self._place(record, record.generation, "republished")
             shelf.presented, shelf.seen = "republished", self._server.name
             self._hold(LOST)
+            self._tell(record.generation)
 
     def note_clock_step(self) -> None:
         """Take what is here for another server's."""
         self._mended().note_clock_step(self._server.name, self._server.now())
         self._hold(self._holder() or LOST)
-
-    def _refusal(self, attempt: str, expected: int) -> GrantStatus | None:
-        shelf, holder = self.shelf, self._holder()
-        if holder == attempt:
-            return GrantStatus.GRANTED
-        traces = {shelf.attempt, shelf.spare_attempt, shelf.presented, shelf.spare_presented}
-        if attempt in traces or shelf.backoff_attempt == attempt:
-            return GrantStatus.ENDED
-        if holder is not None:
-            self._adopt_lease()
-            return GrantStatus.HELD
-        foreign = shelf.is_foreign_to(self._server.name, self._server.now())
-        if foreign and shelf.seen != self._server.name:
-            shelf.seen = self._server.name
-            self._hold(LOST)
-            return GrantStatus.HELD
-        if shelf.generation != expected:
-            return GrantStatus.MOVED
-        return GrantStatus.PAUSED if self._backoff_remaining() > 0 else None
-
-    def _burn(self, attempt: str, wish: Slot) -> None:
-        shelf = self.shelf
-        shelf.mark_foreign(self._server.name, self._server.now())
-        if wish is Slot.SPARE and shelf.spare and not shelf.spare_presented:
-            shelf.spare_presented = attempt
-        if wish is Slot.OWN and shelf.generation and not shelf.presented:
-            shelf.presented = attempt
-
-    def _place(self, record: Record, generation: int, attempt: str) -> None:
-        shelf = self.shelf
-        shelf.forget_record()
-        shelf.generation, shelf.attempt, shelf.record = generation, attempt, record
-        shelf.written = self._server.now()
-        shelf.server = name_for(record, self._server.name, shelf.written)
-        shelf.keep_until(record.ends_at, shelf.written)
-
-    def _holder(self) -> str | None:
-        lease = self.shelf.lease
-        return lease[0] if lease and self._server.now() < self.shelf.lease_until else None
-
-    def _adopt_lease(self) -> None:
-        lease = self.shelf.lease
-        if lease and lease[1] != self._server.name:
-            self._hold(lease[0])
-
-    def _hold(self, holder: str) -> None:
-        """Begin the time of a lease, by this server's clock."""
-        shelf, now = self.shelf, self._server.now()
-        shelf.lease, shelf.lease_written = (holder, self._server.name), now
-        shelf.lease_until = now + self._server.limits.lease
-
-    def _end_lease(self, attempt: str) -> None:
-        if self._holder() == attempt:
-            self.shelf.lease = None
-
-    def _back_off(self, attempt: str, failure: Failure, vouch: Vouch | None = None) -> None:
-        self.shelf.back_off(attempt, failure, self._server.name, self._server.now())
-        self.shelf.backoff_vouch = vouch
-
-    def _backoff_remaining(self) -> float:
-        longest = self._server.limits.longest_backoff
-        return self.shelf.backoff_remaining(self._server.name, self._server.now(), longest)
+        self._tell()

@@ -42,6 +42,7 @@ class RedisRecordStore:
         self._scripts = scripts
         self._limits = limits
         self._seal = seal
+        self.name = seal.name
         self._stem = f"{prefix}:{{{organization}}}:{seal.name}:"
         self._findings = Findings()
 

@@ -34,6 +34,10 @@ _SENTENCES: tuple[tuple[re.Pattern[str], StoreFault], ...] = (
     (re.compile("unauthenticated (multi)?bulk length"), StoreFault.LOGIN),
     (re.compile("unknown .*command", re.IGNORECASE), StoreFault.RENAMED),
     (re.compile("access (at least )?(one of the|a) key"), StoreFault.KEYS),
+    (
+        re.compile("access (at least )?(one of the|a) channel|publish to the channel"),
+        StoreFault.CHANNELS,
+    ),
     (re.compile("can't run this command|permissions to run the"), StoreFault.PERMISSION),
 )
 _COMMAND = re.compile(r"(?:run the|unknown command) ['`]([A-Za-z|]+)['`]")

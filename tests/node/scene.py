@@ -26,8 +26,9 @@ KEYS = {
     "globex": ("3" * 64, "33333333-3333-3333-3333-333333333333"),
 }
 RIGHTS = (
-    "~canvas-token-broker:* resetchannels -@all +evalsha +eval +time +info +hget +hmget +hset"
-    " +hstrlen +type +hsetnx +hdel +hincrby +del +set +pexpire +pttl"
+    "~canvas-token-broker:* resetchannels &canvas-token-broker:* -@all +evalsha +eval +time +info"
+    " +hget +hmget +hset +hstrlen +type +hsetnx +hdel +hincrby +del +set +pexpire +pttl"
+    " +publish +subscribe +ping"
 )
 HOSTS = {"broker": (HOST, f"{HOST}.svc"), "redis": ("redis.redis",)}
 CLUSTER_IP = "10.0.0.63"

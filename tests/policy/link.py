@@ -113,6 +113,7 @@ class _LinkedStore:
     def __init__(self, link: Link, store: RecordStore) -> None:
         self._link = link
         self._store = store
+        self.name = store.name
 
     @property
     def outage(self) -> Reason | None:

@@ -129,6 +129,7 @@ class SimStore:
         self._breaker = breaker
         self._key = (organization, credentials.version)
         self.store: RecordStore = redis.server.open(organization, credentials)
+        self.name = self.store.name
 
     @property
     def outage(self) -> Reason | None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import redis
 
 from broker.clock import SystemClock
+from broker.feed import Change
 from broker.limits import Limits
 from broker.ports import RecordStore, RecordStores
 from broker.store.bounded import BoundedClient
@@ -30,6 +31,10 @@ class Harness(Protocol):
 
     def now(self) -> float:
         """Return the server's time in Unix seconds."""
+        ...
+
+    def told(self) -> list[int]:
+        """Return the generations that the fleet was told of since the last call."""
         ...
 
     def end_lease(self) -> None:
@@ -65,6 +70,13 @@ class MemoryHarness:
         self.server = MemoryServer(self._clock.redis, Limits())
         self.stores: RecordStores = self.server
         self.store: RecordStore = self.server.open("acme", credentials())
+        self._told: list[Change] = []
+        self.server.publish = self._told.append
+
+    def told(self) -> list[int]:
+        """Return what was published."""
+        told, self._told[:] = [change.generation for change in self._told], []
+        return told
 
     def now(self) -> float:
         """Return the fake clock's time."""
@@ -116,6 +128,23 @@ class RedisHarness:
         self.seal = store._seal
         record = store.keys[0]
         self.keys = {part: record.replace(":record", f":{part}") for part in PARTS}
+        self._expected = f"{organization} {self.seal.name} "
+        client: Any = self.client
+        self._subscriber = client.pubsub(ignore_subscribe_messages=True)
+        self._subscriber.subscribe("test:changes")
+        self._subscriber.get_message(timeout=1)
+
+    def told(self) -> list[int]:
+        """Return what has come on the channel by the answer to a PING."""
+        self._subscriber.ping()
+        told = []
+        while (message := self._subscriber.get_message(timeout=5)) is not None:
+            if message["type"] == "pong":
+                break
+            text = message["data"].decode()
+            assert text.startswith(self._expected)
+            told.append(int(text.removeprefix(self._expected)))
+        return told
 
     def now(self) -> float:
         """Return the server's time."""

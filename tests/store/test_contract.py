@@ -779,3 +779,69 @@ class TestClockSteps:
             assert snapshot.record.stamp == stamp
             harness.store.republish(replace(stored, generation=snapshot.generation + 1))
             assert harness.store.read(0).foreign is foreign
+
+
+class TestTold:
+    """What the fleet is told of: each change that others are to know, once, and nothing else."""
+
+    def test_commit(self, harness: Harness) -> None:
+        """A new record, by its generation; what is repeated or superseded is not told."""
+        generation = commit_first(harness)
+        assert harness.told() == [generation]
+        stored = record(harness)
+        assert harness.store.commit("first", 0, stored, None).generation == generation
+        assert harness.store.commit("late", 0, stored, None).superseded
+        assert harness.told() == []
+
+    def test_failure(self, harness: Harness) -> None:
+        """The backoff and the end of the lease."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, TIMEOUT, clear_mark=False)
+        assert harness.told() == [0]
+        harness.store.fail("a", 0, TIMEOUT, clear_mark=False)
+        assert harness.told() == []
+
+    def test_spare(self, harness: Harness) -> None:
+        """A failure all the same."""
+        grant = harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.commit_spare(grant, spare(harness), TIMEOUT)
+        assert harness.told() == [0]
+
+    def test_report(self, harness: Harness) -> None:
+        """One that was accepted."""
+        generation = commit_first(harness)
+        assert harness.store.report(generation) is ReportStatus.YOUNG
+        assert harness.told() == [generation]
+        harness.age(11)
+        known = harness.store.read(0).generation
+        assert harness.store.report(known) is ReportStatus.ACCEPTED
+        assert harness.store.report(known) is ReportStatus.KNOWN
+        assert harness.told() == [0]
+
+    def test_put_back(self, harness: Harness) -> None:
+        """A record that was lost."""
+        generation = commit_first(harness)
+        harness.lose()
+        lost = replace(record(harness), generation=generation)
+        harness.store.republish(lost)
+        harness.store.republish(lost)
+        assert harness.told() == [generation, generation]
+
+    def test_lift(self, harness: Harness) -> None:
+        """A latch that ends sooner."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.fail("a", 0, latch(harness), clear_mark=False)
+        harness.told()
+        harness.store.lift("host/2")
+        assert harness.told() == [0]
+
+    def test_clock(self, harness: Harness) -> None:
+        """A clock that was set: what was known of times does not hold any more."""
+        harness.store.note_clock_step()
+        assert harness.told() == [0]
+
+    def test_nothing_else(self, harness: Harness) -> None:
+        """Neither a lease nor a look is news."""
+        harness.store.acquire("a", 0, Slot.NONE)
+        harness.store.read(0)
+        assert harness.told() == []

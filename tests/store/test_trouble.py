@@ -174,6 +174,7 @@ def test_what_never_passes_by_itself() -> None:
         StoreFault.LOGIN,
         StoreFault.PERMISSION,
         StoreFault.KEYS,
+        StoreFault.CHANNELS,
         StoreFault.CERTIFICATE,
         StoreFault.RENAMED,
         StoreFault.MOVED,

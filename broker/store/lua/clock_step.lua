@@ -17,4 +17,5 @@ if redis.call('HGET', LEASE, 'attempt') then
 else
   wait_out_lost_lease()
 end
+tell(0)
 return 1

@@ -28,4 +28,5 @@ else
   redis.call('DEL', BACKOFF)
 end
 end_lease(attempt)
+tell(generation)
 return {0, digits(generation)}

@@ -23,4 +23,5 @@ redis.call('HSET', RECORD, 'spare', ARGV[7], 'spare_attempt', attempt, 'spare_se
 keep_until(tonumber(ARGV[8]))
 back_off(attempt, tonumber(ARGV[9]), ARGV[10], 0, '')
 end_lease(attempt)
+tell(0)
 return {0, digits(stored)}

@@ -19,4 +19,5 @@ if stored_generation() <= expected and (not holder or holder == attempt) then
   back_off(attempt, tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[11])
 end
 end_lease(attempt)
+tell(0)
 return 1

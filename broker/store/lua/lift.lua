@@ -7,4 +7,5 @@ if redis.call('HGET', BACKOFF, 'sealed') ~= ARGV[5] then
   return 0
 end
 redis.call('HSET', BACKOFF, 'until', digits(now + ARGV[6] * 1000), 'sealed', ARGV[7])
+tell(0)
 return 1

@@ -127,3 +127,11 @@ local function keep_until(expires_us)
     redis.call('PEXPIRE', RECORD, digits(ms))
   end
 end
+
+-- Tells the fleet that something of this organization changed: the generation of a new record, or 0.
+-- Nobody relies on hearing it, so who may not publish goes on (broker/store/feed.py).
+local function tell(generation)
+  local prefix, organization, version = string.match(KEYS[1], '^(.*):{(.*)}:(%x+):record$')
+  redis.pcall('PUBLISH', prefix .. ':changes',
+    organization .. ' ' .. version .. ' ' .. digits(generation))
+end

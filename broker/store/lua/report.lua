@@ -18,4 +18,5 @@ if redis.call('HSETNX', REPORT, 'written', digits(now)) == 0 then
 end
 redis.call('PEXPIRE', REPORT, REPORT_MS)
 redis.call('HSET', RECORD, 'refused', 1)
+tell(0)
 return 'accepted'

@@ -22,4 +22,5 @@ redis.call('HSET', RECORD, 'generation', ARGV[5], 'attempt', 'republished',
   'seen', here)
 keep_until(tonumber(ARGV[7]))
 wait_out_lost_lease()
+tell(generation)
 return 1
