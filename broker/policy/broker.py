@@ -16,12 +16,12 @@ from broker.credentials import Credentials
 from broker.errors import ForbiddenError, TemporarilyUnavailableError
 from broker.policy.ability import Ability, ServingSearch
 from broker.policy.answers import Served, check_min_ttl, no_other, refusal, serve
-from broker.policy.flight import try_look
 from broker.policy.flights import Flights
 from broker.policy.health import OrganizationHealth, health_of
 from broker.policy.history import Event
 from broker.policy.landing import land_last
 from broker.policy.lease import Tools
+from broker.policy.look import try_look
 from broker.policy.organization import Organization
 from broker.policy.places import Places, Waiter
 from broker.policy.reports import report

@@ -13,19 +13,18 @@ Nobody presents a marked refresh token again, so whether Canvas did its work doe
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 
 from broker.errors import StoreUnavailableError
 from broker.policy.brake import HELD_BACK
 from broker.policy.holder import Holder
-from broker.policy.landing import land, lost
+from broker.policy.landing import lost
 from broker.policy.lease import Lease, Tools, wish
+from broker.policy.look import look, read
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
 from broker.ports import Answer, Backoff, GrantStatus, Question, Signal, Slot, Snapshot
-from broker.store_faults import NOT_FORESEEN
-from broker.tokens import Kind, Stamp
+from broker.tokens import Kind
 
 FOLLOW_PAUSE = 0.1
 """Seconds between two looks at another process's attempt."""
@@ -192,7 +191,7 @@ class Flight:
         until = clock.monotonic() + self._tools.limits.wait
         while clock.monotonic() < until and self._organization.binding is binding:
             clock.sleep(FOLLOW_PAUSE)
-            snapshot, asked = _read(self._organization, binding, self._tools)
+            snapshot, asked = read(self._organization, binding, self._tools)
             moved = snapshot.generation != before.generation
             if moved or not snapshot.lease_remaining:
                 binding.lease_watch.free()
@@ -200,51 +199,3 @@ class Flight:
                 continue
             self.attempted = True
             return
-
-
-def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot:
-    """Bring Redis and this process to the newest record that either has.
-
-    Raises :class:`~broker.errors.StoreUnavailableError`.
-    """
-    land(organization, tools.clock)
-    snapshot, asked = _read(organization, binding, tools)
-    clock = organization.server_clock
-    if clock.is_to_tell(binding.version, asked, tools.limits.lease):
-        binding.store.note_clock_step()
-        clock.told(binding.version)
-        snapshot = replace(snapshot, foreign=snapshot.generation != 0, backoff=None)
-    record = lost(organization, binding, snapshot, asked, tools.limits)
-    if record is None:
-        return snapshot
-    now = snapshot.now + tools.clock.monotonic() - asked
-    binding.store.republish(replace(record, stamp=Stamp(now, tools.clock.wall())))
-    return _read(organization, binding, tools)[0]
-
-
-def _read(organization: Organization, binding: Binding, tools: Tools) -> tuple[Snapshot, float]:
-    """Read and take over what Redis holds; return it, and when it was asked."""
-    asked = tools.clock.monotonic()
-    snapshot = binding.store.read(organization.known(binding))
-    organization.adopt(binding, snapshot, tools.round_trip(asked))
-    return snapshot, asked
-
-
-def try_look(organization: Organization, tools: Tools) -> None:
-    """Look, whatever Redis answers: what is in memory is served all the same (invariant 4)."""
-    failing = organization.store_fault is not None
-    try:
-        look(organization, organization.binding, tools)
-    except StoreUnavailableError as error:
-        note_silence(organization, error, tools)
-    except Exception as error:  # noqa: BLE001  # as the docstring says
-        organization.note_silence(tools.clock.monotonic(), NOT_FORESEEN)
-        tools.observer.crashed(organization.name, error)
-    if failing and organization.store_fault is None:
-        tools.observer.store_recovered(organization.name)
-
-
-def note_silence(organization: Organization, error: StoreUnavailableError, tools: Tools) -> None:
-    """Note and tell that Redis did not do what it was asked."""
-    organization.note_silence(tools.clock.monotonic(), error.reason)
-    tools.observer.store_failed(organization.name, error.reason)

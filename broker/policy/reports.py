@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from broker.errors import StoreUnavailableError
-from broker.policy.flight import note_silence
 from broker.policy.lease import Tools
+from broker.policy.look import note_silence
 from broker.policy.organization import Organization
 from broker.ports import ReportStatus
 
