@@ -48,5 +48,11 @@ class Observer(Protocol):
     def store_damaged(self, organization: str, damage: Damage) -> None:
         """Note what was found in Redis that no broker writes; it is removed."""
 
+    def feed_up(self) -> None:
+        """Note that changes made elsewhere are told here from now on."""
+
+    def feed_down(self, reason: Reason) -> None:
+        """Note that they are not, or not any more."""
+
     def crashed(self, organization: str, error: BaseException) -> None:
         """Note an exception that nobody foresaw and that the policy survived."""

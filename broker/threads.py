@@ -15,14 +15,16 @@ It is eight more than are begun for nobody (``broker.policy.flights``): those ar
 SWEEPS = 1
 """Sweeps at once in one worker."""
 _MAIN = 1
+_FEED = 1
 
 
 def redis_users(request_threads: int) -> int:
     """Return how many threads of one worker may use Redis at once.
 
-    Those of its requests, of its flights and sweeps, and the one that stops it.
+    Those of its requests, of its flights and sweeps, the one that hears of changes, and the one
+    that stops it.
     """
-    return request_threads + FLIGHTS + SWEEPS + _MAIN
+    return request_threads + FLIGHTS + SWEEPS + _FEED + _MAIN
 
 
 def redis_connections(request_threads: int) -> int:

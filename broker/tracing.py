@@ -122,6 +122,12 @@ class Spans:
     def store_damaged(self, organization: str, damage: Damage) -> None:
         """Make none: it is logged and counted."""
 
+    def feed_up(self) -> None:
+        """Make none: it is logged."""
+
+    def feed_down(self, reason: Reason) -> None:
+        """Make none: it is logged."""
+
     def crashed(self, organization: str, error: BaseException) -> None:
         """Make none: it is logged."""
 

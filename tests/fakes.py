@@ -223,6 +223,14 @@ class Notes:
         """Note what was mended in Redis."""
         self.lines.append(f"{organization} store damaged {damage.part} {damage.defect}")
 
+    def feed_up(self) -> None:
+        """Remember it."""
+        self.lines.append("feed up")
+
+    def feed_down(self, reason: Reason) -> None:
+        """Remember it."""
+        self.lines.append(f"feed down {reason}")
+
     def crashed(self, organization: str, error: BaseException) -> None:
         """Remember it."""
         self.lines.append(f"{organization} crashed {type(error).__name__}")

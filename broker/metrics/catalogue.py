@@ -155,6 +155,11 @@ CATALOGUE: tuple[Metric, ...] = (
         "1 while Redis answers every worker and takes its writes, else 0",
     ),
     Metric(
+        "broker_feed_up",
+        Type.GAUGE,
+        "1 while every worker hears what others change in Redis; 0: one looks once a second",
+    ),
+    Metric(
         "broker_clock_skew_seconds",
         Type.GAUGE,
         "Seconds by which this host's clock is ahead of Canvas's, as last measured",

@@ -86,6 +86,7 @@ READINGS: Mapping[str, Reading] = {
     "broker_failures": _unless_0(lambda one: one.failures),
     "broker_credentials_rejected": _unless_0(lambda one: one.latched),
     "broker_redis_up": _of_pod(_redis_up),
+    "broker_feed_up": _of_pod(lambda pod: all(worker.feed for worker in pod.workers)),
     "broker_clock_skew_seconds": _skew,
     "broker_reload_success": _by_files(lambda one: not one.problems),
     "broker_reload_success_timestamp_seconds": _by_files(lambda one: one.taken_at),

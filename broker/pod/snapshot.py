@@ -26,7 +26,7 @@ class WorkerSnapshot:
 
     ``redis_set_up`` is what a connection to Redis took lately, at best, and ``redis_wait`` how long
     an operation waits for one, in seconds. ``counted`` is false where ``/metrics`` lacks what this
-    worker counts, for want of room.
+    worker counts, for want of room. ``feed`` says whether it hears what others change in Redis.
     """
 
     pid: int
@@ -38,6 +38,7 @@ class WorkerSnapshot:
     redis_set_up: float | None = None
     redis_wait: float = Limits().redis_connection_wait
     counted: bool = True
+    feed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from broker.credentials import Credentials
 from broker.errors import ForbiddenError, TemporarilyUnavailableError
 from broker.policy.ability import Ability, ServingSearch
 from broker.policy.answers import Served, check_min_ttl, no_other, refusal, serve
+from broker.policy.feed import LATE, Changes
 from broker.policy.flights import Flights
 from broker.policy.health import OrganizationHealth, health_of
 from broker.policy.history import Event
@@ -30,9 +31,6 @@ from broker.policy.values import Binding, Copy
 from broker.policy.write_checks import WriteChecks
 from broker.ports import RecordStores
 from broker.tokens import State, state_of
-
-LATE = 1.25
-"""A copy is looked at by the request itself once it is this many revalidations old."""
 
 
 class Broker:
@@ -50,15 +48,17 @@ class Broker:
         self._clock = tools.clock
         self._random = tools.runtime.random
         self._late = tools.limits.revalidate * LATE
+        self._feed = tools.feed
         self._keep_warm = keep_warm
         self._stores = stores
-        self._schedule = Schedule(tools.limits, keep_warm)
+        self._schedule = Schedule(tools.limits, keep_warm, tools.feed)
         self._organizations: dict[str, Organization] = {}
         self._serving = ServingSearch()
         self.organizations: frozenset[str] = frozenset()
         """The names of the organizations whose credentials are loaded."""
         self.places = Places(waiters)
         self._flights = Flights(tools, stores, self.places, self._schedule.take_due, self._replan)
+        self.changes = Changes(tools, self._schedule, self._flights, lambda: self._organizations)
         self._write_checks = WriteChecks(tools, stores, self._schedule.keeps_warm)
 
     def configure(self, credentials: Mapping[str, Credentials]) -> None:
@@ -128,7 +128,11 @@ class Broker:
         copy = organization.copy
         if copy is None:
             return None
-        if now - organization.looked > self._late and organization not in self._flights:
+        if (
+            now - organization.looked > self._late
+            and self._feed.is_late(organization, now, self._limits)
+            and organization not in self._flights
+        ):
             return None
         served = serve(organization, copy, now, self._random(), self._limits)
         if served.state is State.CRITICAL or served.state is State.EMPTY:
@@ -157,7 +161,7 @@ class Broker:
             return False  # the flight to come looks
         if copy is not None and copy.record.generation < refused:
             return True
-        return now - organization.looked > self._late
+        return self._feed.is_old(organization, now, self._limits)
 
     def _look_now(self, organization: Organization, waiter: Waiter) -> None:
         """Bring an idle organization's copy up to date; its next looks are the refresher's."""

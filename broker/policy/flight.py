@@ -27,7 +27,9 @@ from broker.ports import Answer, Backoff, GrantStatus, Question, Signal, Slot, S
 from broker.tokens import Kind
 
 FOLLOW_PAUSE = 0.1
-"""Seconds between two looks at another process's attempt."""
+"""Seconds between two looks at another process's attempt, where nobody tells of its end."""
+FOLLOW_NET = 1.0
+"""The same where its end is told: a message may be lost."""
 
 
 class Flight:
@@ -76,8 +78,10 @@ class Flight:
             organization.adopt(self._binding, snapshot, self._tools.round_trip(self._asked))
             limits, now = self._tools.limits, self._tools.clock.monotonic()
             record = lost(organization, self._binding, snapshot, self._asked, limits)
+            self._tools.feed.doubted |= record is not None and snapshot.server != ""
             unsettled = record is not None or organization.server_clock.stepped
-            organization.unsettled = unsettled or organization.needs_flight(now)
+            if unsettled or organization.needs_flight(now):
+                organization.unsettled = True
 
     def tell(self) -> None:
         """Tell the observer what happened; survives everything."""
@@ -141,6 +145,7 @@ class Flight:
         # An attempt whose answer was lost may hold the lease: it asks again under its own name.
         attempt = organization.unanswered or self._tools.runtime.attempt_id()
         organization.unanswered = attempt
+        binding.changed = self._tools.runtime.signal()
         asked = clock.monotonic()
         grant = binding.store.acquire(attempt, snapshot.generation, slot)
         organization.unanswered = None
@@ -190,7 +195,7 @@ class Flight:
         clock = self._tools.clock
         until = clock.monotonic() + self._tools.limits.wait
         while clock.monotonic() < until and self._organization.binding is binding:
-            clock.sleep(FOLLOW_PAUSE)
+            self._await_change(binding, until)
             snapshot, asked = read(self._organization, binding, self._tools)
             moved = snapshot.generation != before.generation
             if moved or not snapshot.lease_remaining:
@@ -199,3 +204,12 @@ class Flight:
                 continue
             self.attempted = True
             return
+
+    def _await_change(self, binding: Binding, until: float) -> None:
+        """Wait until another process tells of a change, or until it is time to look for one."""
+        now, changed = self._tools.clock.monotonic(), binding.changed
+        if changed is None or not self._tools.feed.works(now):
+            self._tools.clock.sleep(FOLLOW_PAUSE)
+            return
+        changed.wait(min(FOLLOW_NET, until - now))
+        binding.changed = self._tools.runtime.signal()

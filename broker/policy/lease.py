@@ -1,12 +1,13 @@
 """A granted lease and what its holder needs."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from broker.clock import Clock
 from broker.errors import NotSentError
 from broker.limits import Limits
 from broker.observer import Observer
+from broker.policy.feed import Feed
 from broker.policy.server_clock import RoundTrip
 from broker.policy.values import Copy
 from broker.ports import Grant, Retry, Runtime, Slot, Snapshot, Upstream
@@ -28,6 +29,7 @@ class Tools:
     upstream: Upstream
     retry: Retry
     observer: Observer
+    feed: Feed = field(default_factory=Feed)
 
     def round_trip(self, asked: float) -> RoundTrip:
         """Return the round trip to Redis that began at ``asked`` and ends now."""

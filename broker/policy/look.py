@@ -27,6 +27,7 @@ def look(organization: Organization, binding: Binding, tools: Tools) -> Snapshot
     record = lost(organization, binding, snapshot, asked, tools.limits)
     if record is None:
         return snapshot
+    tools.feed.doubted |= snapshot.server != ""  # who has no name is in doubt at each look
     now = snapshot.now + tools.clock.monotonic() - asked
     binding.store.republish(replace(record, stamp=Stamp(now, tools.clock.wall())))
     return read(organization, binding, tools)[0]
@@ -43,6 +44,7 @@ def read(organization: Organization, binding: Binding, tools: Tools) -> tuple[Sn
 def try_look(organization: Organization, tools: Tools) -> None:
     """Look, whatever Redis answers: what is in memory is served all the same (invariant 4)."""
     failing = organization.store_fault is not None
+    organization.unsettled = False
     try:
         look(organization, organization.binding, tools)
     except StoreUnavailableError as error:

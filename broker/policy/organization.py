@@ -24,9 +24,9 @@ class Organization:
 
     ``copy`` is replaced as a whole and may be read without the lock. It never goes back to a lower
     generation, nor from the credential version in force to another one. ``doubted`` is a generation
-    that some caller reported, whether or not the report was accepted. ``unsettled`` says that a
-    look found what only a flight of its own puts right. ``read_fault`` tells why the last look at
-    Redis failed, ``write_fault`` why Redis refused the last write; None where it did not.
+    that some caller reported, whether or not the report was accepted. ``unsettled``: a look found
+    what only a flight of its own puts right, or something was changed elsewhere. ``read_fault``
+    tells why the last look at Redis failed, ``write_fault`` why Redis refused the last write.
     """
 
     __slots__ = (

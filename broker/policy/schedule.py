@@ -1,9 +1,9 @@
 """When each organization is looked at: work grows with the tokens due, not with those configured.
 
-An organization that was asked for a moment ago is looked at once a second; one that is kept warm,
-when its token turns stale; one that nobody has asked for in a long time, not at all, unless
-something hinders it: a pod that is not ready is asked nothing, and must find out by itself when
-all is well again.
+An organization that was asked for a moment ago is looked at once a second, or every 30 s while the
+fleet tells of changes (``broker.policy.feed``); one that is kept warm, when its token turns stale;
+one that nobody has asked for in a long time, not at all, unless something keeps it from a token: a
+pod that is not ready is asked nothing, and must find out by itself when all is well again.
 """
 
 import heapq
@@ -13,12 +13,13 @@ from collections import deque
 from typing import NamedTuple, TypeAlias
 
 from broker.limits import Limits
+from broker.policy.feed import Feed
 from broker.policy.organization import Organization
 
 IN_USE = 10.0
-"""Seconds after a request for which the copy is kept no older than ``limits.revalidate``."""
+"""Seconds after a request for which the copy is kept no older than :meth:`Feed.period`."""
 SLACK = 0.75
-"""Part of ``limits.revalidate`` after which the next look starts, so that it ends in time."""
+"""Part of that after which the next look starts, so that it ends in time."""
 LATCH_LOOK = 30.0
 """Seconds until the next look at who is latched: another process may have been told to lift it."""
 FAULT_LOOK = 30.0
@@ -37,8 +38,9 @@ class Due(NamedTuple):
 class Schedule:
     """A queue of organizations by the monotonic instant of their next look."""
 
-    def __init__(self, limits: Limits, keep_warm: float) -> None:
+    def __init__(self, limits: Limits, keep_warm: float, feed: Feed | None = None) -> None:
         self._limits = limits
+        self._feed = feed or Feed()
         self._keep_warm = keep_warm
         self._lock = threading.Lock()
         self._queue: list[tuple[float, int, Organization]] = []
@@ -93,15 +95,30 @@ class Schedule:
         """Tell whether the organization's token is kept current."""
         return now - organization.asked < self._keep_warm
 
+    def is_in_use(self, organization: Organization, now: float) -> bool:
+        """Tell whether somebody has asked for the organization a moment ago."""
+        return now - organization.asked < IN_USE
+
     def _next_look(self, organization: Organization, now: float) -> float | None:
         if organization.unsettled:
             return now
         soon = now + self._limits.revalidate * SLACK
-        idle = now - organization.asked
-        if idle < IN_USE or organization.unlanded is not None or organization.binding.is_news:
+        if organization.unlanded is not None or organization.binding.is_news:
             return soon
-        copy, pause = organization.copy, organization.pause
-        if idle >= self._keep_warm and pause is None and organization.store_fault is None:
+        due = self._when_due(organization, now, soon)
+        if not self.is_in_use(organization, now):
+            return due
+        net = now + self._feed.period(organization, now, self._limits) * SLACK
+        return net if due is None else min(due, net)
+
+    def _when_due(self, organization: Organization, now: float, soon: float) -> float | None:
+        """Return when more than a look may be due, ``soon`` at the earliest."""
+        copy, pause, warm = (
+            organization.copy,
+            organization.pause,
+            self.keeps_warm(organization, now),
+        )
+        if not warm and pause is None and organization.store_fault is None:
             return None
         if pause is not None and pause.until > now:
             until = min(pause.until, now + LATCH_LOOK) if pause.latched else pause.until

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from broker.clock import Clock
 from broker.credentials import Credentials
 from broker.policy.lease_watch import LeaseWatch
-from broker.ports import Commitment, Failure, RecordStore
+from broker.ports import Commitment, Failure, RecordStore, Signal
 from broker.tokens import Record, Stamp
 
 
@@ -38,12 +38,14 @@ class Binding:
     """The credentials in force and the record store that belongs to them.
 
     ``is_news`` until a latch was looked for, for this writing of the credentials may lift it.
+    ``changed`` is set when another process tells of a change of the record, for who waits for it.
     """
 
     credentials: Credentials
     store: RecordStore
     is_news: bool = field(init=False)
     lease_watch: LeaseWatch = field(init=False, default_factory=LeaseWatch)
+    changed: Signal | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.is_news = bool(self.credentials.writing)

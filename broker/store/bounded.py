@@ -1,9 +1,11 @@
 """The client that gives each call its time, however many steps redis-py takes for it."""
 
+import random
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from redis.client import PubSub
 from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisClusterException
@@ -27,6 +29,14 @@ class Client(RedisClient, Protocol):
     def pipeline(self, transaction: bool) -> Any:  # noqa: FBT001  # redis-py's signature
         """Return what sends several commands at once."""
         ...
+
+
+def _any_node(client: Client) -> Any:
+    """Return a client of one server: of a cluster that of any primary, for messages reach all."""
+    if not isinstance(client, RedisCluster):
+        return client
+    primaries = client.get_primaries()  # type: ignore[no-untyped-call] # as below
+    return client.get_redis_connection(random.choice(primaries))  # noqa: S311  # no secret
 
 
 class BoundedClient:
@@ -114,6 +124,15 @@ class BoundedClient:
             return replies
 
         return self._call(send)
+
+    def publish(self, channel: str, message: str) -> None:
+        """Send a message to all who have subscribed to a channel."""
+        self._call(lambda client: _any_node(client).publish(channel, message))
+
+    def pubsub(self) -> PubSub:
+        """Return redis-py's subscriber, on a connection of its own that no time is set for."""
+        subscriber: PubSub = self._call(lambda client: _any_node(client).pubsub())
+        return subscriber
 
     def _call(self, operation: Callable[[Client], _T]) -> _T:
         with within(self._seconds):

@@ -22,6 +22,7 @@ from broker.settings import Inputs, ManagementTls, Settings, Tracing, redis_addr
 from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
+from broker.store.feed import Subscription
 from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.threads import ThreadRuntime, redis_users
@@ -138,6 +139,7 @@ def _parts(
     )
     return Parts(
         broker=broker,
+        subscription=Subscription(redis, settings.redis_prefix, broker.changes),
         refresher=Refresher(broker, clock, observer),
         runtime=runtime,
         audit=AuditLog(sink(settings.audit_log), clock, on_loss=meters.audit_lost),

@@ -83,6 +83,16 @@ class Observers:
         for observer in self._observers:
             observer.store_damaged(organization, damage)
 
+    def feed_up(self) -> None:
+        """Tell that changes made elsewhere are heard."""
+        for observer in self._observers:
+            observer.feed_up()
+
+    def feed_down(self, reason: Reason) -> None:
+        """Tell why they are not."""
+        for observer in self._observers:
+            observer.feed_down(reason)
+
     def crashed(self, organization: str, error: BaseException) -> None:
         """Tell of a defect."""
         for observer in self._observers:

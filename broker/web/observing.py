@@ -96,6 +96,15 @@ class LogObserver:
         """Log what was found and removed; seldom."""
         self._store.damaged(organization, damage)
 
+    def feed_up(self) -> None:
+        """Log that changes made elsewhere are heard."""
+        _log.info("feed.up")
+
+    def feed_down(self, reason: Reason) -> None:
+        """Log why they are not; what never passes by itself needs a hand."""
+        extra = {"reason": str(reason), "advice": f"{reason.sentence} {reason.remedy()}"}
+        _log.log(logging.ERROR if reason.row.lasts else logging.WARNING, "feed.down", extra=extra)
+
     def crashed(self, organization: str, error: BaseException) -> None:
         """Log a defect; its message may hold anything, so only its class is told."""
         extra = {"organization": organization, "error": type(error).__name__}
@@ -158,6 +167,12 @@ class MeteringObserver:
     def store_damaged(self, organization: str, damage: Damage) -> None:
         """Count what was found and removed, by its part."""
         self._meters.store_damaged(organization, damage.part)
+
+    def feed_up(self) -> None:
+        """Count nothing: the gauge tells."""
+
+    def feed_down(self, reason: Reason) -> None:
+        """Count nothing: the gauge tells."""
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Count nothing: the token that is overdue shows a refresher that does not work."""

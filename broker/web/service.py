@@ -27,6 +27,7 @@ from broker.policy.history import Event
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, Settings
 from broker.store.bounded import BoundedClient
+from broker.store.feed import Subscription
 from broker.threads import ThreadRuntime
 from broker.tracing import Spans
 from broker.web.runtime import RuntimeFolder
@@ -56,6 +57,7 @@ class Parts:
     clock: Clock
     redis: BoundedClient
     accounts: ServiceAccounts | None = None
+    subscription: Subscription | None = None
     spans: Spans | None = None
     folder: RuntimeFolder | None = None
     state: PodState = field(default_factory=lambda: PodState(1))
@@ -91,6 +93,8 @@ class Service:
             "reloader": self._keep_reloading,
             "redis-unused": self._keep_few_connections,
         }
+        if self._parts.subscription is not None:
+            jobs["feed"] = self._parts.subscription.run
         if self._parts.accounts is not None:
             jobs["cluster-keys"] = self._keep_fetching_keys
         for name, work in jobs.items():
@@ -102,6 +106,8 @@ class Service:
         """Start nothing new; let flights end and commits land, within bounds."""
         self._stopped.set()
         self._parts.refresher.stop()
+        if self._parts.subscription is not None:
+            self._parts.subscription.stop()
         finished = self._parts.broker.finish(self._settings.limits.deadline + COMMIT_RESERVE)
         self._parts.runtime.close()
         for thread in self._threads:
@@ -145,6 +151,7 @@ class Service:
             redis_set_up=self._parts.redis.set_up_times.shortest(),
             redis_wait=self._settings.limits.redis_connection_wait,
             counted=directory.has_room(),
+            feed=self._parts.broker.changes.told,
         )
 
     def reload(self) -> None:

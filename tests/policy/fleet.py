@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from broker.credentials import Credentials
 from broker.errors import FailureClass, UnavailableError, UpstreamError
+from broker.feed import Change
 from broker.limits import Limits
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
@@ -148,18 +149,36 @@ class Fleet:
         self.in_flight = 0
         self.most_in_flight = 0
         self.workers = [Worker(self, number, retry, waiters) for number in range(workers)]
+        self.told: list[Change] = []
         self.configure({ACME: KEYS})
+
+    def connect(self) -> None:
+        """Let all workers hear of changes, by :meth:`tell`."""
+        self.server.publish = self.told.append
+        for worker in self.workers:
+            worker.broker.changes.connected()
+
+    def tell(self) -> None:
+        """Let all workers hear what has changed since the last time, if anything has."""
+        told, self.told[:] = list(self.told), []
+        for worker in self.workers:
+            worker.broker.changes.heard(told)
 
     def configure(self, keys: dict[str, Credentials]) -> None:
         """Give every worker these credentials."""
         for worker in self.workers:
             worker.broker.configure(keys)
 
-    def run(self, seconds: float, *, asking: bool = False) -> None:
-        """Let time pass, the refreshers ticking; with ``asking``, callers keep asking everybody."""
+    def run(self, seconds: float, *, asking: bool = False, telling: bool = False) -> None:
+        """Let time pass, the refreshers ticking; with ``asking``, callers keep asking everybody.
+
+        With ``telling``, changes are told.
+        """
         until = self.clock.monotonic() + seconds
         while self.clock.monotonic() < until:
             self.clock.sleep(min(TICK, until - self.clock.monotonic()))
+            if telling:
+                self.tell()
             for worker in self.workers:
                 worker.tick()
                 if asking:

@@ -6,6 +6,7 @@ from functools import partial
 
 from broker.emulator.canvas import Behaviour, Sessions
 from tests.simulation.canvas import FAULTS, KEYS_REFUSED
+from tests.simulation.feed import Weather
 from tests.simulation.hostile import Writer
 from tests.simulation.redis import HISTORY, Reach
 from tests.simulation.scheduler import Process
@@ -14,6 +15,8 @@ from tests.simulation.world import LIMITS, World
 RECOVERY = 75.0
 SEEN_WITHIN = 20.0
 """Seconds until every host has seen that files were written anew."""
+KEPT = 0.5
+"""Part of the cuts of the feed after which it is still allowed."""
 LARGEST_SKEW = 600.0
 LARGEST_STEP = 600.0
 LONG_PAUSE = LIMITS.lease - LIMITS.deadline
@@ -64,6 +67,8 @@ class Director:
             self._lives_short,
             self._date_wrong,
             self._tick_broken,
+            self._feed_cut,
+            self._feed_disturbed,
         ]
 
     def play(self, episodes: int) -> None:
@@ -101,6 +106,7 @@ class Director:
             self._writer.active = False
         world.redis.reach = Reach.UP
         world.redis.lost_replies = world.redis.duplicates = 0.0
+        world.redis.channel.weather = replace(world.weather)
         canvas = world.canvas.canvas
         canvas.behaviour = replace(world.behaviour)
         for worker in world.fleet:
@@ -249,6 +255,21 @@ class Director:
     def _duplicates(self) -> None:
         self._world.watch.inject("redis-duplicates")
         self._world.redis.duplicates = 0.3
+
+    def _feed_cut(self) -> None:
+        """End all subscriptions; some are not allowed any more."""
+        channel = self._world.redis.channel
+        allowed = self._chance.random() < KEPT
+        self._world.watch.inject(f"feed-cut {allowed=}")
+        channel.weather = replace(channel.weather, allowed=allowed and channel.weather.allowed)
+        channel.cut()
+
+    def _feed_disturbed(self) -> None:
+        """Lose, double and delay messages; those that are late are in another order."""
+        lost, doubled, late = (self._chance.choice([0.0, 0.1, 0.5, 1.0]) for _ in range(3))
+        channel = self._world.redis.channel
+        channel.weather = Weather(lost, doubled, late, channel.weather.allowed)
+        self._world.watch.inject(f"feed-disturbed {channel.weather}")
 
     def _worker_paused(self) -> None:
         worker = self._chance.choice(self._world.fleet)

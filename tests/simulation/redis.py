@@ -27,6 +27,7 @@ from broker.store.shelf import Shelf
 from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Record, Spare
+from tests.simulation.feed import SimChannel
 from tests.simulation.invariants import Watch
 from tests.simulation.scheduler import Process, Scheduler
 
@@ -53,15 +54,26 @@ class SimRedis:
     def __init__(self, scheduler: Scheduler, limits: Limits, watch: Watch) -> None:
         self.scheduler = scheduler
         self.watch = watch
-        self.reach = Reach.UP
+        self._reach = Reach.UP
         self.clock_error = 0.0
         self.network = Process("network")
         self.lost_replies = 0.0
         self.duplicates = 0.0
         self.commands = 0
-        self.server = MemoryServer(self.now, limits)
+        self.channel = SimChannel(scheduler, self.network)
+        self.server = MemoryServer(self.now, limits, publish=self.channel.publish)
         self._names = 1
         self._history: dict[tuple[str, str], deque[tuple[float, Shelf]]] = {}
+
+    @property
+    def reach(self) -> Reach:
+        """Return how Redis answers."""
+        return self._reach
+
+    @reach.setter
+    def reach(self, reach: Reach) -> None:
+        self._reach = reach
+        self.channel.down, self.channel.hung = reach is Reach.DOWN, reach is Reach.HUNG
 
     def now(self) -> float:
         """Return this server's idea of Unix time."""
@@ -115,6 +127,7 @@ class SimRedis:
         # Deadlines inside the memory store are absolute: leases and backoffs move with the clock,
         # as Redis's own expiry does.
         self.clock_error = clock_error
+        self.channel.cut()
         self._names += 1
         self.server.name = f"server-{self._names}"
 

@@ -20,6 +20,7 @@ from broker.store_faults import Reason
 from broker.tokens import Flaw, Kind, Record, State, floor_of
 from broker.upstream.retry import LeaseRetry
 from tests.simulation.canvas import SimCanvas, SimUpstream
+from tests.simulation.feed import SimSubscription, Weather
 from tests.simulation.invariants import SETTLE, Watch
 from tests.simulation.redis import EPOCH, SimRedis, SimStores
 from tests.simulation.scheduler import Process, Scheduler, Signal
@@ -149,6 +150,14 @@ class Observed:
         """Note it."""
         self.watch.note(f"{self.process}: {organization} damaged: {damage.part} {damage.defect}")
 
+    def feed_up(self) -> None:
+        """Note it."""
+        self.watch.note(f"{self.process}: hears of changes")
+
+    def feed_down(self, reason: Reason) -> None:
+        """Note it."""
+        self.watch.note(f"{self.process}: hears of no changes: {reason}")
+
     def crashed(self, organization: str, error: BaseException) -> None:
         """Nothing in a simulation is unforeseen but the tick that the director breaks."""
         if isinstance(error, BrokenTickError):
@@ -192,6 +201,9 @@ class Worker:
         """Load the credentials now in force and start the threads."""
         self.load()
         self.world.scheduler.spawn(self.process, "refresher", self._refresh)
+        channel, changes = self.world.redis.channel, self.broker.changes
+        feed = SimSubscription(self.world.scheduler, self.process, channel, changes)
+        self.world.scheduler.spawn(self.process, "feed", feed.run)
         for number in range(self.world.callers):
             self.world.scheduler.spawn(self.process, f"caller-{number}", self._keep_asking)
 
@@ -297,11 +309,13 @@ class World:
     pause: float = 1.0
     skew: float = 600.0
     keep_warm: float = 1e9
+    weather: Weather = field(default_factory=Weather)
 
     def __post_init__(self) -> None:
         self.scheduler = Scheduler(self.seed)
         self.watch = Watch(self.scheduler)
         self.redis = SimRedis(self.scheduler, LIMITS, self.watch)
+        self.redis.channel.weather = replace(self.weather)
         versions = range(1, 6)
         keys = {
             keys_of(name, v).consumer.reveal(): keys_of(name, v).secret_key.reveal()
