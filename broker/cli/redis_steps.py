@@ -9,6 +9,7 @@ from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.clock import Clock
 from broker.settings import Settings, redis_address
 from broker.settings.urls import location
+from broker.store.feed import SILENCE
 from broker.store.node_probe import ProbeError, Server
 from broker.store.probe import RedisProbe
 from broker.store.round_trip import patient
@@ -34,6 +35,7 @@ def redis_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
     yield Step(LOGIN, steps.login, once, (CONNECTION,))
     yield distance_step(settings, (LOGIN,))
     yield Step(SCRIPTS, steps.scripts, once + _TRIALS * limits.redis_worst, (LOGIN,))
+    yield Step("Redis feed", steps.feed, once + 2 * SILENCE, (SCRIPTS,))
     yield Step("Redis server", steps.server, once, (SCRIPTS,))
     yield Step("Redis clock", steps.clock, once, (SCRIPTS,))
 
@@ -74,6 +76,17 @@ class _RedisSteps:
             "Every script runs, but none may call INFO: no refresh token is ever presented, and "
             "each worker authenticates for itself. Add +info to the user's ACL."
         )
+
+    def feed(self) -> Finding:
+        """Publish and subscribe."""
+        try:
+            self._probe.hear()
+        except ProbeError as error:
+            return warn(
+                f"{self._sentence(error)} Until then each worker looks at each organization in use "
+                "once a second, in place of hearing what the others change."
+            )
+        return ok("Workers hear what others change.")
 
     def server(self) -> Finding:
         """Look at what it is, whether it may drop records, and how many connections it takes."""

@@ -6,6 +6,7 @@ from functools import partial
 from broker.clock import Clock
 from broker.limits import Limits
 from broker.store.connect import connect
+from broker.store.feed import try_feed
 from broker.store.node_probe import (
     NOTHING,
     Listening,
@@ -33,6 +34,7 @@ class RedisProbe:
     def __init__(self, url: str, prefix: str, limits: Limits, clock: Clock) -> None:
         self._clock = clock
         self._client = connect(url, limits)
+        self._prefix = prefix
         self._open = partial(open_trial, prefix=prefix, limits=limits, clock=clock)
         self._found: list[NodeProbe] = []
 
@@ -46,6 +48,12 @@ class RedisProbe:
     def run_scripts(self) -> bool:
         """Run every script; tell whether the server can be told from another by its INFO."""
         return min(node.run_scripts() for node in self._nodes())
+
+    def hear(self) -> None:
+        """Hear what is published on the channel of changes."""
+        reason = reason_of_failing(lambda: try_feed(self._client, self._prefix))
+        if reason is not None:
+            raise ProbeError(reason)
 
     def skew(self) -> float:
         """Return the seconds by which the clock of Redis is ahead of this host's, at most."""

@@ -59,6 +59,7 @@ REDIS = [
     "Redis login",
     "Redis round trip",
     "Redis scripts",
+    "Redis feed",
     "Redis server",
     "Redis clock",
 ]
@@ -375,7 +376,16 @@ def secured(server: RedisServer, *rules: str) -> Iterator[str]:
     """Give the URL of a user with all rights but those taken away by ``rules``."""
     with server.client() as client:
         client.execute_command(
-            "ACL", "SETUSER", "checker", "reset", "on", ">redis-password", "~*", "+@all", *rules
+            "ACL",
+            "SETUSER",
+            "checker",
+            "reset",
+            "on",
+            ">redis-password",
+            "~*",
+            "&*",
+            "+@all",
+            *rules,
         )
         try:
             yield server.url.replace("://", "://checker:redis-password@")
@@ -390,7 +400,7 @@ class TestRedis:
         """Each need has its line, and no key stays behind."""
         with secured(valkey) as url:
             found = findings({**environ, "BROKER_REDIS_URL": url, "BROKER_REDIS_PREFIX": "chk"})
-        assert [found[name][0] for name in REDIS] == ["ok"] * 6
+        assert [found[name][0] for name in REDIS] == ["ok"] * 7
         assert found["Redis connection"][1].startswith(f"redis://127.0.0.1:{valkey.port} takes")
         assert "Valkey" in found["Redis server"][1]
         with valkey.client() as client:
@@ -402,6 +412,9 @@ class TestRedis:
             (("-hset", "-pttl"), ("Redis scripts", "fail", "hset, pttl. Add +hset +pttl")),
             (("-eval",), ("Redis scripts", "fail", "Add +eval to its ACL")),
             (("resetkeys", "~other:*"), ("Redis scripts", "fail", "Add ~canvas-token-broker:*")),
+            (("resetchannels",), ("Redis feed", "warn", "Add &canvas-token-broker:* to its ACL")),
+            (("-publish",), ("Redis feed", "warn", "Add +publish to its ACL")),
+            (("-subscribe",), ("Redis feed", "warn", "Add +subscribe to its ACL")),
             (("-info",), ("Redis scripts", "warn", "Add +info")),
             (("-info",), ("Redis server", "warn", "not told")),
             ((">another", "<redis-password"), ("Redis login", "fail", "Correct BROKER_REDIS_URL")),
@@ -431,7 +444,7 @@ class TestRedis:
         found = findings(environ)
         assert found["Redis connection"][0] == "fail"
         assert "Start Redis" in found["Redis connection"][1]
-        assert [found[name][0] for name in REDIS[1:]] == ["skipped"] * 5
+        assert [found[name][0] for name in REDIS[1:]] == ["skipped"] * 6
         assert found["Canvas name"][0] == "ok"
 
     def test_records_may_be_dropped(
@@ -455,7 +468,7 @@ class TestRedis:
         self, environ: dict[str, str], valkey_of_its_own: RedisServer
     ) -> None:
         """Of one replica more than there are; that it fits is told as well."""
-        environ |= {"BROKER_REDIS_URL": valkey_of_its_own.url, "BROKER_THREADS": "57"}
+        environ |= {"BROKER_REDIS_URL": valkey_of_its_own.url, "BROKER_THREADS": "56"}
         with valkey_of_its_own.client() as client:
             client.config_set("maxclients", 400)
             enough = findings(environ)["Redis server"]

@@ -76,6 +76,7 @@ def test_health_names_every_organization(
         broker.wait_for(
             "/health", lambda reply: organizations(reply, "cannot be refreshed") == names
         )
+        health = broker.get("/health")
         assert health.body["checks"]["redis:connection"][0]["output"].count("only") == 0
         valkey_of_its_own.start()
         broker.wait_for("/health", lambda reply: organizations(reply, "token is there") == names)
