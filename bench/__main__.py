@@ -5,12 +5,25 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bench import commands, crowd, many, memory, overload, refresh, scale, slow, speed, start
+from bench import (
+    commands,
+    crowd,
+    many,
+    memory,
+    operators,
+    overload,
+    refresh,
+    scale,
+    slow,
+    speed,
+    start,
+)
 from bench.builds import BASELINE
 from bench.ground import QUICK, Ground, Plan
 from bench.machine import machine
@@ -24,10 +37,13 @@ PARTS: dict[str, Callable[[Ground], Finding]] = {
     "memory": memory.measure,
     "start": start.measure,
     "scale": scale.measure,
+    "operators": operators.measure,
     "crowd": crowd.measure,
     "slow": slow.measure,
     "overload": overload.measure,
 }
+TOGETHER = {"scale": ("scale", "operators")}
+"""Parts that belong together, by the first of them."""
 
 
 @click.command()
@@ -48,10 +64,11 @@ def main(parts: tuple[str, ...], file: Path | None, *, quick: bool, **chosen: An
     """
     given = {name: value for name, value in chosen.items() if value is not None}
     plan = replace(QUICK if quick else Plan(against=BASELINE), **given)
+    chosen_parts = chain.from_iterable(TOGETHER.get(one, (one,)) for one in parts or PARTS)
     before, found = machine(), []
     try:
         with Ground(plan, frozenset(os.sched_getaffinity(0))) as ground:
-            for part in parts or PARTS:
+            for part in dict.fromkeys(chosen_parts):
                 click.echo(f"{part} ...", err=True)
                 finding = PARTS[part](ground)
                 found.append(finding.unjudged() if plan.quick else finding)
