@@ -1,7 +1,6 @@
 """What operators may know of an organization, and since when its callers have missed a token."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from broker.policy.answers import store_fault_of
 from broker.policy.organization import Organization
@@ -65,11 +64,14 @@ def health_of(
     fault = store_fault_of(organization)
     in_use, state = kept and organization.wanted_since is not None, organization.state(now)
     late = overdue(organization, now) if in_use else 0.0
+    expires_in, refresh_expires_in, last_refresh, refresh_lifetime = _times_of(copy, now)
     return OrganizationHealth(
         organization=organization.name,
         state=state,
-        **_times_of(copy, now),
         generation=copy.record.generation if copy else None,
+        expires_in=expires_in,
+        refresh_expires_in=refresh_expires_in,
+        last_refresh=last_refresh,
         last_error=pause.failure if pause else None,
         failures=pause.failures if pause else 0,
         latched=pause is not None and pause.latched,
@@ -79,6 +81,9 @@ def health_of(
         credential_version=organization.binding.version,
         record_version=copy.version if copy else None,
         skew=None if skew is None else skew.now(host),
+        lifetime=copy.record.lifetime if copy else None,
+        margin=copy.record.margin if copy else None,
+        refresh_lifetime=refresh_lifetime,
         in_use=in_use,
         overdue=late,
         refusing=state is State.EMPTY and late > wait,
@@ -98,22 +103,16 @@ def overdue(organization: Organization, now: float) -> float:
     return max(0.0, now - due)
 
 
-_NO_TIMES: Mapping[str, None] = dict.fromkeys(
-    ("expires_in", "refresh_expires_in", "last_refresh", "lifetime", "margin", "refresh_lifetime")
-)
+_Times: TypeAlias = tuple[float | None, float | None, float | None, float | None]
 
 
-def _times_of(copy: Copy | None, now: float) -> Mapping[str, float | None]:
+def _times_of(copy: Copy | None, now: float) -> _Times:
+    """Return when both tokens expire, when they came, and how long the refresh token lives."""
     if copy is None:
-        return _NO_TIMES
-    record, expires_in = copy.record, copy.remaining(now)
+        return None, None, None, None
+    record, expires_in, age = copy.record, copy.remaining(now), now - copy.minted
     refresh = record.refresh_expires_at
-    beyond = None if refresh is None else refresh - record.expires_at
-    return {
-        "expires_in": expires_in,
-        "refresh_expires_in": None if beyond is None else expires_in + beyond,
-        "last_refresh": now - copy.minted,
-        "lifetime": record.lifetime,
-        "margin": record.margin,
-        "refresh_lifetime": None if beyond is None else record.lifetime + beyond,
-    }
+    if refresh is None:
+        return expires_in, None, age, None
+    beyond = refresh - record.expires_at
+    return expires_in, expires_in + beyond, age, record.lifetime + beyond
