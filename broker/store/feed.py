@@ -4,13 +4,14 @@
 
     publishes an empty message     the user may, so the scripts may (prelude.lua)
     subscribes, is answered        connected: from now on nothing is missed
-    messages, or a PING's answer   heard
+    messages, its own among them   heard: in silence it publishes to a channel of its own
     silence, an error              lost; tries again, from the start
 """
 
 import re
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ from broker.store.trouble import reason_of
 from broker.store_faults import Reason, StoreFault
 
 BEAT = 0.5
-"""Seconds of silence after which a PING is sent."""
+"""Seconds of silence after which a message of its own is sent."""
 SILENCE = 2.0
 """Seconds of silence after which the connection is given up."""
 RETRY = 1.0
@@ -31,6 +32,8 @@ RETRY_DENIED = 30.0
 """The same where the server's settings forbid it."""
 _CHANGE = re.compile(rb"(.{1,512}) ([0-9a-f]{1,64}) (\d{1,16})", re.DOTALL)
 """Organization, name and generation; nobody's is longer."""
+_BOTH = 2
+"""Channels that are subscribed to, once the second is."""
 _AT_ONCE = 1000
 """Messages that are told together at most."""
 _DENIED = frozenset({StoreFault.CHANNELS, StoreFault.PERMISSION, StoreFault.RENAMED})
@@ -51,13 +54,12 @@ class Channels(Protocol):
 def try_feed(client: Channels, prefix: str) -> None:
     """Do what a subscription does; raises what keeps it from hearing, an error of redis-py."""
     channel = f"{prefix}:changes"
-    client.publish(channel, "")
     with closing(client.pubsub()) as pubsub:
         pubsub.subscribe(channel)
-        pubsub.ping()
-        for _ in range(2):
-            if pubsub.get_message(timeout=SILENCE) is None:
-                raise RedisTimeoutError("no answer to SUBSCRIBE or PING")
+        pubsub.get_message(timeout=SILENCE)
+        client.publish(channel, "")
+        if pubsub.get_message(timeout=SILENCE) is None:
+            raise RedisTimeoutError("no answer to SUBSCRIBE, or no message")
 
 
 class Subscription:
@@ -66,6 +68,7 @@ class Subscription:
     def __init__(self, client: Channels, prefix: str, listener: Listener) -> None:
         self._client = client
         self._channel = f"{prefix}:changes"
+        self._own = f"{self._channel}:{uuid.uuid4().hex}"
         self._listener = listener
         self._stopped = threading.Event()
         self._reason: Reason | None = None
@@ -89,9 +92,9 @@ class Subscription:
         self._stopped.wait(RETRY_DENIED if reason.fault in _DENIED else RETRY)
 
     def _listen(self) -> None:
-        self._client.publish(self._channel, "")
+        self._client.publish(self._own, "")
         with closing(self._client.pubsub()) as pubsub:
-            pubsub.subscribe(self._channel)
+            pubsub.subscribe(self._own, self._channel)
             heard = time.monotonic()
             while not self._stopped.is_set():
                 messages = list(_read(pubsub))
@@ -99,12 +102,12 @@ class Subscription:
                     heard = time.monotonic()
                     self._tell(messages)
                 elif time.monotonic() - heard > SILENCE:
-                    raise RedisTimeoutError("no answer to PING")
+                    raise RedisTimeoutError("no message of its own")
                 else:
-                    pubsub.ping()
+                    self._client.publish(self._own, "")
 
     def _tell(self, messages: list[Any]) -> None:
-        if any(one["type"] == "subscribe" for one in messages):
+        if any(one["type"] == "subscribe" and one["data"] == _BOTH for one in messages):
             self._reason = None
             self._listener.connected()
         changes = [read_change(one["data"]) for one in messages if one["type"] == "message"]

@@ -26,6 +26,7 @@ class LogObserver:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._store = StoreLog(clock)
+        self._hears = False
         self._told_at: dict[tuple[str, str], float] = {}
 
     def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
@@ -97,13 +98,18 @@ class LogObserver:
         self._store.damaged(organization, damage)
 
     def feed_up(self) -> None:
-        """Log that changes made elsewhere are heard."""
-        _log.info("feed.up")
+        """Log that changes made elsewhere are heard, if the last line did not say so."""
+        if not self._hears:
+            self._hears = True
+            _log.info("feed.up")
 
     def feed_down(self, reason: Reason) -> None:
         """Log why they are not; what never passes by itself needs a hand."""
-        extra = {"reason": str(reason), "advice": f"{reason.sentence} {reason.remedy()}"}
-        _log.log(logging.ERROR if reason.row.lasts else logging.WARNING, "feed.down", extra=extra)
+        if self._is_time(f"feed.down {reason}", ""):
+            self._hears = False
+            extra = {"reason": str(reason), "advice": f"{reason.sentence} {reason.remedy()}"}
+            lasts = reason.row.lasts
+            _log.log(logging.ERROR if lasts else logging.WARNING, "feed.down", extra=extra)
 
     def crashed(self, organization: str, error: BaseException) -> None:
         """Log a defect; its message may hold anything, so only its class is told."""

@@ -8,6 +8,8 @@ from tests.chaos.stage import LEASE, LIFETIME, Stage
 AWAY = 6.0
 REFUSED = 2.0
 DYING = 9.0
+CUTS = 12.0
+"""Seconds in which the feed of changes is cut."""
 
 
 def killed(stage: Stage) -> None:
@@ -41,6 +43,29 @@ def restarted(stage: Stage) -> None:
     with stage.refresh_held("before"):
         stage.redis.stop()
         stage.redis.start()
+
+
+def feed_cut(stage: Stage) -> None:
+    """Redis ends the connections that hear of changes, again and again beside refreshes."""
+    until = time.monotonic() + CUTS
+    with stage.redis.client() as client:
+        while time.monotonic() < until:
+            with stage.refresh_held("before"):
+                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+
+def feed_forbidden(stage: Stage) -> None:
+    """Redis takes messages from nobody, and those that listen stay connected."""
+    with stage.redis.client() as client:
+        client.execute_command("ACL", "SETUSER", "default", "-publish")
+        try:
+            until = time.monotonic() + CUTS
+            while time.monotonic() < until:
+                with stage.refresh_held("before"):
+                    time.sleep(0.4)
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+publish")
 
 
 def swapped(stage: Stage) -> None:
@@ -81,6 +106,8 @@ FAULTS = (
     Fault("Redis hung (SIGSTOP)", hung),
     Fault("Redis flushed", flushed),
     Fault("Redis restarted", restarted),
+    Fault("feed of changes cut", feed_cut),
+    Fault("feed of changes forbidden", feed_forbidden),
     Fault("credentials swapped", swapped),
     Fault("credentials swapped, refresh in flight", swapped_in_flight),
     Fault("credentials swapped and back later", swapped_back),

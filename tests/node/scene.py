@@ -28,7 +28,7 @@ KEYS = {
 RIGHTS = (
     "~canvas-token-broker:* resetchannels &canvas-token-broker:* -@all +evalsha +eval +time +info"
     " +hget +hmget +hset +hstrlen +type +hsetnx +hdel +hincrby +del +set +pexpire +pttl"
-    " +publish +subscribe +ping"
+    " +publish +subscribe"
 )
 HOSTS = {"broker": (HOST, f"{HOST}.svc"), "redis": ("redis.redis",)}
 CLUSTER_IP = "10.0.0.63"

@@ -24,7 +24,7 @@ PREFIX = "probed"
 PASSWORD = "probe-password"
 LIMITS = Limits()
 RIGHTS = ("eval", "evalsha", *COMMANDS)
-FEED = (f"&{PREFIX}:*", "+publish", "+subscribe", "+ping")
+FEED = (f"&{PREFIX}:*", "+publish", "+subscribe")
 ALLOWED = ("reset", "on", f">{PASSWORD}", f"~{PREFIX}:*", *(f"+{right}" for right in RIGHTS), *FEED)
 
 

@@ -23,7 +23,7 @@ from broker.store_damage import Damage, Defect, Part
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import Kind, RefreshToken
 from broker.web.observers import Observers
-from broker.web.observing import LogObserver, MeteringObserver
+from broker.web.observing import AGAIN_AFTER_S, LogObserver, MeteringObserver
 from broker.web.store_log import StoreLog
 from tests.fakes import FakeClock
 from tests.metrics.pods import Readings, named, seen
@@ -129,6 +129,36 @@ def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     lines = [(one.getMessage(), vars(one)["organization"]) for one in caplog.records]
     caplog.clear()
     return lines
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"), [(TIMEOUT, "WARNING"), (Reason(StoreFault.CHANNELS), "ERROR")]
+)
+def test_that_changes_are_not_heard_is_logged_once_a_minute(
+    caplog: pytest.LogCaptureFixture, reason: Reason, level: str
+) -> None:
+    """With what to do; an error where it never passes by itself."""
+    clock = FakeClock()
+    observer = LogObserver(clock)
+    for _ in range(3):
+        observer.feed_down(reason)
+        clock.sleep(AGAIN_AFTER_S / 4)
+    extras = {"reason": str(reason), "advice": f"{reason.sentence} {reason.remedy()}"}
+    assert line(caplog) == (level, "feed.down", extras)
+    clock.sleep(AGAIN_AFTER_S)
+    observer.feed_down(reason)
+    assert len(caplog.records) == 2
+
+
+def test_that_changes_are_heard_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """As information, after the start and after each line that said they are not."""
+    observer = LogObserver(FakeClock())
+    observer.feed_up()
+    assert line(caplog) == ("INFO", "feed.up", {})
+    for _ in range(3):
+        observer.feed_down(TIMEOUT)
+        observer.feed_up()
+    assert [record.message for record in caplog.records] == ["feed.up", "feed.down", "feed.up"]
 
 
 def test_damage_is_logged_and_counted(caplog: pytest.LogCaptureFixture) -> None:
