@@ -27,7 +27,6 @@ ORDER = (
     "jwt",
     "prometheus_client",
     "tenacity",
-    "pythonjsonlogger.json",
     "broker.web.server",
 )
 """The last one is what the worker imports: all of the broker, and what is not named before it."""

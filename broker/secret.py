@@ -1,30 +1,9 @@
-"""A string that does not show itself, and the knowledge of which such strings live."""
+"""A string that does not show itself."""
 
 import hmac
-from collections.abc import Callable
-from itertools import count
 from typing import NoReturn, final
 
 SHOWN = "<secret>"
-
-# Written by single operations that the interpreter does not interrupt: no lock to be held in a
-# fork, or by a thread that the garbage collector has stopped to run ``__del__``.
-_alive: dict[int, str] = {}
-_births = count(1)
-_latest = 0
-
-
-def live_secrets() -> set[str]:
-    """Return the values of all secrets of this process that are still in use."""
-    return set(_alive.copy().values())
-
-
-def latest_birth() -> int:
-    """Return a number that is another one after each new secret.
-
-    Take it before :func:`live_secrets`: a secret made in between is then looked for again.
-    """
-    return _latest
 
 
 @final
@@ -32,21 +11,13 @@ class Secret:
     """Wraps a secret so that printing, formatting, logging or pickling it reveals nothing.
 
     Only :meth:`reveal` gives the value back, so each place that needs it can be found by name.
-    While it lives, :func:`live_secrets` knows it, so that logs can be searched for it. It is
-    immutable, so its copy is itself; it has no order, and is not pickled (``TypeError``).
+    It is immutable, so its copy is itself; it has no order, and is not pickled (``TypeError``).
     """
 
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
-        global _latest  # noqa: PLW0603  # one store; an attribute would cost creation more
         self._value = value
-        _alive[id(self)] = value
-        _latest = next(_births)
-
-    # Bound early: at the exit of the interpreter the module's names go before its objects.
-    def __del__(self, _forget: Callable[[int, None], object] = _alive.pop) -> None:
-        _forget(id(self), None)
 
     def reveal(self) -> str:
         """Return the secret itself."""

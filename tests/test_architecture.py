@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 250
 
 PURE = frozenset(
-    {"callers", "clock", "credentials", "errors", "failure_kinds", "feed", "form_index", "limits"}
-    | {"observer", "ports", "redaction", "secret", "store_damage", "store_faults", "tokens"}
+    {"callers", "clock", "credentials", "errors", "failure_kinds", "feed", "limits"}
+    | {"observer", "ports", "secret", "store_damage", "store_faults", "tokens"}
 )
 ANYTHING = frozenset(
     {"audit", "files", "kubernetes", "listener", "metrics", "output", "pod", "policy", "settings"}
@@ -57,7 +57,6 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "marshmallow": frozenset({"web", "settings", "files", "upstream", "emulator"}),
     "opentelemetry": frozenset({"tracing"}),
     "prometheus_client": frozenset({"metrics"}),
-    "pythonjsonlogger": frozenset({"web"}),
     "redis": frozenset({"store"}),
     "tenacity": frozenset({"store", "upstream"}),
     "urllib3": frozenset({"upstream", "cli", "kubernetes"}),

@@ -26,6 +26,7 @@ from broker.web.app import create_app
 from broker.web.endpoints import EVERY, PORTS, Port
 from broker.web.errors import CODES, ROWS
 from broker.web.health_schemas import HEALTH_QUERY
+from broker.web.log_events import EVENTS
 from broker.web.schemas import (
     GRANT_ANSWER,
     METADATA_ANSWER,
@@ -218,6 +219,15 @@ def test_every_log_event_is_documented_with_its_level() -> None:
     """And each documented one is in the code."""
     table = rows(section("docs/operations.md", "## Logs").split("### Kinds of failure")[0])
     assert {row[0].strip("`"): set(row[1].split(", ")) for row in table} == events()
+
+
+def test_every_log_event_is_declared_with_its_fields() -> None:
+    """In the code, and in the last column of the page."""
+    assert EVENTS.keys() == events().keys()
+    table = rows(section("docs/operations.md", "## Logs").split("### Kinds of failure")[0])
+    for row in table:
+        event = row[0].strip("`")
+        assert set(EVENTS[event]) <= set(re.findall(r"`(\w+)`", row[3])), event
 
 
 def test_every_field_of_the_audit_is_documented() -> None:

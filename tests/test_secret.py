@@ -1,13 +1,10 @@
 """A secret shows itself in no form but the one that is asked for by name."""
 
 import copy
-import gc
 import json
 import logging
 import operator
-import os
 import pickle
-import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -17,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from broker.secret import SHOWN, Secret, latest_birth, live_secrets
+from broker.secret import SHOWN, Secret
 
 CANARY = "canary-0f9e"
 
@@ -148,62 +145,3 @@ def test_it_compares_and_hides_what_is_no_text() -> None:
     """An environment variable that is not UTF-8 has lone surrogates; no error quotes them."""
     assert Secret("\udcff") == Secret("\udcff")
     assert Secret("\udcff") != Secret("\udcfe")
-
-
-def test_it_is_known_while_it_lives() -> None:
-    """Equal ones are known as long as one of them is there."""
-    one, other = Secret("first-0f9e"), Secret("first-0f9e")
-    assert "first-0f9e" in live_secrets()
-    del one
-    assert "first-0f9e" in live_secrets()
-    del other
-    assert "first-0f9e" not in live_secrets()
-
-
-def test_one_in_a_cycle_is_known_until_it_is_collected() -> None:
-    """The garbage collector ends its life like any other's."""
-    circle: list[Any] = [Secret("circle-0f9e")]
-    circle.append(circle)
-    del circle
-    gc.collect()
-    assert "circle-0f9e" not in live_secrets()
-
-
-def test_each_birth_has_another_number() -> None:
-    """So that a look at the number alone tells that there is somebody new."""
-    before = latest_birth()
-    assert latest_birth() == before
-    secret = Secret(CANARY)
-    assert latest_birth() != before
-    del secret
-
-
-def test_threads_do_not_lose_one() -> None:
-    """While others are made, die and are counted."""
-    kept: list[Secret] = []
-
-    def work(number: int) -> None:
-        for turn in range(2000):
-            Secret(f"gone-{number}-{turn}")
-            if turn % 10 == 0:
-                kept.append(Secret(f"kept-{number}-{turn}"))
-                live_secrets()
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    known = live_secrets()
-    assert {secret.reveal() for secret in kept} <= known
-    assert not [value for value in known if value.startswith("gone-")]
-
-
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_process_knows_those_of_its_parent() -> None:
-    """The credentials are read before gunicorn forks."""
-    secret = Secret("parent-0f9e")
-    child = os.fork()
-    if not child:
-        os._exit(0 if "parent-0f9e" in live_secrets() and secret else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,9 +1,5 @@
 """Logging: one JSON object per line on standard output, for the broker and for gunicorn.
 
-Nothing secret is logged anywhere on purpose; should it happen all the same, the finished line
-(message, arguments, extras, tracebacks) still passes a :class:`~broker.redaction.Redactor`. It does
-so on the thread that logs: later, a secret that has been let go meanwhile would not be found.
-
 Nobody who logs waits for a reader of standard output: finished lines go through a queue.
 """
 
@@ -20,13 +16,11 @@ from typing import Any
 
 from broker.output.lines import LineQueue
 from broker.output.sinks import STANDARD_OUTPUT, DescriptorSink
-from broker.redaction import Redactor
 from broker.settings import LogFormat, LogLevel
 from broker.web.log_formats import DATE
 
 EXIT_LIMIT = 1.0
 """Seconds that an ending process gives to its last lines."""
-_redactor = Redactor()
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +53,7 @@ standard_output = LogLines(STANDARD_OUTPUT)
 
 
 class LineHandler(logging.Handler):
-    """Hands lines without live secrets on; one that cannot be made is replaced, never raw."""
+    """Hands lines on; one that cannot be made is replaced."""
 
     def __init__(self, lines: LogLines) -> None:
         super().__init__()
@@ -70,9 +64,9 @@ class LineHandler(logging.Handler):
         self._lines.put(self.format(record).encode(errors="backslashreplace") + b"\n")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, redacted; the event ``log.withheld`` stands for one that failed."""
+        """Return the line; the event ``log.withheld`` stands for one that failed."""
         try:
-            return _redactor.redact(super().format(record))
+            return super().format(record)
         except Exception as error:  # noqa: BLE001  # whatever it was, the line is not shown
             what = type(error).__name__
             line = {"level": "ERROR", "logger": __name__, "event": "log.withheld", "error": what}
@@ -84,45 +78,43 @@ class LineHandler(logging.Handler):
 
 
 class PrintedLines(io.TextIOBase):
-    """Stands in for ``sys.stdout`` and ``sys.stderr``: what libraries print becomes log lines."""
+    """Stands in for ``sys.stdout`` and ``sys.stderr``: the log tells that a library printed."""
 
     def __init__(self) -> None:
-        self._begun = ""
+        self._begun = 0
 
     def write(self, text: str) -> int:
-        """Log the lines that are complete, as ``process.printed``."""
-        *lines, self._begun = f"{self._begun}{text}".split("\n")
-        for line in filter(str.strip, lines):
-            _log.warning("process.printed", extra={"text": line})
+        """Log each line that is complete as ``process.printed``; what it says may be anything."""
+        *lines, rest = text.split("\n")
+        for line in lines:
+            if characters := self._begun + len(line):
+                _log.warning("process.printed", extra={"characters": characters})
+            self._begun = 0
+        self._begun += len(rest)
         return len(text)
 
 
 def logging_config(level: LogLevel, form: LogFormat = LogFormat.JSON) -> dict[str, Any]:
     """Return the configuration for ``logging.config.dictConfig``; libraries speak from WARNING.
 
-    But urllib3 never does: its lines show URLs, of which one holds a refresh token. ``form`` is how
-    a line looks; ``AUTO`` is text on a terminal, else JSON.
+    ``form`` is how a line looks; ``AUTO`` is text on a terminal, else JSON.
     """
     ours = {"level": level.upper(), "handlers": ["out"], "propagate": False}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"context": {"()": "broker.web.context.InContext"}},
         "formatters": {"line": {"()": f"broker.web.log_formats.{_formatter(form)}"}},
         "handlers": {
             "out": {
                 "class": "broker.web.logs.LineHandler",
                 "lines": "ext://broker.web.logs.standard_output",
                 "formatter": "line",
-                "filters": ["context"],
             },
-            "nowhere": {"class": "logging.NullHandler"},
         },
         "root": {"level": "WARNING", "handlers": ["out"]},
         "loggers": {
             "broker": ours,
             "gunicorn.error": dict(ours),
-            "urllib3": {"handlers": ["nowhere"], "propagate": False},
         },
     }
 
@@ -133,7 +125,7 @@ def _formatter(form: LogFormat) -> str:
 
 
 def install_hooks() -> None:
-    """Let what would be printed become log lines, so that it is redacted and blocks nobody.
+    """Let what would be printed become log lines, so that it shows nothing and blocks nobody.
 
     Exceptions that nobody caught, in the main thread, in others and where none can be raised
     (``__del__``), warnings, and what libraries print. Call it once logging is configured; it

@@ -4,8 +4,8 @@ import gc
 import logging
 import os
 import resource
-import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,28 +36,22 @@ _log = logging.getLogger(__name__)
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # heartbeats of workers, not data
 
 
-class QuietLogger(Logger):
-    """gunicorn's logger without anything that a caller sent, which may be a key."""
+def _placed(level: str) -> Callable[..., None]:
+    def log(self: Logger, *arguments: object, **named: Any) -> None:
+        getattr(self.error_log, level)(*arguments, stacklevel=2, **named)
+
+    return log
+
+
+class PlacedLogger(Logger):
+    """gunicorn's logger, whose lines name the place that says them; it has none for a request."""
+
+    critical, error, warning, info, debug, exception = map(
+        _placed, ("critical", "error", "warning", "info", "debug", "exception")
+    )
 
     def access(self, *arguments: Any, **named: Any) -> None:
-        """Write nothing: a line per request would repeat the query."""
-
-    def debug(self, *arguments: Any, **named: Any) -> None:
-        """Write nothing: these lines show the beginning of requests that were broken off."""
-
-    def exception(self, msg: object, *args: object, **named: Any) -> None:
-        """Write which error it was and where, without its message and traceback."""
-        error = sys.exc_info()[1]
-        extra = {"error": type(error).__name__, "at": place_of(error)}
-        self.error(msg, *args, **{**named, "extra": extra})
-
-
-def place_of(error: BaseException | None) -> str:
-    """Return the module and line that raised ``error``."""
-    step = error.__traceback__ if error else None
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    return f"{step.tb_frame.f_globals.get('__name__')}:{step.tb_lineno}" if step else ""
+        """Write nothing: requests have lines of the broker's own."""
 
 
 class BrokerServer(BaseApplication):
@@ -173,7 +167,7 @@ def options(settings: Settings, inputs: Inputs, folder: RuntimeFolder) -> dict[s
         "control_socket_disable": True,
         "worker_tmp_dir": str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None,
         "proc_name": "canvas-token-broker",
-        "logger_class": QuietLogger,
+        "logger_class": PlacedLogger,
         "logconfig_dict": logging_config(settings.log_level, settings.log_format),
         "when_ready": _keep_what_is_there,
         "worker_exit": _stop_service,

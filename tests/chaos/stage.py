@@ -136,7 +136,7 @@ class Stage:
     def crashes(self) -> int:
         """Return how many unforeseen exceptions the brokers have logged until now."""
         logs = [broker.log() for broker in self.deployment.brokers]
-        return sum(log.count(".crashed") + log.count("Traceback") for log in logs)
+        return sum(log.count(".crashed") + log.count('"calls"') for log in logs)
 
     def _is_well_now(self) -> bool:
         try:

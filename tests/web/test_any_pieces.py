@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from broker.callers import Callers
 from broker.web import request_id
-from broker.web.context import InContext
 from broker.web.heads import Heads, Known
 from tests.clients.recorded import recorded
 from tests.web.accounts import Accounts
+from tests.web.in_context import InContext
 from tests.web.line import Client, Line
 from tests.web.requests import CLIENTS, OTHERS, TRACEPARENT
 from tests.web.rig import CALLERS, Rig

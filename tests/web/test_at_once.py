@@ -9,9 +9,10 @@ import pytest
 
 from broker.callers import Callers
 from broker.web import request_id
-from broker.web.context import REQUEST_ID, TRACE_ID, InContext
+from broker.web.context import REQUEST_ID, TRACE_ID
 from broker.web.reading import LONGEST_RAW
 from tests.web.accounts import Accounts
+from tests.web.in_context import InContext
 from tests.web.line import HeldPool, Line
 from tests.web.requests import (
     BY_NAME,

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from broker.redaction import Redactor
-from broker.secret import SHOWN, Secret
+from broker.secret import Secret
 from broker.settings import LogFormat, LogLevel
 from broker.tokens import Kind
 from broker.web.context import REQUEST_ID, TRACE_ID
-from broker.web.log_formats import Text
+from broker.web.log_events import FOREIGN
+from broker.web.log_formats import Json, Text, told
 from broker.web.logs import PrintedLines, logging_config
 from tests.web.kept import KeptLines
 
@@ -29,7 +29,7 @@ from broker.web.log_formats import Text
 from broker.web.logs import logging_config
 logging.config.dictConfig(logging_config(LogLevel.WARNING))
 logging.getLogger("broker.a").info("too quiet")
-logging.getLogger("broker.a").warning("heard", extra={"n": 1})
+logging.getLogger("broker.a").warning("files.reloaded", extra={"what": "callers", "n": 1})
 logging.getLogger("gunicorn.error").info("too quiet")
 logging.getLogger("gunicorn.error").error("heard %s", "too")
 logging.getLogger("library").info("too quiet")
@@ -39,43 +39,39 @@ logging.getLogger("library").warning("heard as well")
 
 def _written(message: str, *arguments: object, **extra: object) -> dict[str, Any]:
     """Return the line that the formatter makes of an event, read back."""
-    config = logging_config(LogLevel.INFO)
-    formatter = logging.config.DictConfigurator(config).configure_formatter(
-        config["formatters"]["line"]
-    )
     record = logging.LogRecord("broker.x", logging.INFO, "file", 1, message, arguments, None)
     vars(record).update(extra)
-    text = formatter.format(record)
+    text = Json().format(record)
     assert "\n" not in text
     line: dict[str, Any] = json.loads(text)
     return line
 
 
-def test_a_line_has_time_level_logger_event_and_the_extras() -> None:
+def test_a_line_has_time_level_logger_event_and_its_fields() -> None:
     """In that order; the time has seconds and an offset."""
-    line = _written("token.refreshed", organization="acme", generation=7, kind=Kind.REFRESH)
+    line = _written("upstream.answered", organization="acme", seconds=7, kind=Kind.REFRESH)
     time = line.pop("time")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", time)
-    assert line == {
-        "level": "INFO",
-        "logger": "broker.x",
-        "event": "token.refreshed",
-        "organization": "acme",
-        "generation": 7,
-        "kind": "refresh",
-    }
+    assert list(line.items()) == [
+        ("level", "INFO"),
+        ("logger", "broker.x"),
+        ("event", "upstream.answered"),
+        ("organization", "acme"),
+        ("kind", "refresh"),
+        ("seconds", 7),
+    ]
 
 
-def test_a_line_break_in_a_message_does_not_break_the_line() -> None:
+def test_a_line_break_does_not_break_the_line() -> None:
     """Nobody can forge a line."""
-    line = _written('a %s\n{"event": "forged"}', "\r\nb", extra="c\nd")
-    assert line["event"] == 'a \r\nb\n{"event": "forged"}'
+    line = _written("files.refused", what='a\n{"event": "forged"}', problems=["c\r\nd"])
+    assert line["what"] == 'a\n{"event": "forged"}'
+    assert line["problems"] == ["c\r\nd"]
 
 
-def test_a_secret_in_an_extra_does_not_show() -> None:
-    """Nor in an argument of the message."""
-    secret = Secret("canary")
-    line = _written("one %s", secret, plain=secret, nested={"in": [secret]})
+def test_a_field_that_is_no_text_is_told_as_text() -> None:
+    """Also a secret, which shows itself nowhere."""
+    line = _written("files.refused", what=Secret("canary"), problems=[Secret("canary")])
     assert "canary" not in json.dumps(line)
 
 
@@ -98,11 +94,12 @@ def test_lines_go_to_standard_output_once_each() -> None:
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert ended.stderr == ""
     assert [(line["logger"], line["level"], line["event"]) for line in lines] == [
-        ("broker.a", "WARNING", "heard"),
-        ("gunicorn.error", "ERROR", "heard too"),
-        ("library", "WARNING", "heard as well"),
+        ("broker.a", "WARNING", "files.reloaded"),
+        ("gunicorn.error", "ERROR", FOREIGN),
+        ("library", "WARNING", FOREIGN),
     ]
-    assert lines[0]["n"] == 1
+    assert lines[0]["what"] == "callers"
+    assert "n" not in lines[0]
 
 
 @pytest.fixture
@@ -118,87 +115,95 @@ def log(out: KeptLines) -> logging.Logger:
     configurator = logging.config.DictConfigurator(config)
     formatter = configurator.configure_formatter(config["formatters"]["line"])
     configurator.config["formatters"]["line"] = formatter
-    context = configurator.configure_filter(config["filters"]["context"])
-    configurator.config["filters"]["context"] = context
     handler = configurator.configure_handler(config["handlers"]["out"] | {"lines": out})
     logger = logging.Logger("broker.x")  # noqa: LOG001  # nobody else is to have it
     logger.addHandler(handler)
     return logger
 
 
-def _crash(secret: Secret) -> None:
+def _crash() -> None:
     try:
-        int(secret.reveal())
+        int(CANARY)
     except ValueError as error:
-        raise KeyError("around it") from error
+        raise KeyError(CANARY) from error
 
 
+@pytest.mark.parametrize("name", ["broker.x", "broker", "library"])
 @pytest.mark.parametrize(
     "write",
     [
-        lambda log, value: log.info(value),
-        lambda log, value: log.info("it is %s", value),
-        lambda log, value: log.info("it is %r", [value]),
-        lambda log, value: log.info("it", extra={"it": value}),
-        lambda log, value: log.info("it", extra={"it": {"in": [f"a {value}"]}}),
-        lambda log, value: log.info("it", extra={value: 1}),
-        lambda log, value: log.info({"it": value}),
+        lambda log: log.info(CANARY),
+        lambda log: log.info("it is %s", CANARY),
+        lambda log: log.info("it", extra={"it": CANARY}),
+        lambda log: log.info("it", extra={CANARY: 1}),
+        lambda log: log.info({"it": CANARY}),
+        lambda log: log.info("a " + CANARY, extra={"reason": CANARY}),  # noqa: G003  # a careless one
     ],
 )
-def test_a_line_that_says_a_live_secret_says_a_mark(
-    write: Callable[[logging.Logger, str], None], log: logging.Logger, out: KeptLines
+def test_only_where_it_was_said_is_told_of_other_lines(
+    write: Callable[[logging.Logger], None], log: logging.Logger, out: KeptLines, name: str
 ) -> None:
-    """In the message, an argument or an extra; the rest of the line is kept."""
-    secret = Secret(CANARY)
-    write(log, secret.reveal())
-    line = out.text
-    assert "sesame" not in line
-    assert SHOWN in line
-    assert json.loads(line)["level"] == "INFO"
-    del secret
+    """No message, no argument and no extra; logger, level and place are told."""
+    log.name = name
+    write(log)
+    assert "sesame" not in out.text
+    line = json.loads(out.text)
+    assert (line["level"], line["logger"], line["event"]) == ("INFO", name, FOREIGN)
+    assert re.fullmatch(r"test_logs\.<lambda>:\d+", line["place"])
 
 
-def test_a_traceback_passes_too(log: logging.Logger, out: KeptLines) -> None:
-    """With all exceptions that led to it, and with the stack where it was asked for."""
-    secret = Secret(CANARY)
+def test_a_field_that_is_not_declared_is_left_out(log: logging.Logger, out: KeptLines) -> None:
+    """The others are told."""
+    log.info("audit.failed", extra={"reason": "disk full", "line": CANARY})
+    line = json.loads(out.text)
+    assert line.keys() == {"time", "level", "logger", "event", "reason"}
+
+
+def test_an_event_is_the_brokers_alone(log: logging.Logger, out: KeptLines) -> None:
+    """A library that says the same is heard as a library."""
+    log.name = "brokerage"
+    log.info("audit.failed", extra={"reason": CANARY})
+    assert json.loads(out.text)["event"] == FOREIGN
+    assert "sesame" not in out.text
+
+
+def test_of_an_exception_class_causes_and_calls_are_told(
+    log: logging.Logger, out: KeptLines
+) -> None:
+    """No message and no source line: both may quote a secret."""
     try:
-        _crash(secret)
+        _crash()
     except KeyError:
-        log.exception("crashed", stack_info=True)
+        log.exception("process.crashed", stack_info=True)
     line = json.loads(out.text)
     assert "sesame" not in out.text
-    assert f"base 10: '{SHOWN}'" in line["exc_info"]
-    assert "KeyError: 'around it'" in line["exc_info"]
-    assert "test_a_traceback_passes_too" in line["stack_info"]
+    assert (line["error"], line["causes"]) == ("KeyError", ["ValueError"])
+    calls = [call.rpartition(":")[0] for call in line["calls"]]
+    here = "test_of_an_exception_class_causes_and_calls_are_told"
+    assert calls == [f"{__name__}.{here}", f"{__name__}._crash"]
 
 
-def test_a_line_that_cannot_be_redacted_is_withheld(
-    log: logging.Logger, out: KeptLines, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exceptions_that_lead_to_each_other_come_to_an_end() -> None:
+    """Each is told once."""
+    first, second = ValueError(), KeyError()
+    first.__cause__, second.__cause__ = second, first
+    record = logging.LogRecord("b", logging.ERROR, "f", 1, "x", (), (ValueError, first, None))
+    assert dict(told(record))["causes"] == ["KeyError"]
+
+
+def test_a_line_that_cannot_be_made_is_withheld(log: logging.Logger, out: KeptLines) -> None:
     """A fixed line says so, with the class of what went wrong."""
-
-    def fail(_: object, text: str) -> str:
-        raise RuntimeError(text)
-
-    monkeypatch.setattr(Redactor, "redact", fail)
-    log.info("about %s", CANARY)
+    endless: list[object] = []
+    endless.append(endless)
+    log.info("files.refused", extra={"problems": endless})
     line = json.loads(out.text)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", line.pop("time"))
     assert line == {
         "level": "ERROR",
         "logger": "broker.web.logs",
         "event": "log.withheld",
-        "error": "RuntimeError",
+        "error": "ValueError",
     }
-
-
-def test_a_line_that_cannot_be_made_is_withheld(
-    log: logging.Logger, out: KeptLines, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Python would print the arguments of a wrong call to standard error."""
-    log.info("%d", CANARY)
-    assert json.loads(out.text)["event"] == "log.withheld"
-    assert "".join(capfd.readouterr()) == ""
 
 
 def test_a_line_that_is_no_text_is_written_all_the_same(
@@ -206,8 +211,8 @@ def test_a_line_that_is_no_text_is_written_all_the_same(
 ) -> None:
     """Half a surrogate pair has no place in UTF-8; as text, not as JSON."""
     log.handlers[0].setFormatter(Text())
-    log.info("half \ud800 a pair")
-    assert out.text.endswith("half \\ud800 a pair\n")
+    log.info("audit.failed", extra={"reason": "half\ud800"})
+    assert out.text.endswith("reason=half\\ud800\n")
 
 
 def test_what_is_printed_becomes_lines(caplog: pytest.LogCaptureFixture) -> None:
@@ -217,10 +222,10 @@ def test_what_is_printed_becomes_lines(caplog: pytest.LogCaptureFixture) -> None
     print("begun", file=out, end="")
     print(" and ended\n\nthree", file=out)
     print("not ended", file=out, end="", flush=True)
-    assert [(one.levelname, one.message, vars(one)["text"]) for one in caplog.records] == [
-        ("WARNING", "process.printed", "one two"),
-        ("WARNING", "process.printed", "begun and ended"),
-        ("WARNING", "process.printed", "three"),
+    assert [(one.levelname, one.message, vars(one)["characters"]) for one in caplog.records] == [
+        ("WARNING", "process.printed", len("one two")),
+        ("WARNING", "process.printed", len("begun and ended")),
+        ("WARNING", "process.printed", len("three")),
     ]
 
 
@@ -261,7 +266,7 @@ except KeyError:
 
 @pytest.mark.sockets
 def test_what_python_would_print_is_logged() -> None:
-    """Uncaught exceptions, in threads and in ``__del__`` too, and warnings; urllib3 is not."""
+    """Uncaught exceptions, in threads and in ``__del__`` too, and warnings."""
     ended = subprocess.run(
         [sys.executable, "-W", "always", "-c", CRASHES],
         capture_output=True,
@@ -277,28 +282,29 @@ def test_what_python_would_print_is_logged() -> None:
         ("broker.web.logs", "WARNING"),
         ("broker.web.logs", "ERROR"),
         ("broker.web.logs", "ERROR"),
+        ("urllib3.connectionpool", "CRITICAL"),
         ("broker.web.logs", "CRITICAL"),
     ]
-    assert f"do not use {SHOWN}" in lines[0]["event"]
-    assert lines[1]["text"] == f"printed {SHOWN}"
-    assert [line["event"] for line in lines[1:]] == [
+    assert [line["event"] for line in lines] == [
+        FOREIGN,
         "process.printed",
         "thread.crashed",
         "cleanup.crashed",
+        FOREIGN,
         "process.crashed",
     ]
-    assert lines[2]["thread_name"] == "worker"
-    assert f"KeyError: '{SHOWN}'" in lines[4]["exc_info"]
-    assert f"RuntimeError: with {SHOWN}" in lines[4]["exc_info"]
+    assert lines[1]["characters"] == len("printed open-sesame")
+    assert (lines[2]["thread_name"], lines[2]["error"]) == ("worker", "KeyError")
+    assert (lines[5]["error"], lines[5]["causes"]) == ("RuntimeError", ["KeyError"])
 
 
 def test_a_line_of_a_request_names_it(log: logging.Logger, out: KeptLines) -> None:
     """Its id, and the trace it belongs to; other lines name neither."""
-    log.info("outside")
+    log.info("audit.recovered")
     REQUEST_ID.set("request-1")
     TRACE_ID.set("0af7651916cd43dd8448eb211c80319c")
     try:
-        log.info("inside")
+        log.info("audit.recovered")
     finally:
         REQUEST_ID.set(None)
         TRACE_ID.set(None)
@@ -329,19 +335,23 @@ def test_how_a_line_looks_is_chosen(
 def test_text_is_one_readable_line() -> None:
     """Time of day, level, event, and what is with it."""
     record = logging.LogRecord("broker.x", logging.WARNING, "f", 1, "upstream.failed", (), None)
-    vars(record).update({"organization": "acme", "error": "two words", "empty": ""})
+    vars(record).update({"organization": "acme", "error": "two words", "kind": ""})
     line = Text().format(record)
     assert re.fullmatch(
-        r"\d\d:\d\d:\d\d WARNING upstream.failed organization=acme error='two words' empty=''",
+        r"\d\d:\d\d:\d\d WARNING upstream.failed organization=acme kind='' error='two words'",
         line,
     )
 
 
-def test_text_shows_a_traceback_below() -> None:
-    """As people know it."""
-    error = ValueError("x")
-    found = (ValueError, error, None)
-    record = logging.LogRecord("b", logging.ERROR, "f", 1, "boom", (), found)
+def test_text_shows_the_calls_below() -> None:
+    """Of an exception, as far as they may be told."""
+    with pytest.raises(KeyError) as caught:
+        _crash()
+    found = caught.type, caught.value, caught.tb
+    record = logging.LogRecord("broker.x", logging.ERROR, "f", 1, "process.crashed", (), found)
     first, *rest = Text().format(record).splitlines()
-    assert first.endswith("ERROR   boom")
-    assert rest == ["ValueError: x"]
+    assert first.endswith("ERROR   process.crashed error=KeyError causes=['ValueError']")
+    assert [line.rpartition(":")[0] for line in rest] == [
+        f"  in {__name__}.test_text_shows_the_calls_below",
+        f"  in {__name__}._crash",
+    ]

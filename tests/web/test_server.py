@@ -1,7 +1,9 @@
 """gunicorn is set from the settings alone, and starts and stops the service in each worker."""
 
 import gc
+import json
 import logging
+import re
 import resource
 import ssl
 import threading
@@ -11,20 +13,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 
 from broker.listener.link import Link
 from broker.settings import load, load_inputs
 from broker.web.app import SERVICE
 from broker.web.event_worker import EventWorker
+from broker.web.log_formats import Json
 from broker.web.logs import standard_output
 from broker.web.runtime import RuntimeFolder
 from broker.web.server import (
     BrokerServer,
-    QuietLogger,
+    PlacedLogger,
     management_options,
     options,
-    place_of,
 )
 from tests.redis.certificates import LOOPBACK, Authority
 
@@ -173,45 +176,37 @@ def test_gunicorn_writes_no_line_per_request(
 ) -> None:
     """It would repeat the query."""
     caplog.set_level(logging.DEBUG)
-    assert _cfg(server).logger_class is QuietLogger
-    logger = QuietLogger.__new__(QuietLogger)
+    assert _cfg(server).logger_class is PlacedLogger
+    logger = PlacedLogger.__new__(PlacedLogger)
     logger.access(SimpleNamespace(status="200 OK"), object(), {"QUERY_STRING": "canary"}, None)
     assert caplog.records == []
 
 
-def test_no_line_shows_what_a_caller_sent(
-    server: BrokerServer, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "critical", "exception"])
+def test_a_line_of_gunicorn_says_where_it_was_said_and_nothing_else(
+    server: BrokerServer, caplog: pytest.LogCaptureFixture, level: str
 ) -> None:
     """At level debug gunicorn shows the beginning of requests that were broken off."""
     caplog.set_level(logging.DEBUG)
-    logger = QuietLogger.__new__(QuietLogger)
-    logger.error_log = logging.getLogger("gunicorn.error")
-    logger.debug("Ignored premature client disconnection. %s", "canary")
-    assert caplog.records == []
-
-
-def test_an_exception_is_told_by_its_class_and_place(
-    server: BrokerServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its message and its traceback may hold anything."""
-    logger = QuietLogger.__new__(QuietLogger)
+    logger = PlacedLogger.__new__(PlacedLogger)
     logger.error_log = logging.getLogger("gunicorn.error")
     try:
         int("canary")
     except ValueError:
-        logger.exception("Exception in %s", "worker")
-    (record,) = caplog.records
-    assert record.message == "Exception in worker"
-    assert record.exc_info is None
-    assert record.__dict__["error"] == "ValueError"
-    assert record.__dict__["at"].startswith(f"{__name__}:")
-    assert "canary" not in caplog.text
+        getattr(logger, level)("Ignored premature client disconnection. %s", "canary")
+    line = Json().format(caplog.records[0])
+    assert "canary" not in line
+    here = "test_a_line_of_gunicorn_says_where_it_was_said_and_nothing_else"
+    assert json.loads(line)["place"].startswith(f"test_server.{here}:")
+    assert ("calls" in json.loads(line)) == (level == "exception")
 
 
-def test_an_exception_that_is_not_there() -> None:
-    """No place is told."""
-    assert not place_of(None)
-    assert not place_of(RuntimeError())
+def test_the_places_in_gunicorn_that_are_documented() -> None:
+    """The page on operations names them."""
+    text = (Path(__file__).parents[2] / "docs/operations.md").read_text("utf-8")
+    names = re.findall(r"`arbiter\.(\w+)`", text)
+    assert {"murder_workers", "reap_workers"} <= set(names)
+    assert all(hasattr(Arbiter, name) for name in names)
 
 
 def test_tls(environ: dict[str, str], tmp_path: Path) -> None:
