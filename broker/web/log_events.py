@@ -12,6 +12,8 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "audit.recovered": (),
     "caller.refused": ("remote", "count"),
     "cleanup.crashed": (),
+    "feed.down": ("reason", "advice"),
+    "feed.up": (),
     "files.refused": ("what", "problems"),
     "files.reloaded": ("what",),
     "kubernetes.keys_failed": ("reason",),

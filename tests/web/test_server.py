@@ -261,7 +261,7 @@ def test_no_tls(server: BrokerServer) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "expected"),
-    [((1024, 4096), [(4096, 4096)]), ((1024, -1), [(10194, -1)]), ((-1, -1), [])],
+    [((1024, 4096), [(4096, 4096)]), ((1024, -1), [(10195, -1)]), ((-1, -1), [])],
 )
 def test_the_files_that_connections_need_may_be_opened(
     server: BrokerServer,
