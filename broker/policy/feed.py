@@ -124,8 +124,8 @@ class Changes:
 
     def _note(self, organization: Organization, now: float) -> None:
         organization.unsettled = True
-        if organization.binding.changed is not None:
-            organization.binding.changed.set()
+        if (changed := organization.binding.changed) is not None:
+            changed.set()
         if self._schedule.keeps_warm(organization, now):
             self._schedule.plan(organization, now)
 

@@ -62,9 +62,11 @@ class Flight:
 
     def run(self) -> None:
         """Look, and attempt where due; survives everything."""
+        binding = self._organization.binding
         with self._surviving():
             self._organization.unsettled = False
-            self._fly(self._organization.binding)
+            self._fly(binding)
+        binding.changed = None  # nobody waits for it any more
 
     def question(self) -> Question:
         """Return what Redis is asked where a look is all; :meth:`heed` takes the answer."""

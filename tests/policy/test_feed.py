@@ -49,6 +49,13 @@ class TestWhatIsTold:
         assert fleet.clock.monotonic() == before
         assert (reads(worker), reads(other)) == (0, 0)
 
+    def test_nothing_is_kept_to_wait_with(self, fleet: Fleet, worker: Worker) -> None:
+        """An event is a kilobyte for each organization; it ends with the flight."""
+        found = worker.broker.find(ACME)
+        assert found is not None
+        assert found.copy is not None
+        assert found.binding.changed is None
+
     def test_twice_is_looked_at_once(self, fleet: Fleet, worker: Worker) -> None:
         """What is known is no news, nor is what is older."""
         commit(fleet)
