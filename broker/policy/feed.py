@@ -68,9 +68,10 @@ class Feed:
         It was looked at longer ago than ``limits.revalidate`` and a quarter.
         """
         return (
-            organization.unsettled
-            or now >= self._until
-            or organization.store_fault is not None
+            now >= self._until
+            or organization.unsettled
+            or organization.read_fault is not None
+            or organization.write_fault is not None
             or now - organization.looked > max(NET, limits.revalidate) * LATE
         )
 
