@@ -30,6 +30,8 @@ FOLLOW_PAUSE = 0.1
 """Seconds between two looks at another process's attempt, where nobody tells of its end."""
 FOLLOW_NET = 1.0
 """The same where its end is told: a message may be lost."""
+_SHORTEST = 0.001
+"""Seconds that a wait takes at least, for any clock to go on."""
 
 
 class Flight:
@@ -198,6 +200,9 @@ class Flight:
         until = clock.monotonic() + self._tools.limits.wait
         while clock.monotonic() < until and self._organization.binding is binding:
             self._await_change(binding, until)
+            if clock.monotonic() >= until:
+                return
+            self._organization.unsettled = False  # this look finds what was told by now
             snapshot, asked = read(self._organization, binding, self._tools)
             moved = snapshot.generation != before.generation
             if moved or not snapshot.lease_remaining:
@@ -213,5 +218,5 @@ class Flight:
         if changed is None or not self._tools.feed.works(now):
             self._tools.clock.sleep(FOLLOW_PAUSE)
             return
-        changed.wait(min(FOLLOW_NET, until - now))
+        changed.wait(max(_SHORTEST, min(FOLLOW_NET, until - now)))
         binding.changed = self._tools.runtime.signal()

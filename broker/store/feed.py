@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Protocol
 
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -79,7 +79,10 @@ class Subscription:
             try:
                 self._listen()
             except Exception as error:  # noqa: BLE001  # whatever it is: heard by looks, then
-                self._lose(reason_of(error))
+                reason = reason_of(error)
+                with suppress(Exception):
+                    self._lose(reason)
+                self._stopped.wait(RETRY_DENIED if reason.fault in _DENIED else RETRY)
 
     def stop(self) -> None:
         """End :meth:`run` within a beat."""
@@ -89,7 +92,6 @@ class Subscription:
         if reason != self._reason:
             self._reason = reason
             self._listener.lost(reason)
-        self._stopped.wait(RETRY_DENIED if reason.fault in _DENIED else RETRY)
 
     def _listen(self) -> None:
         self._client.publish(self._own, "")

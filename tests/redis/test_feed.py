@@ -161,6 +161,24 @@ def test_a_right_that_is_taken_away_is_a_loss(server: RedisServer) -> None:
             client.acl_log_reset()
 
 
+def test_a_listener_that_raises_ends_nothing(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it does no more, it hears again."""
+    broken = [1, 2, 3]
+
+    def raise_at_first(*_: object) -> None:
+        if broken:
+            raise ZeroDivisionError(broken.pop())
+
+    monkeypatch.setattr("broker.store.feed.RETRY", 0.01)
+    monkeypatch.setattr(Heard, "connected", raise_at_first)
+    monkeypatch.setattr(Heard, "lost", raise_at_first)
+    with listening(server.url) as heard:
+        wait_until(lambda: heard.signs)
+    assert not broken
+
+
 def test_a_connection_that_ends_is_made_anew(server: RedisServer) -> None:
     """Both are told."""
     with listening(server.url) as heard, server.client() as client:
