@@ -32,8 +32,9 @@ NAMES = (
     "clock_step",
     "discard",
     "discard_backoff",
+    "calls",
 )
-_UNMENDED = {"calm", "write"}
+_UNMENDED = {"calm", "write", "calls"}
 """These have keys of their own; before any other the four keys of the organization are mended."""
 
 
