@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from broker.errors import UpstreamError
+from broker.errors import ThrottledError, UpstreamError
 from broker.policy.lease import Lease, Tools, backoff_delay, latch_delay
 from broker.policy.organization import Organization
 from broker.policy.pause import Pause
@@ -42,6 +42,8 @@ class Attempt:
 
     def note_failure(self, error: UpstreamError) -> None:
         """Note that a call failed."""
+        if isinstance(error, ThrottledError):
+            self.tools.calls.note_refused()
         now, kind = self.tools.clock.monotonic(), self.lease.kind
         seconds, name = now - self.lease.called, self.organization.name
         self.organization.history.failed(now, kind, seconds, error)

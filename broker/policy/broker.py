@@ -57,7 +57,7 @@ class Broker:
         self.organizations: frozenset[str] = frozenset()
         """The names of the organizations whose credentials are loaded."""
         self.places = Places(waiters)
-        self._flights = Flights(tools, stores, self.places, self._schedule.take_due, self._replan)
+        self._flights = Flights(tools, stores, self.places, self._schedule, self._replan)
         self.changes = Changes(tools, self._schedule, self._flights, lambda: self._organizations)
         self._write_checks = WriteChecks(tools, stores, self._schedule.keeps_warm)
 
@@ -78,6 +78,8 @@ class Broker:
                 organization.rebind(binding)
             due.append(organization)
         self._organizations, self.organizations = present, frozenset(present)
+        # Workers go different ways through many that are due at once, or all meet at each.
+        due.sort(key=lambda _: self._random())
         for organization in due:  # only now: a flight that ends is planned again by what is known
             self._schedule.plan(organization, self._clock.monotonic())
 
@@ -218,6 +220,7 @@ class Broker:
     def tick(self) -> None:
         """Start the flights whose time has come; called several times a second."""
         self._flights.launch_due()
+        self._tools.calls.settle()
         self._write_checks.launch_due(self._organizations.values())
 
     def finish(self, seconds: float) -> bool:

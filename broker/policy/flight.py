@@ -14,9 +14,11 @@ Nobody presents a marked refresh token again, so whether Canvas did its work doe
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from broker.errors import StoreUnavailableError
 from broker.policy.brake import HELD_BACK
+from broker.policy.calls import is_slow
 from broker.policy.holder import Holder
 from broker.policy.landing import lost
 from broker.policy.lease import Lease, Tools, wish
@@ -26,6 +28,9 @@ from broker.policy.values import Binding, Copy
 from broker.ports import Answer, Backoff, GrantStatus, Question, Signal, Slot, Snapshot
 from broker.tokens import Kind
 
+if TYPE_CHECKING:
+    from broker.policy.calls import Permit
+
 FOLLOW_PAUSE = 0.1
 """Seconds between two looks at another process's attempt, where nobody tells of its end."""
 FOLLOW_NET = 1.0
@@ -34,14 +39,22 @@ _SHORTEST = 0.001
 """Seconds that a wait takes at least, for any clock to go on."""
 
 
+def nothing_more(copy: Copy | None) -> bool:
+    """Want no better copy, unless one is due."""
+    del copy
+    return False
+
+
 class Flight:
     """One flight for one organization; all in this process who wait, wait for the same one.
 
     ``wanted`` tells of the present copy whether a better one is wanted even if none is due.
-    ``begun`` is the monotonic instant at which it was made. ``attempted`` says afterwards that an
-    attempt was made, here or elsewhere. ``looked`` is set once Redis has answered, ``done`` by
-    whoever started the flight, once nobody can join it; flights that end together share them.
-    Only then :meth:`tell` is called: an observer that blocks or raises delays nobody's token.
+    ``begun`` is the monotonic instant at which it was made; ``waited`` says that a caller waits for
+    it. ``permit`` is for its attempt; one that ``lacks_permit`` afterwards is to run again once
+    there is one. ``attempted`` says afterwards that an attempt was made, here or elsewhere.
+    ``looked`` is set once Redis has answered, ``done`` by whoever started the flight, once nobody
+    can join it; flights that end together share them. Only then :meth:`tell` is called: an observer
+    that blocks or raises delays nobody's token.
     """
 
     def __init__(
@@ -53,7 +66,8 @@ class Flight:
     ) -> None:
         self.begun = tools.clock.monotonic()
         self.looked, self.done = signals
-        self.attempted = False
+        self.attempted = self.waited = self.lacks_permit = False
+        self.permit: Permit | None = None
         self._organization = organization
         self._binding = organization.binding
         self._asked = 0.0
@@ -144,7 +158,7 @@ class Flight:
     def _attempt(self, binding: Binding, snapshot: Snapshot) -> None:
         clock, organization = self._tools.clock, self._organization
         slot = wish(snapshot, organization.copy)
-        if self._is_held_back(slot):
+        if self._is_held_back(slot) or not self._gets_permit():
             return
         # An attempt whose answer was lost may hold the lease: it asks again under its own name.
         attempt = organization.unanswered or self._tools.runtime.attempt_id()
@@ -162,14 +176,32 @@ class Flight:
                 binding.lease_watch.free()
                 organization.write_fault = None
                 calls = self._tools.limits.upstream_attempts
-                lease = Lease(attempt, grant, asked, trip.answered, calls)
+                lease = Lease(attempt, grant, asked, trip.answered, calls, self.permit)
                 Holder(organization, binding, lease, self._tools, self._events).run()
             case GrantStatus.HELD:
                 self._note_held(binding, grant.snapshot.generation)
-                self._follow(binding, grant.snapshot)
+                self.give_up_permit()
+                if self.waited or not self._tools.calls.contended:
+                    self._follow(binding, grant.snapshot)
             case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:
                 binding.lease_watch.free()
                 organization.adopt(binding, grant.snapshot, trip)
+
+    def _gets_permit(self) -> bool:
+        """Tell whether there is a permit; wait for its instant."""
+        calls, clock = self._tools.calls, self._tools.clock
+        if self.permit is None:
+            slow = is_slow(self._organization.pause)
+            self.permit = calls.request(slow=slow, waited=self.waited)
+        self.lacks_permit = self.waited and self.permit is None
+        if self.permit is not None and (early := self.permit.since - clock.monotonic()) > 0:
+            clock.sleep(early)
+        return self.permit is not None
+
+    def give_up_permit(self) -> None:
+        """Give the permit up, or back if no call was made with it."""
+        self._tools.calls.end(self.permit)
+        self.permit = None
 
     def _note_held(self, binding: Binding, generation: int) -> None:
         """Tell of a lease that others hold for longer than one lives."""

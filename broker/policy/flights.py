@@ -5,35 +5,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
-from broker.policy.flight import Flight
+from broker.policy.calls import is_slow, wants_call
+from broker.policy.flight import Flight, nothing_more
+from broker.policy.lacking import LackingFlights
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.policy.places import Places, Waiter
-from broker.policy.schedule import Due
+from broker.policy.room import room
+from broker.policy.schedule import Schedule
 from broker.policy.values import Copy
 from broker.ports import Answer, RecordStores, Signal
 
-AT_ONCE = 32
-"""Flights at once beyond which none is begun that nobody waits for.
-
-It is fewer than a process has threads for, so that a caller's own flight need not wait until a
-thousand organizations have been looked at, nor until Canvas has let go of those that hang.
-"""
-BRIEF_AT_ONCE = 8
-"""Of these, those at once that have taken no longer than :data:`BRIEF`.
-
-Python runs one thread at a time: more looks at once take longer each, and so do requests beside
-them, but together they take as long.
-"""
-BRIEF = 0.05
-"""Seconds; a look takes a few thousandths. What takes longer waits for Redis or Canvas."""
 _TRIES = 4
 """Flights that one request waits for at most: a sweep, what it led to, another's, its own."""
-
-
-def _nothing_more(copy: Copy | None) -> bool:
-    del copy
-    return False
 
 
 def _nothing() -> None:
@@ -47,9 +31,8 @@ def _fail(error: Exception) -> NoReturn:
 class Flights:
     """Starts flights and lets requests wait for them.
 
-    ``places`` bounds how many requests may wait at once; ``take_due`` gives organizations whose
-    time has come, as :meth:`broker.policy.schedule.Schedule.take_due` does; ``ended`` is told of
-    each whose flight has ended.
+    ``places`` bounds how many requests may wait at once; ``schedule`` gives organizations whose
+    time has come; ``ended`` is told of each whose flight has ended.
     """
 
     def __init__(
@@ -57,13 +40,13 @@ class Flights:
         tools: Tools,
         stores: RecordStores,
         places: Places,
-        take_due: Callable[[float, int | None, int], Due],
+        schedule: Schedule,
         ended: Callable[[Organization], None],
     ) -> None:
         self._tools = tools
         self._stores = stores
         self._places = places
-        self._take_due = take_due
+        self._take_due, self._schedule = schedule.take_due, schedule
         self._ended = ended
         self._lock = threading.Lock()
         self._launching = threading.Lock()
@@ -71,6 +54,7 @@ class Flights:
         self._stopped = False
         self._sweep: dict[Organization, Flight] = {}
         self._flights: dict[Organization, Flight] = {}
+        self._lacking = LackingFlights(tools.calls)
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -93,33 +77,33 @@ class Flights:
                 self._launching.release()
 
     def _launch_due(self) -> None:
-        together = self._stores.together or None
+        together, calls = self._stores.together or None, self._tools.calls
         while not self._stopped:
-            looks = 0 if self._sweep else together
-            due = self._take_due(self._now(), looks, self._room())
+            self._lacking.resume()
+            looks, permits = 0 if self._sweep else together, (calls.ready, calls.slow_room)
+            due = self._take_due(self._now(), looks, self._room(), permits)
+            calls.contended = self._schedule.calls_wanted(1) > 0
             if due.looks:
                 self._launch_sweep(due.looks)
             for organization in due.flights:
-                self.launch(organization, _nothing_more, self.launch_due)
-            if not any(due):
+                self.launch(organization, nothing_more, self.launch_due, waited=False)
+            in_line = self._schedule.calls_wanted(calls.slow_room) if self._room() > 0 else 0
+            if not (any(due) or calls.ask_for(len(self._lacking), in_line)):
                 return
 
     def _room(self) -> int:
         """Return how many may be begun that nobody waits for, beside a sweep."""
         with self._lock:
-            flights = [self._flights[one] for one in self._flights.keys() - self._sweep.keys()]
-        if len(flights) >= AT_ONCE:
-            return 0
-        begun = self._now() - BRIEF
-        brief = sum(flight.begun > begun for flight in flights)
-        return min(AT_ONCE - len(flights), BRIEF_AT_ONCE - brief)
+            idle = self._sweep.keys() | self._lacking.organizations
+            flights = [self._flights[one] for one in self._flights.keys() - idle]
+        return room(flights, self._now())
 
     def _launch_sweep(self, organizations: list[Organization]) -> None:
         """Look at several at once; for whoever comes, each has a flight under way."""
         with self._lock:
             free = [one for one in organizations if one not in self._flights]
             signals = self._signals()
-            sweep = {one: Flight(one, self._tools, _nothing_more, signals) for one in free}
+            sweep = {one: Flight(one, self._tools, nothing_more, signals) for one in free}
             self._flights.update(sweep)
             self._sweep = sweep
         if sweep:
@@ -148,6 +132,7 @@ class Flights:
     def stop(self) -> None:
         """Begin no more flights that nobody waits for; those under way end as they would."""
         self._stopped = True
+        self._end_all(self._lacking.drop())
 
     def wait(
         self,
@@ -190,18 +175,28 @@ class Flights:
         organization: Organization,
         wanted: Callable[[Copy | None], bool],
         afterwards: Callable[[], None] = _nothing,
+        *,
+        waited: bool = True,
     ) -> Flight:
-        """Return the flight under way, or a new one; ``wanted`` as in :class:`Flight`."""
+        """Return the flight under way, or a new one; ``wanted`` and ``waited`` as there."""
         with self._lock:
             flight = self._flights.get(organization)
             if flight is not None:
+                flight.waited |= waited
                 return flight
             flight = Flight(organization, self._tools, wanted, self._signals())
             self._flights[organization] = flight
-        spawn = self._tools.runtime.spawn
-        work = partial(self._fly, organization, flight, afterwards)
-        self._begin({organization: flight}, spawn, work)
+        flight.waited = waited
+        if not waited and wants_call(organization, self._now()):
+            flight.permit = self._tools.calls.take(slow=is_slow(organization.pause))
+        self._begin_one(organization, flight, afterwards)
         return flight
+
+    def _begin_one(
+        self, organization: Organization, flight: Flight, afterwards: Callable[[], None]
+    ) -> None:
+        work = partial(self._fly, organization, flight, afterwards)
+        self._begin({organization: flight}, self._tools.runtime.spawn, work)
 
     def _begin(
         self,
@@ -233,9 +228,14 @@ class Flights:
         try:
             flight.run()
         finally:
-            self._end_all({organization: flight})
-            afterwards()
-            flight.tell()
+            flight.give_up_permit()
+            if flight.lacks_permit and not self._stopped:
+                begin = partial(self._begin_one, organization, flight, afterwards)
+                self._lacking.add(organization, flight, begin)
+            else:
+                self._end_all({organization: flight})
+                afterwards()
+                flight.tell()
 
     def _end_all(self, flights: dict[Organization, Flight]) -> None:
         with self._lock:

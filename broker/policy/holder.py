@@ -66,6 +66,7 @@ class Holder(Attempt):
         def counted() -> TokenPair:
             self.lease.spend_call(clock.monotonic(), limits)
             brake.note_call(clock.monotonic(), limits)
+            self.tools.calls.note_call(self.lease.permit)
             try:
                 return call()
             except NotSentError:

@@ -7,6 +7,7 @@ from broker.clock import Clock
 from broker.errors import NotSentError
 from broker.limits import Limits
 from broker.observer import Observer
+from broker.policy.calls import Calls, Permit
 from broker.policy.feed import Feed
 from broker.policy.server_clock import RoundTrip
 from broker.policy.values import Copy
@@ -29,6 +30,7 @@ class Tools:
     upstream: Upstream
     retry: Retry
     observer: Observer
+    calls: Calls
     feed: Feed = field(default_factory=Feed)
 
     def round_trip(self, asked: float) -> RoundTrip:
@@ -40,8 +42,8 @@ class Tools:
 class Lease:
     """Who holds it, since when, and how many upstream calls are left in it.
 
-    ``asked`` and ``granted`` are the monotonic instants around the grant; ``kind`` is the upstream
-    call made last, ``called`` when it began.
+    ``permit`` is what the calls are made with. ``asked`` and ``granted`` are the monotonic instants
+    around the grant; ``kind`` is the upstream call made last, ``called`` when it began.
     """
 
     attempt: str
@@ -49,6 +51,7 @@ class Lease:
     asked: float
     granted: float
     calls_left: int
+    permit: Permit | None = None
     kind: Kind = Kind.AUTHENTICATE
     called: float = 0.0
 

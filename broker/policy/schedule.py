@@ -13,6 +13,7 @@ from collections import deque
 from typing import NamedTuple, TypeAlias
 
 from broker.limits import Limits
+from broker.policy.calls import is_slow, wants_call
 from broker.policy.feed import Feed
 from broker.policy.organization import Organization
 
@@ -25,6 +26,8 @@ LATCH_LOOK = 30.0
 FAULT_LOOK = 30.0
 """Seconds until the next look at who could not be read: health tells of it until then."""
 
+ANY = 1_000_000, 1_000_000
+"""Permits where nobody counts them."""
 _Line: TypeAlias = "deque[tuple[float, Organization]]"
 
 
@@ -48,33 +51,55 @@ class Schedule:
         self._order = itertools.count()
         self._for_looks: _Line = deque()
         self._for_flights: _Line = deque()
+        self._for_calls: _Line = deque()
+        self._for_slow_calls: _Line = deque()
+        self._standing: set[Organization] = set()
 
     def plan(self, organization: Organization, at: float) -> None:
         """Look at ``organization`` at the instant ``at``, and not when it was planned before."""
         with self._lock:
             self._due[organization] = at
+            self._standing.discard(organization)
             heapq.heappush(self._queue, (at, next(self._order), organization))
 
     def drop(self, organization: Organization) -> None:
         """Look at ``organization`` no more."""
         with self._lock:
             self._due.pop(organization, None)
+            self._standing.discard(organization)
 
-    def take_due(self, now: float, looks: int | None, flights: int) -> Due:
+    def calls_wanted(self, slow: int) -> int:
+        """Return how many stand in line for a permit; of those whose last call hung, ``slow``."""
+        return len(self._for_calls) + min(len(self._for_slow_calls), slow)
+
+    def take_due(
+        self, now: float, looks: int | None, flights: int, permits: tuple[int, int] = ANY
+    ) -> Due:
         """Return organizations whose time has come; plan each again.
 
         As many as ``looks``, or fewer, are to be looked at and no more, as far as is known; where
-        it is None, all need a flight. As many as ``flights`` need one. The others stand in line.
+        it is None, all need a flight. As many as ``flights`` need one. Of these, as many as there
+        are ``permits`` want to call Canvas, and at most as many as their second number whose last
+        call hung. The others stand in line.
         """
         with self._lock:
             while self._queue and self._queue[0][0] <= now:
                 at, _, organization = heapq.heappop(self._queue)
                 if self._due.get(organization) == at:
-                    alone = looks is None or organization.needs_flight(now)
-                    (self._for_flights if alone else self._for_looks).append((at, organization))
-            return Due(
-                self._take(self._for_looks, looks or 0), self._take(self._for_flights, flights)
-            )
+                    self._line(organization, now, looks).append((at, organization))
+            taken = self._take(self._for_flights, flights)
+            ready, slow_ready = permits
+            calls = self._take(self._for_calls, min(ready, flights - len(taken)))
+            left = min(ready, flights - len(taken)) - len(calls)
+            calls += self._take(self._for_slow_calls, min(slow_ready, left))
+            return Due(self._take(self._for_looks, looks or 0), taken + calls)
+
+    def _line(self, organization: Organization, now: float, looks: int | None) -> _Line:
+        if wants_call(organization, now) and not organization.unsettled:
+            self._standing.add(organization)
+            return self._for_slow_calls if is_slow(organization.pause) else self._for_calls
+        alone = looks is None or organization.needs_flight(now)
+        return self._for_flights if alone else self._for_looks
 
     def _take(self, line: _Line, most: int) -> list[Organization]:
         taken: list[Organization] = []
@@ -82,11 +107,17 @@ class Schedule:
             at, organization = line.popleft()
             if self._due.get(organization) == at:
                 del self._due[organization]
+                self._standing.discard(organization)
                 taken.append(organization)
         return taken
 
     def replan(self, organization: Organization, now: float) -> None:
-        """Plan the next look at ``organization`` by its state, or none while it is idle."""
+        """Plan the next look at ``organization`` by its state, or none while it is idle.
+
+        Who stands in line for a call, and still wants it, keeps its place.
+        """
+        if organization in self._standing and wants_call(organization, now):
+            return
         at = self._next_look(organization, now)
         if at is not None:
             self.plan(organization, at)

@@ -62,6 +62,16 @@ DECLARED: dict[str, Setting[Any]] = {
         "PEM file of the authorities trusted for Canvas, in place of the system's; read again when "
         "it changes"
     ),
+    "canvas_calls_in_flight": Count(
+        "[Calls of Canvas](operations.md#calls-of-canvas) that the whole fleet has in flight at "
+        "most",
+        default="100",
+    ),
+    "canvas_calls_per_second": Count(
+        "Calls that the whole fleet begins in a second at most; it finds a lower limit of Canvas "
+        "by the calls that are refused",
+        default="500",
+    ),
     "credentials_dir": Location(
         "Folder with one folder per organization, each with the files `consumer` and `secret-key`; "
         "read again when they change"

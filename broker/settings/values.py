@@ -71,6 +71,8 @@ class Settings:
     canvas_allow_http: bool
     canvas_proxy: Secret | None
     canvas_ca_file: Path | None
+    canvas_calls_in_flight: int
+    canvas_calls_per_second: int
     credentials_dir: Path | None
     consumer: Secret | None
     secret_key: Secret | None

@@ -8,21 +8,24 @@ from broker.audit.log import AuditLog
 from broker.clock import SystemClock
 from broker.files.tls import contexts
 from broker.files.watch import Watched
+from broker.fleet_calls import CallLimits
 from broker.kubernetes.composition import service_accounts
 from broker.kubernetes.service_accounts import ServiceAccounts
 from broker.metrics.meters import Meters
 from broker.output.sinks import sink
 from broker.pod.state import PodState
 from broker.policy.broker import Broker
+from broker.policy.calls import Calls
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
-from broker.ports import RecordStores, Upstream
+from broker.ports import Upstream
 from broker.secret import Secret
 from broker.settings import Inputs, ManagementTls, Settings, Tracing, redis_address
 from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
 from broker.store.connect import connect
 from broker.store.feed import Subscription
+from broker.store.fleet_calls import RedisFleetCalls
 from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.threads import ThreadRuntime, redis_users
@@ -54,6 +57,9 @@ SERVICE = "service"
 """Where ``app.extensions`` keeps the :class:`Service`, to be started after the fork."""
 MANAGEMENT = "management"
 """Where ``app.extensions`` keeps the application of the management port, if there is one."""
+
+_WORKER_DIGITS = 12
+"""Of a random name: enough that no two workers of a fleet have the same."""
 
 
 def create_app(
@@ -130,10 +136,14 @@ def _parts(
     observer = Observers(LogObserver(clock), MeteringObserver(meters), *([spans] if spans else []))
     limits = settings.limits
     redis = _redis(settings, inputs)
+    scripts = _scripts(redis, settings, clock)
     upstream, retry = _upstream(settings, inputs, clock), LeaseRetry(limits, clock)
+    allowed = CallLimits(settings.canvas_calls_in_flight, settings.canvas_calls_per_second)
+    fleet = RedisFleetCalls(scripts, allowed, limits, settings.redis_prefix, settings.canvas_url)
+    calls = Calls(fleet, clock, runtime.attempt_id()[:_WORKER_DIGITS], allowed)
     broker = Broker(
-        Tools(limits, clock, runtime, upstream, retry, observer),
-        _stores(redis, settings, clock),
+        Tools(limits, clock, runtime, upstream, retry, observer, calls),
+        RedisRecordStores(scripts, limits, settings.redis_prefix, settings.canvas_url),
         keep_warm=settings.keep_warm,
         waiters=max(1, settings.threads // 2),
     )
@@ -182,16 +192,10 @@ def _revealed(
     return reveal
 
 
-def _stores(client: BoundedClient, settings: Settings, clock: SystemClock) -> RecordStores:
+def _scripts(client: BoundedClient, settings: Settings, clock: SystemClock) -> Scripts:
     limits = settings.limits
     breaker = Breaker(clock, limits.revalidate)
-    scripts = Scripts(
-        client,
-        breaker,
-        together=client.together,
-        seconds=limits.redis_worst,
-    )
-    return RedisRecordStores(scripts, limits, settings.redis_prefix, settings.canvas_url)
+    return Scripts(client, breaker, together=client.together, seconds=limits.redis_worst)
 
 
 def _service_accounts(

@@ -10,15 +10,18 @@ from dataclasses import replace
 from broker.credentials import Credentials
 from broker.errors import FailureClass, UnavailableError, UpstreamError
 from broker.feed import Change
+from broker.fleet_calls import CallLimits, FleetCalls, UnlimitedCalls
 from broker.limits import Limits
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
+from broker.policy.calls import Calls
 from broker.policy.health import OrganizationHealth
 from broker.policy.lease import Tools
 from broker.policy.refresher import TICK, Refresher
 from broker.ports import Retry
 from broker.secret import Secret
 from broker.store.memory import MemoryServer
+from broker.store.memory_calls import MemoryFleetCalls
 from broker.store.shelf import Shelf
 from broker.tokens import Record, TokenPair
 from tests.fakes import FakeCanvas, FakeClock, FakeRuntime, Notes, credentials, retry_definite
@@ -95,7 +98,8 @@ class Worker:
         self.notes = Notes()
         self.link = Link(fleet.server, fleet.clock)
         canvas = WatchedCanvas(fleet, self.clock)
-        tools = Tools(LIMITS, self.clock, self.runtime, canvas, retry, self.notes)
+        self.calls = Calls(fleet.calls, self.clock, f"worker-{number}", fleet.allowed)
+        tools = Tools(LIMITS, self.clock, self.runtime, canvas, retry, self.notes, self.calls)
         self.broker = Broker(tools, self.link, keep_warm=KEEP_WARM, waiters=waiters)
         self.refresher = Refresher(self.broker, self.clock, self.notes)
         self._served: dict[str, int] = {}
@@ -139,10 +143,19 @@ class Fleet:
     """Workers, the Redis and the Canvas that they share, and the time."""
 
     def __init__(
-        self, workers: int = 1, *, retry: Retry = retry_definite, waiters: int = 32
+        self,
+        workers: int = 1,
+        *,
+        retry: Retry = retry_definite,
+        waiters: int = 32,
+        allowed: CallLimits | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.server = MemoryServer(self.clock.redis, LIMITS)
+        self.allowed = allowed or CallLimits()
+        self.calls: FleetCalls = UnlimitedCalls()
+        if allowed is not None:
+            self.calls = MemoryFleetCalls(self.clock.redis, allowed, LIMITS)
         self.canvas = FakeCanvas(self.clock)
         self.spent: set[str] = set()
         self.broken: list[str] = []

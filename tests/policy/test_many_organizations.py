@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from broker.credentials import Credentials
-from broker.policy.flights import AT_ONCE, BRIEF, BRIEF_AT_ONCE
+from broker.policy.calls import AT_ONCE
+from broker.policy.room import BRIEF, BRIEF_AT_ONCE
 from broker.secret import Secret
 from broker.store.memory import MemoryRecordStore
 from broker.threads import FLIGHTS

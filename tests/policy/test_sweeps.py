@@ -7,9 +7,10 @@ from typing import NoReturn
 import pytest
 
 from broker.errors import StoreUnavailableError
+from broker.policy.calls import AT_ONCE
 from broker.policy.flight import Flight
-from broker.policy.flights import AT_ONCE, BRIEF, BRIEF_AT_ONCE
 from broker.policy.reports import report
+from broker.policy.room import BRIEF, BRIEF_AT_ONCE
 from broker.policy.schedule import Due
 from broker.ports import Answer, Question, ReportStatus
 from broker.secret import Secret
@@ -145,18 +146,20 @@ def test_flights_begin_beside_a_sweep(fleet: Fleet, worker: Worker) -> None:
     assert sweep is worker.runtime.held[0]
 
 
-def test_who_asks_while_others_are_launched_is_not_forgotten(worker: Worker) -> None:
+def test_who_asks_while_others_are_launched_is_not_forgotten(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What came due meanwhile is begun without another tick."""
     flights, rounds = worker.broker._flights, []
     take_due = flights._take_due
 
-    def take(now: float, looks: int | None, most: int) -> Due:
+    def take(now: float, looks: int | None, most: int, permits: tuple[int, int]) -> Due:
         rounds.append(looks)
         if len(rounds) == 1:
             flights.launch_due()  # as another thread does, in the middle of it
-        return take_due(now, looks, most)
+        return take_due(now, looks, most, permits)
 
-    flights._take_due = take
+    monkeypatch.setattr(flights, "_take_due", take)
     worker.tick()
     assert len(rounds) == 2
 

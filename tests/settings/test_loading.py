@@ -40,6 +40,8 @@ def test_the_least_environment_gives_the_defaults(environ: dict[str, str]) -> No
         canvas_allow_http=False,
         canvas_proxy=None,
         canvas_ca_file=None,
+        canvas_calls_in_flight=100,
+        canvas_calls_per_second=500,
         credentials_dir=Path(environ["BROKER_CREDENTIALS_DIR"]),
         consumer=None,
         secret_key=None,

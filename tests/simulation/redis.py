@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from broker.credentials import Credentials
 from broker.errors import StoreUnavailableError
+from broker.fleet_calls import CallLimits, CallsGranted, CallsWanted
 from broker.limits import Limits
 from broker.ports import (
     Answer,
@@ -23,6 +24,7 @@ from broker.ports import (
 )
 from broker.store.breaker import Breaker
 from broker.store.memory import MemoryServer
+from broker.store.memory_calls import MemoryFleetCalls
 from broker.store.shelf import Shelf
 from broker.store_damage import Damage
 from broker.store_faults import Reason
@@ -51,7 +53,9 @@ class SimRedis:
     What it holds is copied aside with every write, so that a failover can go back in time.
     """
 
-    def __init__(self, scheduler: Scheduler, limits: Limits, watch: Watch) -> None:
+    def __init__(
+        self, scheduler: Scheduler, limits: Limits, watch: Watch, allowed: CallLimits
+    ) -> None:
         self.scheduler = scheduler
         self.watch = watch
         self._reach = Reach.UP
@@ -62,6 +66,7 @@ class SimRedis:
         self.commands = 0
         self.channel = SimChannel(scheduler, self.network)
         self.server = MemoryServer(self.now, limits, publish=self.channel.publish)
+        self.calls = MemoryFleetCalls(self.now, allowed, limits)
         self._names = 1
         self._history: dict[tuple[str, str], deque[tuple[float, Shelf]]] = {}
 
@@ -95,6 +100,7 @@ class SimRedis:
     def flush(self) -> None:
         """Lose everything; the server stays the same."""
         self.server.shelves.clear()
+        self.calls.state = ""
         self._history.clear()
         self.watch.lost_writes(all_of_them=True)
 
@@ -235,6 +241,19 @@ class SimStore:
                 redis.apply(self._key, operation)
 
         scheduler.spawn(redis.network, "late", deliver)
+
+
+class SimFleetCalls(SimStore):
+    """One process's way to the calls that the whole fleet makes."""
+
+    def __init__(self, redis: SimRedis, breaker: Breaker) -> None:
+        self._redis = redis
+        self._breaker = breaker
+        self._key = ("", "calls")
+
+    def ask(self, wanted: CallsWanted) -> CallsGranted:
+        """Pass it on."""
+        return self.call(lambda: self._redis.calls.ask(wanted))
 
 
 class SimStores:

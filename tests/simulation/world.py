@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from broker.credentials import Credentials
 from broker.emulator.canvas import Behaviour
 from broker.errors import UnavailableError, UpstreamError
+from broker.fleet_calls import CallLimits
 from broker.limits import Limits
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
+from broker.policy.calls import Calls
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
 from broker.ports import ReportStatus
@@ -22,7 +24,7 @@ from broker.upstream.retry import LeaseRetry
 from tests.simulation.canvas import SimCanvas, SimUpstream
 from tests.simulation.feed import SimSubscription, Weather
 from tests.simulation.invariants import SETTLE, Watch
-from tests.simulation.redis import EPOCH, SimRedis, SimStores
+from tests.simulation.redis import EPOCH, SimFleetCalls, SimRedis, SimStores
 from tests.simulation.scheduler import Process, Scheduler, Signal
 
 LIMITS = Limits()
@@ -186,9 +188,12 @@ class Worker:
         runtime = SimRuntime(world.scheduler, self.process, attempts=world.next_life())
         upstream = SimUpstream(world.canvas, self.process, self.clock, LIMITS)
         observer = Observed(world.watch, self.name, world.lives_are_good)
-        stores = SimStores(world.redis, Breaker(self.clock, LIMITS.revalidate))
+        breaker = Breaker(self.clock, LIMITS.revalidate)
+        stores = SimStores(world.redis, breaker)
         retry = LeaseRetry(LIMITS, self.clock)
-        tools = Tools(LIMITS, self.clock, runtime, upstream, retry, observer)
+        fleet = SimFleetCalls(world.redis, breaker)
+        calls = Calls(fleet, self.clock, runtime.attempt_id(), world.allowed)
+        tools = Tools(LIMITS, self.clock, runtime, upstream, retry, observer, calls)
         self.broker = Broker(tools, stores, keep_warm=world.keep_warm, waiters=WAITERS)
         self._break_tick = False
         self._tick_of_broker = self.broker.tick
@@ -309,12 +314,13 @@ class World:
     pause: float = 1.0
     skew: float = 600.0
     keep_warm: float = 1e9
+    allowed: CallLimits = field(default_factory=CallLimits)
     weather: Weather = field(default_factory=Weather)
 
     def __post_init__(self) -> None:
         self.scheduler = Scheduler(self.seed)
         self.watch = Watch(self.scheduler)
-        self.redis = SimRedis(self.scheduler, LIMITS, self.watch)
+        self.redis = SimRedis(self.scheduler, LIMITS, self.watch, self.allowed)
         self.redis.channel.weather = replace(self.weather)
         versions = range(1, 6)
         keys = {

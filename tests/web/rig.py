@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from broker.audit.entry import AuditEntry
 from broker.callers import EVERYTHING, Caller, Callers, key_digest
 from broker.errors import StoreUnavailableError
+from broker.fleet_calls import UnlimitedCalls
 from broker.limits import Limits
 from broker.metrics.meters import Meters
 from broker.pod.merge import merge
@@ -17,6 +18,7 @@ from broker.pod.readiness import Readiness
 from broker.pod.snapshot import FilesReport, Pod, WorkerSnapshot
 from broker.pod.state import PodState
 from broker.policy.broker import Broker
+from broker.policy.calls import Calls
 from broker.policy.history import Event
 from broker.policy.lease import Tools
 from broker.store.memory import MemoryServer
@@ -97,7 +99,8 @@ class Rig:
         self.file_problems: list[str] = []
         self.redis_answers = True
         limits, notes = Limits(), Notes()
-        tools = Tools(limits, self.clock, self.runtime, self.canvas, retry_definite, notes)
+        calls = Calls(UnlimitedCalls(), self.clock, "rig")
+        tools = Tools(limits, self.clock, self.runtime, self.canvas, retry_definite, notes, calls)
         server = MemoryServer(self._redis_time, limits)
         self.broker = Broker(tools, server, keep_warm=3600, waiters=8)
         self.broker.configure({name: credentials() for name in organizations})
