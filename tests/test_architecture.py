@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 250
 
 PURE = frozenset(
-    {"callers", "clock", "credentials", "errors", "failure_kinds", "feed", "limits"}
+    {"callers", "clock", "credentials", "errors", "failure_kinds", "feed", "fleet_calls", "limits"}
     | {"observer", "ports", "secret", "store_damage", "store_faults", "tokens"}
 )
 ANYTHING = frozenset(

@@ -49,9 +49,7 @@ DECLARED: dict[str, Setting[Any]] = {
         accept=canvas_url,
         default="https://canvas.connectmyapps.com/api",
     ),
-    "canvas_allow_http": Flag(
-        "`true` lets the keys travel to Canvas over plain `http`", default="false"
-    ),
+    "canvas_allow_http": Flag("`true` lets keys travel over plain `http`", default="false"),
     "canvas_proxy": SecretText(
         "HTTP proxy on the way to Canvas, `http://user:password@host:port`; the proxy variables "
         "that other programs read are not looked at",
@@ -62,16 +60,8 @@ DECLARED: dict[str, Setting[Any]] = {
         "PEM file of the authorities trusted for Canvas, in place of the system's; read again when "
         "it changes"
     ),
-    "canvas_calls_in_flight": Count(
-        "[Calls of Canvas](operations.md#calls-of-canvas) that the whole fleet has in flight at "
-        "most",
-        default="100",
-    ),
-    "canvas_calls_per_second": Count(
-        "Calls that the whole fleet begins in a second at most; it finds a lower limit of Canvas "
-        "by the calls that are refused",
-        default="500",
-    ),
+    "canvas_calls_in_flight": Count("Most calls in flight of the whole fleet", default="100"),
+    "canvas_calls_per_second": Count("Most calls a second of the whole fleet", default="500"),
     "credentials_dir": Location(
         "Folder with one folder per organization, each with the files `consumer` and `secret-key`; "
         "read again when they change"
@@ -214,8 +204,7 @@ DECLARED: dict[str, Setting[Any]] = {
         "Seconds between two looks at the [files](operations.md#files)", default="2"
     ),
     "keep_warm": Duration(
-        "Seconds after its last request for which an organization's token is kept warm",
-        default="3600",
+        "Seconds after its last request that an organization's token is kept warm", default="3600"
     ),
     "log_level": Choice("Least severity of a log line", words=LogLevel, default="info"),
     "log_format": Choice(

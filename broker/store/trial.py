@@ -35,6 +35,7 @@ class Trial(RedisRecordStore):
         self.commit_spare(grant, spare, soon)
         self.report(generation)
         self.check_write()
+        self._scripts.run("calls", [self.write_key], "probe", 1, 0, 1, 0, 1, 1, 0, *[1] * 3)
         refused = Failure("probe", LIFETIME, latched=True, refusals=1, at=snapshot.now)
         self.fail("c", generation, refused, clear_mark=True)
         self.lift("probe")
