@@ -39,12 +39,6 @@ _SHORTEST = 0.001
 """Seconds that a wait takes at least, for any clock to go on."""
 
 
-def nothing_more(copy: Copy | None) -> bool:
-    """Want no better copy, unless one is due."""
-    del copy
-    return False
-
-
 class Flight:
     """One flight for one organization; all in this process who wait, wait for the same one.
 

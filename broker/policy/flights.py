@@ -6,12 +6,12 @@ from functools import partial
 from typing import NoReturn
 
 from broker.policy.calls import is_slow, wants_call
-from broker.policy.flight import Flight, nothing_more
+from broker.policy.flight import Flight
 from broker.policy.lacking import LackingFlights
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.policy.places import Places, Waiter
-from broker.policy.room import room
+from broker.policy.room import nothing_more, room
 from broker.policy.schedule import Schedule
 from broker.policy.values import Copy
 from broker.ports import Answer, RecordStores, Signal

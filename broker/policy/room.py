@@ -1,9 +1,10 @@
-"""How many flights that nobody waits for may be under way at once in one process."""
+"""Flights that nobody waits for: what they want, and how many may be under way in a process."""
 
 from collections.abc import Collection
 
 from broker.policy.calls import AT_ONCE
 from broker.policy.flight import Flight
+from broker.policy.values import Copy
 
 BRIEF_AT_ONCE = 8
 """Of these, those at once that have taken no longer than :data:`BRIEF`.
@@ -13,6 +14,12 @@ them, but together they take as long.
 """
 BRIEF = 0.05
 """Seconds; a look takes a few thousandths. What takes longer waits for Redis or Canvas."""
+
+
+def nothing_more(copy: Copy | None) -> bool:
+    """Want no better copy, unless one is due."""
+    del copy
+    return False
 
 
 def room(flights: Collection[Flight], now: float) -> int:
