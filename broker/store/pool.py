@@ -155,6 +155,7 @@ class BackgroundPool(ConnectionPool):
         redis-py gives out the one that came back last, so that those too many are never used.
         """
         (count, _), _ = self.get_connection_count()
+        count += len(self._new)  # set up for who found another meanwhile
         idle = [found for _ in range(count) if count > KEPT and (found := self._take())]
         since = time.monotonic() - UNUSED_S
         for place, connection in reversed(list(enumerate(idle))):

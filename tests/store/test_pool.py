@@ -345,3 +345,19 @@ def test_closed_ones_leave_room(valkey: RedisServer) -> None:
         age(idle, UNUSED_S + 1)
         client.close_unused()
         assert sum(one.is_connected for one in idle) == KEPT
+
+
+@pytest.mark.sockets
+def test_what_was_set_up_for_nobody_is_closed(valkey: RedisServer) -> None:
+    """Its caller found one that was given back: it is idle as any other."""
+    client = connect(valkey.url, PATIENT, users=12)
+    pool: Any = client.client()
+    pool = pool.connection_pool
+    idle = burst(pool, KEPT)
+    unasked = [pool.connection_class(**pool.connection_kwargs) for _ in range(2)]
+    for one in unasked:
+        one.set_up()
+    pool._new.extend(unasked)
+    age([*idle, *unasked], UNUSED_S + 1)
+    client.close_unused()
+    assert sum(one.is_connected for one in [*idle, *unasked]) == KEPT
