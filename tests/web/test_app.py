@@ -149,7 +149,7 @@ def test_the_broker_has_the_settings(
 def test_a_connection_to_redis_for_each_thread_that_may_want_one(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requests, refreshes, the sweep and the stop: none is ever refused one."""
+    """Requests, refreshes, the sweep, the feed and the stop: none is ever refused one."""
     counted: list[int] = []
 
     def connected(*arguments: Any, users: int, **options: Any) -> BoundedClient:
@@ -158,4 +158,4 @@ def test_a_connection_to_redis_for_each_thread_that_may_want_one(
 
     monkeypatch.setattr(app_module, "connect", connected)
     _make({**environ, "BROKER_THREADS": "300"})
-    assert counted == [300 + FLIGHTS + SWEEPS + 1]
+    assert counted == [300 + FLIGHTS + SWEEPS + 2]
