@@ -14,6 +14,7 @@ import click
 from bench import (
     commands,
     crowd,
+    idle,
     many,
     memory,
     operators,
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[Ground], Finding]] = {
     "operators": operators.measure,
     "crowd": crowd.measure,
     "slow": slow.measure,
+    "idle": idle.measure,
     "overload": overload.measure,
 }
 TOGETHER = {"scale": ("scale", "operators")}
