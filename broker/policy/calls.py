@@ -8,6 +8,7 @@
     a tick with nothing to do     tells that fewer are held
 """
 
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Permit:
     since: float
     slow: bool = False
     calls: int = 0
+    ended: bool = False
 
 
 @dataclass(slots=True)
@@ -127,13 +129,16 @@ class Calls:
             self._asking.release()
 
     def ask_for(self, lacking: int, in_line: int) -> bool:
-        """Ask for what callers lack, and for those in line; tell whether more came."""
+        """Ask for what callers lack, else for those in line as well; tell whether more came."""
+        wanted = min(lacking, AT_ONCE) - self.ready
+        if wanted > 0:
+            return self.ask(wanted, for_callers=True) > 0
         wanted = min(lacking + in_line, AT_ONCE) - self.ready
-        return wanted > 0 and self.ask(wanted, for_callers=lacking > 0) > 0
+        return wanted > 0 and self.ask(wanted) > 0
 
     def request(self, *, slow: bool, waited: bool) -> Permit | None:
         """Take a permit, and ask for one if none is ready; ``waited``: a caller waits."""
-        if not self._pool:
+        if not self._pool and (not slow or self.slow_room):
             self.ask(1, for_callers=waited, at_once=waited)
         return self.take(slow=slow)
 
@@ -153,6 +158,9 @@ class Calls:
         if permit is None:
             return
         with self._counting:
+            if permit.ended:
+                return
+            permit.ended = True
             self._taken -= 1
             self._slow -= permit.slow
             if not permit.calls:
@@ -175,8 +183,7 @@ class Calls:
         """Let go of permits that nobody took, and tell if fewer are held than Redis knows."""
         until = self.clock.monotonic() - KEPT_S
         with self._counting:
-            while self._pool and self._pool[0].since < until:
-                self._pool.popleft()
+            self._pool = deque(permit for permit in self._pool if permit.since >= until)
         if self.held != self._reported or self._told.refused:
             self.ask(0)
 
@@ -208,7 +215,7 @@ class Calls:
         """
         interval = self.allowed.in_flight / self.part / self.allowed.per_second
         first = max(now, self._alone_at)
-        slots = int((now + KEPT_S - first) / interval) + 1
+        slots = math.floor((now + KEPT_S - first) / interval) + 1
         granted = max(0, min(wants, self.part - held, slots))
         self._alone_at = first + granted * interval
         return CallsGranted(granted, first - now, interval, part=self.part)

@@ -72,7 +72,7 @@ class Flight:
 
     def run(self) -> None:
         """Look, and attempt where due; survives everything."""
-        binding = self._organization.binding
+        binding, self.lacks_permit = self._organization.binding, False
         with self._surviving():
             self._organization.unsettled = False
             self._fly(binding)

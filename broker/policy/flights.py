@@ -54,7 +54,7 @@ class Flights:
         self._stopped = False
         self._sweep: dict[Organization, Flight] = {}
         self._flights: dict[Organization, Flight] = {}
-        self._lacking = LackingFlights(tools.calls)
+        self._lacking = LackingFlights(tools)
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -88,7 +88,7 @@ class Flights:
             for organization in due.flights:
                 self.launch(organization, nothing_more, self.launch_due, waited=False)
             in_line = self._schedule.calls_wanted(calls.slow_room) if self._room() > 0 else 0
-            if not (any(due) or calls.ask_for(len(self._lacking), in_line)):
+            if not (any(due) or calls.ask_for(self._lacking.wanted, in_line)):
                 return
 
     def _room(self) -> int:
@@ -185,8 +185,7 @@ class Flights:
                 flight.waited |= waited
                 return flight
             flight = Flight(organization, self._tools, wanted, self._signals())
-            self._flights[organization] = flight
-        flight.waited = waited
+            self._flights[organization], flight.waited = flight, waited
         if not waited and wants_call(organization, self._now()):
             flight.permit = self._tools.calls.take(slow=is_slow(organization.pause))
         self._begin_one(organization, flight, afterwards)
@@ -228,7 +227,6 @@ class Flights:
         try:
             flight.run()
         finally:
-            flight.give_up_permit()
             if flight.lacks_permit and not self._stopped:
                 begin = partial(self._begin_one, organization, flight, afterwards)
                 self._lacking.add(organization, flight, begin)
@@ -240,6 +238,7 @@ class Flights:
     def _end_all(self, flights: dict[Organization, Flight]) -> None:
         with self._lock:
             for organization, flight in flights.items():
+                flight.give_up_permit()
                 if self._flights.get(organization) is flight:
                     del self._flights[organization]
             if flights is self._sweep:

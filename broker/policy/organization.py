@@ -184,8 +184,8 @@ class Organization:
         That is what was written to another server, and all once Redis's clock was set.
         """
         stepped = self.check_clock(snapshot, trip)
-        self.looked = asked = trip.asked
-        self.read_fault = None
+        asked, in_force = trip.asked, binding.version == self.binding.version
+        self.looked, self.read_fault = asked if in_force else self.looked, None
         if stepped:
             return
         record = snapshot.record
@@ -212,7 +212,7 @@ class Organization:
         idle = trip.asked - self.looked > self._limits.lease
         if idle and self.state(trip.asked) is State.EMPTY:
             self.server_clock.forget()
-        self.unsettled |= self.server_clock.check(snapshot, trip)
+        self.unsettled = self.server_clock.check(snapshot, trip) or self.unsettled
         return self.server_clock.stepped
 
     def note_failure(self, binding: Binding, pause: Pause) -> None:

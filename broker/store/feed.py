@@ -101,8 +101,8 @@ class Subscription:
             while not self._stopped.is_set():
                 messages = list(_read(pubsub))
                 if messages:
-                    heard = time.monotonic()
                     self._tell(messages)
+                    heard = time.monotonic()  # only now: to tell of them may take a while
                 elif time.monotonic() - heard > SILENCE:
                     raise RedisTimeoutError("no message of its own")
                 else:

@@ -95,7 +95,7 @@ class MemoryFleetCalls:
             held, left = wanted.holds + granted, wanted.wants - granted
             others.append(_Worker(wanted.worker, wanted.number, held, left, now))
         self._write(rate, others)
-        wait = 0.0 if granted > 0 else max(0.0, rate.next - _AHEAD - now)
+        wait = 0.0 if granted > 0 else max(0.0, min(rate.next - _AHEAD - now, _DEBT))
         wait = max(wait, asking * _TURN, _LEAST_TURN)
         first_s, interval_s, wait_s = (
             math.floor(one) / _SECOND for one in (first - now, rate.interval, wait)

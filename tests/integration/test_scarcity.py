@@ -138,7 +138,7 @@ def test_workers_that_cannot_boot(small: Small) -> None:
     small.sabotage.touch()
     for pid in small.broker.workers():
         os.kill(pid, signal.SIGKILL)
-    wait(small.broker, lambda: "exited with code 1" in small.broker.log())
+    wait(small.broker, lambda: '"error": "OSError"' in small.broker.log())
     small.sabotage.unlink()
     wait(small.broker, lambda: served(small.broker, small.key) == 2)
 

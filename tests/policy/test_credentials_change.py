@@ -6,7 +6,7 @@ from broker.errors import ForbiddenError, KeysRejectedError
 from broker.policy.server_clock import RoundTrip
 from broker.tokens import Kind
 from tests.fakes import credentials
-from tests.policy.fleet import KEYS, NEW_KEYS, Fleet, Worker, make_stale
+from tests.policy.fleet import ACME, KEYS, NEW_KEYS, Fleet, Worker, make_stale
 
 OLD, NEW = KEYS.version, NEW_KEYS.version
 
@@ -127,6 +127,22 @@ class TestReplaced:
 
 
 class TestWhileARefreshIsInFlight:
+    def test_a_look_with_the_old_keys_is_none_with_the_new(self, worker: Worker) -> None:
+        """Else a worker that was paused would serve the old ones' token for the next seconds."""
+        worker.ask()
+        organization = worker.broker.find(ACME)
+        assert organization is not None
+        old, before = organization.binding, organization.looked
+        worker.broker.configure({ACME: NEW_KEYS})
+        after = max(organization.looked, before)
+        now = worker.clock.monotonic() + 5
+        organization.adopt(old, old.store.read(0), RoundTrip(now, now, 1.0))
+        assert organization.looked == after
+        organization.adopt(
+            organization.binding, organization.binding.store.read(0), RoundTrip(now, now, 1.0)
+        )
+        assert organization.looked == now
+
     def test_result_lands_under_the_old_version_only(
         self, fleet: Fleet, worker: Worker, other: Worker
     ) -> None:

@@ -113,6 +113,6 @@ end
 redis.call('HSET', KEY, 'state', string.format('%.0f %.0f %.0f %.0f %.0f %.0f;%s', rate, cut, grown,
   math.floor(tat), calls, lost, table.concat(told)))
 redis.call('PEXPIRE', KEY, KEPT_MS)
-local wait = granted > 0 and 0 or math.max(0, tat - AHEAD_US - now)
+local wait = granted > 0 and 0 or math.max(0, math.min(tat - AHEAD_US - now, DEBT_US))
 return {granted, math.floor(first - now), math.floor(interval),
   math.floor(math.max(wait, asking * TURN_US, LEAST_TURN_US)), math.max(1, fair)}
