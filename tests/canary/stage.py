@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 from broker.callers import key_digest
 from broker.emulator.canvas import Canvas
 from broker.settings import load, load_inputs
+from broker.store.fleet_calls import RedisFleetCalls
 from broker.store.redis_store import RedisRecordStore
 from broker.upstream import CanvasClient
 from broker.web.app import SERVICE, create_app
@@ -78,6 +79,7 @@ CALLS = (
         RedisRecordStore,
         ("read", "acquire", "commit", "commit_spare", "fail", "report", "republish"),
     ),
+    (RedisFleetCalls, ("ask",)),
 )
 
 
