@@ -34,7 +34,7 @@ def measure(ground: Ground) -> Finding:
         answered = ask(scene, held)
     if answered != number or probes.failures:
         raise WrongAnswer(f"idle: {answered} of {number} answered, {probes.failures}")
-    each = grown * 1024 / number
+    each = grown / number
     return Finding(
         "idle",
         "Idle connections",
