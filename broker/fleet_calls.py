@@ -52,11 +52,3 @@ class FleetCalls(Protocol):
 
     def ask(self, wanted: CallsWanted) -> CallsGranted:
         """Return what is granted; raises :class:`~broker.errors.StoreUnavailableError`."""
-
-
-class UnlimitedCalls:
-    """Implements :class:`FleetCalls` where nothing is limited."""
-
-    def ask(self, wanted: CallsWanted) -> CallsGranted:
-        """Grant all."""
-        return CallsGranted(wanted.wants, part=1_000_000)

@@ -23,9 +23,6 @@ ONE_WRITING = 90.0
 BACKOFF_MEMORY = 600.0
 """Seconds after a pause until which failures and refusals count as being in a row."""
 
-RECORD_LIFE = 604_800.0
-"""Seconds for which a record is kept at most: Canvas's refresh tokens live for a day."""
-
 CALL_BURST, TOKEN_BURST = 20, 10
 """Calls of Canvas, and new tokens from it, that one process may have at once (:class:`Rate`)."""
 _BELOW_HALF = 0.48

@@ -1,7 +1,7 @@
 """Stand-ins for what the policy speaks to: a clock, a runtime, a Canvas, an observer.
 
 They hold no rules of their own: the record store that goes with them is
-:mod:`broker.store.memory`, which passes the same contract as Redis.
+:mod:`tests.memory_store.server`, which passes the same contract as Redis.
 """
 
 import itertools

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module == "broker":
             yield from (f"broker.{a.name}" for a in node.names if not a.name.startswith("__"))
         elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Name | ast.Attribute):
             name = node.id if isinstance(node, ast.Name) else node.attr
             if name in {"__import__", "import_module"}:
@@ -247,3 +248,22 @@ def test_every_library_of_the_table_is_used_there() -> None:
     """A row that nobody needs any more goes."""
     used = {(name.split(".")[0], module.part) for module in modules() for name in module.imports}
     assert {(lib, part) for lib, parts in LIBRARIES.items() for part in parts} <= used
+
+
+def used_from(name: str, found: dict[str, Module]) -> set[str]:
+    """Return a module and all that its imports reach."""
+    reached, ahead = set[str](), {name}
+    while ahead:
+        reached |= ahead
+        used = {name for one in ahead for name in (one, *found[one].imports)}
+        packages = {name for one in used for name in accumulate(one.split("."), "{}.{}".format)}
+        ahead = packages & found.keys() - reached
+    return reached
+
+
+def test_the_product_uses_every_module() -> None:
+    """What only tests use is kept among them."""
+    found = {module.name: module for module in modules()}
+    entries = [name for name in found if name.endswith(".__main__")]
+    reached = set[str]().union(*(used_from(name, found) for name in entries))
+    assert found.keys() - reached == set()

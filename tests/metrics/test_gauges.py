@@ -15,9 +15,9 @@ from broker.policy.health import OrganizationHealth, health_of
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
 from broker.secret import Secret
-from broker.store.memory import MemoryServer
 from broker.tokens import Record, State
 from tests.fakes import FakeClock, credentials
+from tests.memory_store.server import MemoryServer
 from tests.metrics.pods import FILES, HEALTHY, Readings, named, pod, seen
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from broker.credentials import Credentials
 from broker.errors import FailureClass, UnavailableError, UpstreamError
 from broker.feed import Change
-from broker.fleet_calls import CallLimits, FleetCalls, UnlimitedCalls
+from broker.fleet_calls import CallLimits, FleetCalls
 from broker.limits import Limits
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
@@ -20,11 +20,11 @@ from broker.policy.lease import Tools
 from broker.policy.refresher import TICK, Refresher
 from broker.ports import Retry
 from broker.secret import Secret
-from broker.store.memory import MemoryServer
-from broker.store.memory_calls import MemoryFleetCalls
-from broker.store.shelf import Shelf
 from broker.tokens import Record, TokenPair
 from tests.fakes import FakeCanvas, FakeClock, FakeRuntime, Notes, credentials, retry_definite
+from tests.memory_store.calls import MemoryFleetCalls, UnlimitedCalls
+from tests.memory_store.server import MemoryServer
+from tests.memory_store.shelf import Shelf
 from tests.policy.link import Link
 
 ACME = "acme"

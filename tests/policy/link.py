@@ -19,11 +19,11 @@ from broker.ports import (
     Slot,
     Snapshot,
 )
-from broker.store.memory import MemoryServer
 from broker.store_damage import Damage
 from broker.store_faults import Reason, StoreFault
 from broker.tokens import Record, Spare
 from tests.fakes import FakeClock
+from tests.memory_store.server import MemoryServer
 
 _T = TypeVar("_T")
 

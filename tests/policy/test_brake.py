@@ -23,8 +23,8 @@ from broker.errors import (
 from broker.limits import Limits, Rate
 from broker.policy.brake import Brake
 from broker.ports import Backoff, Commitment, Failure
-from broker.store.memory import MemoryRecordStore
 from broker.tokens import State
+from tests.memory_store.server import MemoryRecordStore
 from tests.policy.fleet import ACME, KEYS, LIMITS, NEW_KEYS, Fleet, Worker
 
 MINUTE, HOUR = 60.0, 3600.0

@@ -5,7 +5,7 @@ import pytest
 from broker.policy.lease_watch import LeaseWatch
 from broker.policy.refresher import TICK
 from broker.ports import Failure
-from broker.store.memory import MemoryRecordStore
+from tests.memory_store.server import MemoryRecordStore
 from tests.policy.fleet import ACME, KEYS, LIMITS, Fleet, Worker, commit_elsewhere
 
 TOLD = "acme lease held"

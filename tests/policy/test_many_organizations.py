@@ -8,9 +8,9 @@ from broker.credentials import Credentials
 from broker.policy.calls import AT_ONCE
 from broker.policy.room import BRIEF, BRIEF_AT_ONCE
 from broker.secret import Secret
-from broker.store.memory import MemoryRecordStore
 from broker.threads import FLIGHTS
 from broker.tokens import Kind, State
+from tests.memory_store.server import MemoryRecordStore
 from tests.policy.fleet import KEEP_WARM, Fleet, Worker
 
 IN_USE = 20

@@ -14,9 +14,9 @@ from broker.policy.room import BRIEF, BRIEF_AT_ONCE
 from broker.policy.schedule import Due
 from broker.ports import Answer, Question, ReportStatus
 from broker.secret import Secret
-from broker.store.memory import MemoryRecordStore
 from broker.tokens import Kind
 from tests.fakes import credentials
+from tests.memory_store.server import MemoryRecordStore
 from tests.policy.fleet import Fleet, Worker
 from tests.policy.test_many_organizations import keys, no_thread
 

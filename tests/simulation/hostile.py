@@ -8,7 +8,7 @@ from typing import Any
 
 from broker.limits import BACKOFF_MEMORY
 from broker.ports import Backoff
-from broker.store.shelf import Shelf
+from tests.memory_store.shelf import Shelf
 from tests.simulation.redis import SimRedis
 from tests.simulation.scheduler import Process
 from tests.store.hostile import ANYTHING, ATTRIBUTES, draw_tamper, mutate

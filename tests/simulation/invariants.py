@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from broker.limits import Limits, Rate
-from broker.store.shelf import Shelf
 from broker.tokens import Kind, Record
+from tests.memory_store.shelf import Shelf
 from tests.simulation.scheduler import Process, Scheduler
 
 LIMITS = Limits()

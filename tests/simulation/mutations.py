@@ -13,13 +13,14 @@ from broker.policy.brake import Brake
 from broker.policy.holder import Holder
 from broker.policy.refresher import Refresher
 from broker.ports import Backoff, Commitment, Failure, Slot
-from broker.store import shelf_snapshot, vouch
-from broker.store.memory import MemoryRecordStore
-from broker.store.shelf import Shelf
+from broker.store import vouch
 from broker.store.vouch import Vouch
 from broker.tokens import Record
 from broker.upstream import pair
 from broker.upstream.lifetime import Claims
+from tests.memory_store import shelf_snapshot
+from tests.memory_store.server import MemoryRecordStore
+from tests.memory_store.shelf import Shelf
 from tests.simulation import canvas, world
 
 Patch = Callable[[pytest.MonkeyPatch], None]

@@ -23,12 +23,12 @@ from broker.ports import (
     Snapshot,
 )
 from broker.store.breaker import Breaker
-from broker.store.memory import MemoryServer
-from broker.store.memory_calls import MemoryFleetCalls
-from broker.store.shelf import Shelf
 from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Record, Spare
+from tests.memory_store.calls import MemoryFleetCalls
+from tests.memory_store.server import MemoryServer
+from tests.memory_store.shelf import Shelf
 from tests.simulation.feed import SimChannel
 from tests.simulation.invariants import Watch
 from tests.simulation.scheduler import Process, Scheduler

@@ -13,11 +13,11 @@ from broker.ports import RecordStore, RecordStores
 from broker.store.bounded import BoundedClient
 from broker.store.breaker import Breaker
 from broker.store.codec import open_record, open_vouch, seal_record, seal_vouch
-from broker.store.memory import MemoryServer
 from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.store.vouch import Vouch
 from tests.fakes import FakeClock, credentials
+from tests.memory_store.server import MemoryServer
 
 SCOPE = "https://canvas.example/api"
 _numbers = itertools.count()

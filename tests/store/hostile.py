@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from broker.store.shelf import Shelf
+from tests.memory_store.shelf import Shelf
 
 MEND = Path(__file__).parents[2] / "broker" / "store" / "lua" / "mend.lua"
 _FIELD = re.compile(r"'(\w+)', (INSTANT|SEALED|TEXT|COUNT|FLAG|WORD)\b")

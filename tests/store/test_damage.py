@@ -8,11 +8,12 @@ from typing import Any
 import fakeredis
 import pytest
 
-from broker.limits import BACKOFF_MEMORY, RECORD_LIFE, Limits
+from broker.limits import BACKOFF_MEMORY, Limits
 from broker.ports import GrantStatus, ReportStatus, Slot
-from broker.store.memory import MemoryRecordStore
 from broker.store_damage import Damage, Defect, Part
 from tests.fakes import credentials
+from tests.memory_store.server import MemoryRecordStore
+from tests.memory_store.shelf import RECORD_LIFE
 from tests.servers import RedisServer
 from tests.store.harness import Harness, MemoryHarness, RedisHarness
 from tests.store.hostile import FIELDS, PARTS, UNSOUND, mutate, mutations

@@ -12,9 +12,9 @@ from broker.fleet_calls import CallLimits, CallsGranted, CallsWanted
 from broker.limits import Limits
 from broker.store.breaker import Breaker
 from broker.store.fleet_calls import RedisFleetCalls
-from broker.store.memory_calls import MemoryFleetCalls
 from broker.store.scripts import Scripts
 from tests.fakes import FakeClock
+from tests.memory_store.calls import MemoryFleetCalls
 
 LIMITS = Limits()
 WORKERS = ("one", "two", "three", "four")

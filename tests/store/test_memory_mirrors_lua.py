@@ -17,11 +17,11 @@ from broker.limits import Limits
 from broker.ports import Failure, Grant, GrantStatus, RecordStore, Slot, Snapshot
 from broker.secret import Secret
 from broker.store.breaker import Breaker
-from broker.store.memory import MemoryServer
 from broker.store.redis_stores import RedisRecordStores
 from broker.store.scripts import Scripts
 from broker.tokens import Record, Spare, Stamp
 from tests.fakes import FakeClock, credentials
+from tests.memory_store.server import MemoryServer
 from tests.store.hostile import PARTS, draw_tamper, mutate
 
 STEPS = 60

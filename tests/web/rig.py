@@ -10,7 +10,6 @@ from werkzeug.test import TestResponse
 from broker.audit.entry import AuditEntry
 from broker.callers import EVERYTHING, Caller, Callers, key_digest
 from broker.errors import StoreUnavailableError
-from broker.fleet_calls import UnlimitedCalls
 from broker.limits import Limits
 from broker.metrics.meters import Meters
 from broker.pod.merge import merge
@@ -21,11 +20,12 @@ from broker.policy.broker import Broker
 from broker.policy.calls import Calls
 from broker.policy.history import Event
 from broker.policy.lease import Tools
-from broker.store.memory import MemoryServer
 from broker.web.app import edge
 from broker.web.authentication import Authentication, CallersAuthentication, ServiceAccounts
 from broker.web.desk import Desk
 from tests.fakes import FakeCanvas, FakeClock, FakeRuntime, Notes, credentials, retry_definite
+from tests.memory_store.calls import UnlimitedCalls
+from tests.memory_store.server import MemoryServer
 
 KEY = "ctb_the-key-of-billing"
 OTHER_KEY = "ctb_the-next-key-of-billing"

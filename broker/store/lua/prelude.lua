@@ -4,7 +4,8 @@
 --       2 lease in ms  3 longest backoff in ms  4 shortest time between two reports in ms
 local RECORD, LEASE, BACKOFF, REPORT = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local LEASE_MS, BACKOFF_MS, REPORT_MS = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local BACKOFF_MEMORY_MS, RECORD_MS = 600000, 604800000 -- as in broker/limits.py
+local BACKOFF_MEMORY_MS = 600000 -- as in broker/limits.py
+local RECORD_MS = 604800000 -- a week: Canvas's refresh tokens live for a day
 local CLOCK_TOLERANCE_US = 3000000 -- as in broker/policy/server_clock.py
 local GENERATION_RANGE_US = 86400000000 -- as in broker/store/damage.py
 local OTHER_CLOCK = 'clock stepped' -- no server's name

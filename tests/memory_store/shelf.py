@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Self
 
-from broker.limits import BACKOFF_MEMORY, RECORD_LIFE
+from broker.limits import BACKOFF_MEMORY
 from broker.ports import Backoff, Failure, Slot
 from broker.store.damage import GENERATION_RANGE_US
 from broker.store.vouch import Vouch
 from broker.tokens import Record, Spare
 
+RECORD_LIFE = 604_800.0
+"""Seconds for which a record is kept at most, as ``prelude.lua`` has it."""
 _FOREIGN = "foreign"
 _OTHER_CLOCK = "clock stepped"
 _CLOCK_TOLERANCE = 3.0

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from broker.feed import Change
 from broker.ports import Failure, GrantStatus, Slot, Snapshot
 from broker.store.damage import Findings
-from broker.store.mending import LOST, mend
-from broker.store.shelf import Shelf, name_for
-from broker.store.shelf_snapshot import discard_unsealed, discard_unvouched, snapshot_of
 from broker.store.vouch import Vouch
 from broker.tokens import Record
+from tests.memory_store.mending import LOST, mend
+from tests.memory_store.shelf import Shelf, name_for
+from tests.memory_store.shelf_snapshot import discard_unsealed, discard_unvouched, snapshot_of
 
 if TYPE_CHECKING:
-    from broker.store.memory import MemoryServer
+    from tests.memory_store.server import MemoryServer
 
 
 class Keeper:

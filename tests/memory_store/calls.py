@@ -56,6 +56,14 @@ class _Rate:
             self.cut, self.calls, self.lost = now, 0.0, 0.0
 
 
+class UnlimitedCalls:
+    """Implements :class:`broker.fleet_calls.FleetCalls` where nothing is limited."""
+
+    def ask(self, wanted: CallsWanted) -> CallsGranted:
+        """Grant all."""
+        return CallsGranted(wanted.wants, part=1_000_000)
+
+
 class MemoryFleetCalls:
     """Implements :class:`broker.fleet_calls.FleetCalls`; ``now`` is the server's Unix time."""
 

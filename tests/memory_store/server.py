@@ -18,14 +18,14 @@ from broker.ports import (
     Slot,
     Snapshot,
 )
-from broker.store.keeper import Keeper
-from broker.store.mending import LOST
-from broker.store.shelf import Shelf
 from broker.store.vouch import lifted, vouch_for
 from broker.store.write_checks import check_each
 from broker.store_damage import Damage
 from broker.store_faults import Reason
 from broker.tokens import Record, Spare
+from tests.memory_store.keeper import Keeper
+from tests.memory_store.mending import LOST
+from tests.memory_store.shelf import Shelf
 
 
 def _nobody(change: Change) -> None:

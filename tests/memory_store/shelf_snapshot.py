@@ -7,10 +7,10 @@ from broker.failure_kinds import known_kind
 from broker.limits import Limits
 from broker.ports import Backoff, Snapshot
 from broker.store.damage import is_generation_of
-from broker.store.shelf import Shelf
 from broker.store.vouch import UnvouchedError, vouched
 from broker.store_damage import Damage, Defect, Part
 from broker.tokens import Record
+from tests.memory_store.shelf import Shelf
 
 
 def discard_unsealed(shelf: Shelf) -> Iterator[Damage]:

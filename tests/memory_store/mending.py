@@ -3,11 +3,11 @@
 import re
 from math import inf
 
-from broker.limits import BACKOFF_MEMORY, RECORD_LIFE, Limits
+from broker.limits import BACKOFF_MEMORY, Limits
 from broker.ports import Backoff
-from broker.store.shelf import Shelf
 from broker.store_damage import Damage, Defect, Part
 from broker.tokens import Record, Spare
+from tests.memory_store.shelf import RECORD_LIFE, Shelf
 
 LOST = "lost"
 """Who holds the lease that is waited out because another may have been lost."""
@@ -105,7 +105,7 @@ def _defect_of_record(shelf: Shelf) -> Defect | None:
 
 def _defect_of_lease(shelf: Shelf) -> Defect | None:
     lease: object = shelf.lease
-    if not isinstance(lease, tuple) or len(lease) != 2:  # noqa: PLR2004  # holder and server
+    if not isinstance(lease, tuple) or len(lease) != 2:  # holder and server
         return Defect.TYPE
     if any(_is_long(value, _TEXT) for value in (*lease, shelf.fence)):
         return Defect.SIZE
