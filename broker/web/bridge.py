@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -26,6 +27,14 @@ AT_ONCE = 8
 """Requests that are worked on at once, without those that have taken longer than ``MOMENT``."""
 MOMENT = 0.005
 """Seconds; nearly every request takes less than a tenth of it."""
+
+
+@lru_cache(maxsize=256)
+def _variable(name: bytes) -> str:
+    """Return the name of the WSGI variable for a header."""
+    key = name.decode("latin-1").upper().replace("-", "_")
+    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+
 
 Work = Callable[[], object]
 
@@ -132,8 +141,7 @@ class Application:
         for name, value in sent.headers:
             if b"_" in name:
                 continue
-            key = name.decode("latin-1").upper().replace("-", "_")
-            key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+            key = _variable(name)
             text = value.decode("latin-1")
             environ[key] = f"{environ[key]},{text}" if key in environ else text
         return environ

@@ -157,5 +157,4 @@ def _answer(body: dict[str, Any]) -> Response:
     response = jsonify(body)
     response.mimetype = MEDIA_TYPE
     response.status_code = 503 if body["status"] == Status.FAIL else 200
-    response.headers["Cache-Control"] = "no-store"
     return response

@@ -67,10 +67,8 @@ PAGE = _part("page.html").replace("{style}", _STYLE).replace("{script}", _SCRIPT
 """The whole page, as it is sent."""
 HEADERS = {
     "Content-Security-Policy": _policy(_SCRIPT, _STYLE),
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
 }
-"""What goes with it; Cache-Control so that a page never outlives the broker that sent it."""
+"""What goes with it, beside the headers of every answer."""

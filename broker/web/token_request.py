@@ -128,6 +128,7 @@ def _by_header(authorization: str | None, query: str) -> Identify:
     return identify
 
 
+@lru_cache(maxsize=1024)
 def _wish(query: str) -> Wish:
     plain = plain_wish(query)
     if plain is not None:

@@ -8,6 +8,7 @@ from flask import Flask
 from gunicorn.asgi.parser import LimitRequestHeaders
 
 from broker.settings import ManagementTls, load, load_inputs
+from broker.web.answer import STANDING
 from broker.web.app import MANAGEMENT, create_app, edge
 from broker.web.edge import EdgeApp
 from broker.web.endpoints import EVERY, PORTS, Port
@@ -92,3 +93,21 @@ def test_hsts_is_not_told_in_the_clear(split: dict[str, str], tls: str, told: in
     for served, expected in ((app, 1), (app.extensions[MANAGEMENT], told)):
         headers = served.test_client().get("/health/live").headers
         assert len(headers.getlist("Strict-Transport-Security")) == expected
+
+
+@pytest.mark.parametrize("path", [*PORTS, "/unknown"])
+@pytest.mark.parametrize("method", METHODS)
+def test_no_header_is_told_twice(rig: Rig, method: str, path: str) -> None:
+    """Those of every answer are on each, once."""
+    headers = _app(rig, *EVERY).test_client().open(path, method=method).headers
+    names = [name.lower() for name, _ in headers]
+    assert len(names) == len(set(names))
+    assert {name.lower() for name, _ in STANDING} <= set(names)
+
+
+def test_an_upgrade_is_declined_by_an_answer(rig: Rig) -> None:
+    """A server may ignore it (RFC 9110 section 7.8); what is asked for is answered."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Authorization": f"Bearer {KEY}"}
+    assert (
+        _app(rig, *EVERY).test_client().get("/token?min_ttl=1", headers=upgrade).status_code == 200
+    )

@@ -6,10 +6,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from flask import Flask
 from werkzeug.test import TestResponse
 
 from broker.failure_kinds import POLICY_KINDS, UNKNOWN, FailureKind
+from broker.web.edge import EdgeApp
 from broker.web.status import HEADERS, PAGE, SCRIPTS, status_view
 
 HEAVIEST = 40_000
@@ -33,7 +33,7 @@ class Seen(HTMLParser):
 @pytest.fixture
 def answer() -> TestResponse:
     """Ask for the page."""
-    app = Flask("status", static_folder=None)
+    app = EdgeApp()
     app.register_blueprint(status_view())
     return app.test_client().get("/status")
 
