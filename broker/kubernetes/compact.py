@@ -10,7 +10,6 @@ from typing import NoReturn
 LONGEST_TOKEN = 4096
 """Longest token that is looked at, in characters."""
 _PART = "[A-Za-z0-9_-]"
-_LIKE_JWT = re.compile(rf"{_PART}+\.{_PART}+\.{_PART}*")
 _SIGNED = re.compile(rf"({_PART}+)\.({_PART}+)\.{_PART}+")
 
 
@@ -20,11 +19,6 @@ class Unverified:
 
     header: dict[str, object]
     claims: dict[str, object]
-
-
-def looks_like_jwt(text: str) -> bool:
-    """Tell whether ``text`` is three base64url parts; the last, the signature, may be empty."""
-    return _LIKE_JWT.fullmatch(text) is not None
 
 
 def read_unverified(token: str) -> Unverified | None:

@@ -126,8 +126,8 @@ class Holder(Attempt):
             return
         record = replace(copy.record, generation=commitment.generation)
         if self._serve(replace(copy, record=record), setback):
-            now, name = clock.monotonic(), self.organization.name
-            self.organization.note_refresh(self.binding, now, paused=setback is not None)
+            name = self.organization.name
+            self.organization.note_refresh(self.binding, paused=setback is not None)
             self.events.append(partial(self.tools.observer.committed, name, record.generation))
 
     def _serve(self, copy: Copy, setback: Failure | None) -> bool:

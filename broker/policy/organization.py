@@ -45,7 +45,6 @@ class Organization:
         "name",
         "pause",
         "read_fault",
-        "refreshed_at",
         "refused_generation",
         "server_clock",
         "skew",
@@ -68,7 +67,6 @@ class Organization:
         self.write_fault: Reason | None = None
         self.unsettled = False
         self.asked = now
-        self.refreshed_at: float | None = None
         self.skew: Skew | None = None
         self.history = History()
         self.wanted_since: float | None = None
@@ -225,9 +223,8 @@ class Organization:
         """Note that a report against ``generation`` stands; who asked before may not know it."""
         self.refused_generation, self._reported = generation, now
 
-    def note_refresh(self, binding: Binding, now: float, *, paused: bool) -> None:
+    def note_refresh(self, binding: Binding, *, paused: bool) -> None:
         """Note that a token pair was committed here."""
-        self.refreshed_at = now
         if not paused and binding.version == self.binding.version:
             self.pause = None
 

@@ -9,8 +9,7 @@ from broker.clock import SystemClock
 from broker.files.tls import contexts
 from broker.files.watch import Watched
 from broker.fleet_calls import CallLimits
-from broker.kubernetes.composition import service_accounts
-from broker.kubernetes.service_accounts import ServiceAccounts
+from broker.kubernetes import Keys, KeySource, ServiceAccounts
 from broker.metrics.meters import Meters
 from broker.output.sinks import sink
 from broker.pod.state import PodState
@@ -201,19 +200,17 @@ def _scripts(client: BoundedClient, settings: Settings, clock: SystemClock) -> S
 def _service_accounts(
     settings: Settings, inputs: Inputs, clock: SystemClock
 ) -> ServiceAccounts | None:
-    token = inputs.kubernetes_token
-    if settings.kubernetes_audience is None or inputs.issuer is None or token is None:
+    audience, issuer, token = settings.kubernetes_audience, inputs.issuer, inputs.kubernetes_token
+    if audience is None or issuer is None or token is None:
         return None
-    return service_accounts(
-        audience=settings.kubernetes_audience,
-        issuer=inputs.issuer,
-        jwks_url=settings.kubernetes_jwks_url,
+    source = KeySource(
+        settings.kubernetes_jwks_url,
         token=lambda: token.current,
         token_host=settings.kubernetes_token_host,
-        longest_life=settings.kubernetes_lifetime_max,
         tls=contexts(inputs.kubernetes_ca),
-        clock=clock,
     )
+    keys = Keys(source.fetch, clock)
+    return ServiceAccounts(audience, issuer, keys, clock, settings.kubernetes_lifetime_max)
 
 
 def _authentication(inputs: Inputs, accounts: ServiceAccounts | None) -> Authentication:

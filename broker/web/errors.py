@@ -108,7 +108,6 @@ HTTP_TABLE: dict[int, Row] = {
 """Errors of HTTP itself, by status: of :class:`ProtocolError` and of the framework."""
 UNFORESEEN = Row(503, "temporarily_unavailable", "The broker met an unexpected condition.")
 ROWS = frozenset([*TABLE.values(), *TOKEN_ENDPOINT.values(), *HTTP_TABLE.values(), UNFORESEEN])
-CODES = frozenset(row.code for row in ROWS)
 
 
 def install(app: Flask) -> None:

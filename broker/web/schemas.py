@@ -142,7 +142,4 @@ class ErrorAnswer(Schema):
 
 TOKEN_QUERY = TokenQuery(unknown=RAISE)
 TOKEN_FORM = TokenForm()
-TOKEN_ANSWER = TokenAnswer()
-GRANT_ANSWER = GrantAnswer()
 METADATA_ANSWER = MetadataAnswer()
-ERROR_ANSWER = ErrorAnswer()

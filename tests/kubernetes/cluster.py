@@ -3,7 +3,8 @@
 ::
 
     with Cluster(tmp_path) as cluster:
-        accounts = service_accounts(audience="broker", issuer=ISSUER, clock=SystemClock(), ...)
+        source = KeySource(cluster.jwks_url, token=cluster.own_token, ...)
+        accounts = ServiceAccounts("broker", cluster.issuer, Keys(source.fetch, clock), clock, 3600)
         accounts.identify(cluster.token(sub="system:serviceaccount:shop:orders", aud="broker"))
 
 A real HTTPS server on loopback with a certificate of its own authority (``ca_file``). Only who

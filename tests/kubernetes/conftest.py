@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.kubernetes import Keys, ServiceAccounts, service_accounts
+from broker.kubernetes import Keys, KeySource, ServiceAccounts
 from tests.fakes import FakeClock
 from tests.kubernetes.cluster import AUDIENCE, Cluster
 from tests.kubernetes.publisher import Publisher
@@ -25,16 +25,9 @@ def cluster(tmp_path: Path, clock: FakeClock) -> Iterator[Cluster]:
 @pytest.fixture
 def accounts(cluster: Cluster, clock: FakeClock) -> ServiceAccounts:
     """Return what the broker in this cluster tells service accounts by."""
-    return service_accounts(
-        audience=AUDIENCE,
-        issuer=cluster.issuer,
-        jwks_url=cluster.jwks_url,
-        token=cluster.own_token,
-        token_host="127.0.0.1",
-        longest_life=86400,
-        tls=cluster.tls,
-        clock=clock,
-    )
+    url, token = cluster.jwks_url, cluster.own_token
+    source = KeySource(url, token=token, token_host="127.0.0.1", tls=cluster.tls)
+    return ServiceAccounts(AUDIENCE, cluster.issuer, Keys(source.fetch, clock), clock, 86400)
 
 
 @pytest.fixture

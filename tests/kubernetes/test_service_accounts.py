@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from broker.kubernetes import ServiceAccounts
+from tests.fakes import FakeClock
 from tests.kubernetes.asking import refused
 from tests.kubernetes.cluster import ABSENT, AUDIENCE, Cluster
 from tests.kubernetes.signing import compact, encoded, rsa_key
@@ -21,6 +22,22 @@ def test_a_good_token_names_its_service_account(
     assert accounts.identify(cluster.token(alg=alg, sub="system:serviceaccount:a-1:b.c-2")) == (
         "a-1:b.c-2"
     )
+
+
+def test_nothing_is_fetched_before_it_is_needed(
+    cluster: Cluster, accounts: ServiceAccounts
+) -> None:
+    """They are made before the fork; an API server that is away stops no start."""
+    assert cluster.requests == []
+
+
+def test_a_named_issuer_counts_alone(
+    cluster: Cluster, accounts: ServiceAccounts, clock: FakeClock
+) -> None:
+    """Whatever the cluster calls itself."""
+    other = ServiceAccounts(AUDIENCE, "https://other.example", accounts.keys, clock, 86400)
+    refused(other, cluster.token())
+    assert other.identify(cluster.token(iss="https://other.example")) == "shop:orders"
 
 
 def test_the_audience_may_be_one_of_many_or_stand_alone(

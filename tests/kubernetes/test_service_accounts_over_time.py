@@ -8,7 +8,7 @@ from broker.kubernetes import ServiceAccounts
 from broker.kubernetes.service_accounts import LEEWAY, REMEMBERED
 from tests.fakes import FakeClock
 from tests.kubernetes.asking import refused
-from tests.kubernetes.cluster import ABSENT, Cluster
+from tests.kubernetes.cluster import ABSENT, AUDIENCE, Cluster
 from tests.kubernetes.signing import rsa_key
 
 pytestmark = pytest.mark.sockets
@@ -79,6 +79,16 @@ def test_a_whole_life_is_a_day_at_most(
     assert accounts.identify(cluster.token(**claims, exp=issued + 86400)) == "shop:orders"
     refused(accounts, cluster.token(**claims, exp=issued + 86401))
     refused(accounts, cluster.token(**claims, exp=issued + 10**9))
+
+
+def test_the_longest_life_is_the_one_set(
+    cluster: Cluster, accounts: ServiceAccounts, clock: FakeClock
+) -> None:
+    """A token of the cluster lives an hour."""
+    keys, issuer = accounts.keys, cluster.issuer
+    allowing = ServiceAccounts(AUDIENCE, issuer, keys, clock, longest_life=3600.0)
+    assert allowing.identify(cluster.token()) == "shop:orders"
+    refused(ServiceAccounts(AUDIENCE, issuer, keys, clock, longest_life=3599.0), cluster.token())
 
 
 def test_a_hot_caller_costs_one_signature_check(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from broker.metrics.catalogue import BY_NAME, Metric, Type
 from broker.tokens import Kind, State
-from broker.web.errors import CODES
+from broker.web.errors import ROWS
 
 TARGET_LABELS = frozenset({"namespace", "job", "pod", "instance"})
 """Labels that Prometheus gives to what it scrapes."""
@@ -37,7 +37,7 @@ class Selector:
     def strange(self) -> frozenset[str]:
         """Return the words it is selected by that no series of it has, by what it means."""
         meant = re.findall(r"`(\w+)`", self.metric.meaning) if self.metric else []
-        return self.words - CODES - {*State, *Kind, *meant}
+        return self.words - {row.code for row in ROWS} - {*State, *Kind, *meant}
 
     @property
     def possible(self) -> frozenset[str]:

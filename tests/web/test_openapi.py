@@ -12,7 +12,7 @@ from referencing.jsonschema import DRAFT202012
 from werkzeug.test import TestResponse
 
 from broker.errors import KeysRejectedError, NotSentError
-from broker.web.errors import CODES, ROWS
+from broker.web.errors import ROWS
 from broker.web.openapi import document
 from broker.web.schemas import LARGEST_GENERATION, LONGEST_MIN_TTL
 from tests.web.rig import AUDIT_KEY, KEY, Rig, error_of
@@ -95,7 +95,7 @@ def test_each_example_fits_its_schema() -> None:
         for example in [*named, *([content["example"]] if "example" in content else [])]:
             resolved(content["schema"]).validate(example)
             seen += 1
-    assert seen > len(CODES)
+    assert seen > len({row.code for row in ROWS})
 
 
 def test_each_error_has_an_example() -> None:
