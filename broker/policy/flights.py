@@ -20,10 +20,6 @@ _TRIES = 4
 """Flights that one request waits for at most: a sweep, what it led to, another's, its own."""
 
 
-def _nothing() -> None:
-    pass
-
-
 def _fail(error: Exception) -> NoReturn:
     raise error
 
@@ -165,6 +161,9 @@ class Flights:
                     return
                 if flight.attempted or organization.store_fault:
                     return
+                if (copy := organization.copy) is not None:
+                    doubt, left = copy.in_doubt(self._now()), until - self._now()
+                    self._tools.clock.sleep(max(0.0, min(doubt, left)))
         finally:
             if may_wait:
                 self._places.give_back(name, caller)
@@ -174,7 +173,7 @@ class Flights:
         self,
         organization: Organization,
         wanted: Callable[[Copy | None], bool],
-        afterwards: Callable[[], None] = _nothing,
+        afterwards: Callable[[], None] = lambda: None,
         *,
         waited: bool = True,
     ) -> Flight:

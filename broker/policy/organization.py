@@ -30,7 +30,6 @@ class Organization:
     """
 
     __slots__ = (
-        "_doubted_from",
         "_earlier",
         "_limits",
         "_lock",
@@ -73,7 +72,7 @@ class Organization:
         self.unanswered: str | None = None
         self.server_clock = ServerClock()
         self._earlier = EarlierTokens()
-        self.looked = self._doubted_from = self._reported = float("-inf")
+        self.looked = self._reported = float("-inf")
         self._limits = limits
         self._lock = threading.Lock()
 
@@ -94,10 +93,9 @@ class Organization:
         copy = self.copy
         return (
             copy is None
-            or (not copy.certain and now >= self._doubted_from)
             or copy.version != self.binding.version
             or self.refused_generation == copy.record.generation
-            or self.state(now) is not State.FRESH
+            or (self.state(now) is not State.FRESH if copy.certain else not copy.in_doubt(now))
         )
 
     def may_attempt(self, now: float) -> bool:
@@ -190,11 +188,10 @@ class Organization:
         if record is not None and not snapshot.foreign:
             left, certain = self.server_clock.life_left(record, snapshot, trip)
             minted = asked + left - record.lifetime
-            copy = Copy(record, binding.version, asked + left, minted, certain)
+            doubted_until = asked + self._limits.backoff_min
+            copy = Copy(record, binding.version, asked + left, minted, certain, doubted_until)
             if self.install(copy):
                 self.history.adopted(copy.minted)
-                # By then all have looked at this server: one new record is certain to each of them.
-                self._doubted_from = asked + self._limits.backoff_min
         if binding.version == self.binding.version:
             if asked >= self._reported:
                 self.refused_generation = snapshot.generation if snapshot.refused else 0

@@ -14,7 +14,8 @@ class Copy:
     """The in-process copy of a record, minted under one credential version.
 
     ``expires`` and ``minted`` are instants of this process's monotonic clock. ``certain`` says that
-    ``expires`` rests on evidence; else it may be too early, and another token is due.
+    ``expires`` rests on evidence; else it may be too early, and another token is due from
+    ``doubted_until`` on.
     """
 
     record: Record
@@ -22,6 +23,14 @@ class Copy:
     expires: float
     minted: float
     certain: bool = True
+    doubted_until: float = float("-inf")
+
+    def in_doubt(self, now: float) -> float:
+        """Return the seconds for which nobody acts on a doubtful end, be it over already.
+
+        By then all have looked at this server: one new record is certain to each of them.
+        """
+        return 0.0 if self.certain else max(0.0, self.doubted_until - now)
 
     def remaining(self, now: float) -> float:
         """Return the seconds left to live at the monotonic instant ``now``."""

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -100,6 +101,26 @@ class TestNewcomer:
         fleet.run(10)
         assert {worker.token() for worker in fleet.workers} == {"access-2"}
         assert fleet.canvas.calls == [AUTHENTICATE, REFRESH]
+        fleet.check()
+
+    def test_those_that_take_it_for_dead_refresh_once_a_second(self) -> None:
+        """However many start, one after another, and whether or not somebody asks them."""
+        fleet = Fleet(6)
+        first, *others = fleet.workers
+        first.ask()
+        fleet.clock.sleep(10)
+        begun: list[float] = []
+        fleet.canvas.before_answer = lambda: begun.append(fleet.clock.monotonic())
+        for number, worker in enumerate(others, 1):
+            fleet.clock.host_error += 1000.0
+            worker.tick()
+            if number % 2:
+                worker.ask()
+            fleet.clock.sleep(0.3)
+        fleet.run(5)
+        assert len(begun) <= 3
+        assert all(b - a >= LIMITS.backoff_min for a, b in pairwise(begun))
+        assert len({worker.token() for worker in fleet.workers}) == 1
         fleet.check()
 
     def test_where_canvas_is_away_the_shorter_life_is_served(
