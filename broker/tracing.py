@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from broker import __version__
-from broker.errors import UpstreamError
-from broker.ports import ReportStatus
-from broker.store_damage import Damage
-from broker.store_faults import Reason
-from broker.tokens import Flaw, Kind
+from broker.observer import CallFailed, CallSucceeded, Event, Waited
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -82,54 +78,16 @@ class Spans:
         flushing.start()
         flushing.join(FLUSH)
 
-    def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
-        """Make the span of a good upstream call."""
-        self._past(f"canvas {kind}", seconds, {"broker.organization": organization})
-
-    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
-        """Make the span of a failed one."""
-        attributes = {"broker.organization": organization, "error.type": error.kind}
-        self._past(f"canvas {kind}", seconds, attributes, failed=True)
-
-    def waited(self, organization: str, seconds: float) -> None:
-        """Make the span of a request's wait."""
-        self._past("wait for refresh", seconds, {"broker.organization": organization})
-
-    def turned_away(self, organization: str) -> None:
-        """Make none: it is counted."""
-
-    def committed(self, organization: str, generation: int) -> None:
-        """Make none: it belongs to the upstream call."""
-
-    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
-        """Make none: it is logged and counted."""
-
-    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
-        """Make none: it is logged and counted."""
-
-    def lease_held(self, organization: str, seconds: float) -> None:
-        """Make none: it is logged."""
-
-    def reported(self, organization: str, status: ReportStatus) -> None:
-        """Make none: the request has one."""
-
-    def store_failed(self, organization: str, reason: Reason) -> None:
-        """Make none: it is logged and counted."""
-
-    def store_recovered(self, organization: str) -> None:
-        """Make none: it is logged."""
-
-    def store_damaged(self, organization: str, damage: Damage) -> None:
-        """Make none: it is logged and counted."""
-
-    def feed_up(self) -> None:
-        """Make none: it is logged."""
-
-    def feed_down(self, reason: Reason) -> None:
-        """Make none: it is logged."""
-
-    def crashed(self, organization: str, error: BaseException) -> None:
-        """Make none: it is logged."""
+    def handle(self, event: Event) -> None:
+        """Make a span of an upstream call, and of a request's wait; the rest has none."""
+        match event:
+            case CallSucceeded(organization, kind, seconds):
+                self._past(f"canvas {kind}", seconds, {"broker.organization": organization})
+            case CallFailed(organization, kind, error, seconds):
+                attributes = {"broker.organization": organization, "error.type": error.kind}
+                self._past(f"canvas {kind}", seconds, attributes, failed=True)
+            case Waited(organization, seconds):
+                self._past("wait for refresh", seconds, {"broker.organization": organization})
 
     def _past(
         self, name: str, seconds: float, attributes: Mapping[str, str], *, failed: bool = False

@@ -6,15 +6,29 @@ They hold no rules of their own: the record store that goes with them is
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from broker.credentials import Credentials
 from broker.errors import UpstreamError
-from broker.ports import ReportStatus
+from broker.observer import (
+    AnswerFlawed,
+    CallFailed,
+    CallSucceeded,
+    Crashed,
+    Event,
+    FeedDown,
+    FeedUp,
+    HeldBack,
+    LeaseHeld,
+    StoreDamaged,
+    StoreFailed,
+    StoreRecovered,
+    TokenCommitted,
+    TokenReported,
+    WaitRefused,
+)
 from broker.secret import Secret
-from broker.store_damage import Damage
-from broker.store_faults import Reason
 from broker.tokens import Flaw, Kind, RefreshToken, TokenPair
 
 START = 1_800_000_000.0
@@ -169,71 +183,36 @@ class FakeCanvas:
         return TokenPair(access, self.lifetime, refresh, sent, flaws=self.flaws)
 
 
+NOTED: Mapping[type[Event], str] = {
+    CallSucceeded: "{0.organization} redeemed {0.kind}",
+    CallFailed: "{0.organization} failed {0.kind} {0.error.kind}",
+    HeldBack: "{0.organization} held back {0.kind}",
+    AnswerFlawed: "{0.organization} flawed {0.flaw}",
+    TokenCommitted: "{0.organization} committed",
+    TokenReported: "{0.organization} reported {0.status}",
+    WaitRefused: "{0.organization} turned away",
+    LeaseHeld: "{0.organization} lease held",
+    StoreFailed: "{0.organization} store failed {0.reason}",
+    StoreRecovered: "{0.organization} store recovered",
+    StoreDamaged: "{0.organization} store damaged {0.damage.part} {0.damage.defect}",
+    FeedUp: "feed up",
+    FeedDown: "feed down {0.reason}",
+    Crashed: "{0.organization} crashed {0.error.__class__.__name__}",
+}
+"""How each event is noted; how long a wait was is told by the clock."""
+
+
 @dataclass
 class Notes:
     """An observer that remembers."""
 
     lines: list[str] = field(default_factory=list)
 
-    def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} redeemed {kind}")
-
-    def committed(self, organization: str, generation: int) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} committed")
-
-    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
-        """Remember it, but not how often it came again."""
-        if not known:
-            self.lines.append(f"{organization} flawed {flaw}")
-
-    def reported(self, organization: str, status: ReportStatus) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} reported {status}")
-
-    def waited(self, organization: str, seconds: float) -> None:
-        """Nothing to remember: how long it was is told by the clock."""
-
-    def turned_away(self, organization: str) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} turned away")
-
-    def lease_held(self, organization: str, seconds: float) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} lease held")
-
-    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} failed {kind} {error.kind}")
-
-    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} held back {kind}")
-
-    def store_failed(self, organization: str, reason: Reason) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} store failed {reason}")
-
-    def store_recovered(self, organization: str) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} store recovered")
-
-    def store_damaged(self, organization: str, damage: Damage) -> None:
-        """Note what was mended in Redis."""
-        self.lines.append(f"{organization} store damaged {damage.part} {damage.defect}")
-
-    def feed_up(self) -> None:
-        """Remember it."""
-        self.lines.append("feed up")
-
-    def feed_down(self, reason: Reason) -> None:
-        """Remember it."""
-        self.lines.append(f"feed down {reason}")
-
-    def crashed(self, organization: str, error: BaseException) -> None:
-        """Remember it."""
-        self.lines.append(f"{organization} crashed {type(error).__name__}")
+    def handle(self, event: Event) -> None:
+        """Remember it, but not how often a flaw came again."""
+        known = isinstance(event, AnswerFlawed) and event.known
+        if type(event) in NOTED and not known:
+            self.lines.append(NOTED[type(event)].format(event))
 
 
 def retry_definite(call: Callable[[], TokenPair], attempts: int) -> TokenPair:

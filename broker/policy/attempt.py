@@ -1,10 +1,9 @@
 """What an attempt leaves behind: notes of how it went, and a pause after a failure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from broker.errors import ThrottledError, UpstreamError
+from broker.observer import AnswerFlawed, CallFailed, CallSucceeded, Event
 from broker.policy.lease import Lease, Tools, backoff_delay, latch_delay
 from broker.policy.organization import Organization
 from broker.policy.pause import Pause
@@ -27,18 +26,17 @@ class Attempt:
     binding: Binding
     lease: Lease
     tools: Tools
-    events: list[Callable[[], None]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def note_success(self, flaws: frozenset[Flaw]) -> None:
         """Note that Canvas gave a token pair."""
         now, kind = self.tools.clock.monotonic(), self.lease.kind
         seconds, name = now - self.lease.called, self.organization.name
         self.organization.history.succeeded(now, kind, seconds)
-        self.events.append(partial(self.tools.observer.redeemed, name, kind, seconds))
+        self.events.append(CallSucceeded(name, kind, seconds))
         copy, known = self.organization.copy, self.organization.history.flawed(flaws)
         known = known | copy.record.flaws if copy else known
-        flawed = self.tools.observer.flawed
-        self.events.extend(partial(flawed, name, one, known=one in known) for one in sorted(flaws))
+        self.events.extend(AnswerFlawed(name, one, one in known) for one in sorted(flaws))
 
     def note_failure(self, error: UpstreamError) -> None:
         """Note that a call failed."""
@@ -47,7 +45,7 @@ class Attempt:
         now, kind = self.tools.clock.monotonic(), self.lease.kind
         seconds, name = now - self.lease.called, self.organization.name
         self.organization.history.failed(now, kind, seconds, error)
-        self.events.append(partial(self.tools.observer.failed, name, kind, error, seconds))
+        self.events.append(CallFailed(name, kind, error, seconds))
 
     def failure(
         self, kind: str, retry_after: float | None = None, *, latched: bool = False

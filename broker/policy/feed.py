@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from broker.feed import Change
 from broker.limits import Limits
+from broker.observer import FeedDown, FeedUp
 from broker.policy.organization import Organization
 from broker.store_faults import Reason
 from broker.tokens import State
@@ -101,7 +102,7 @@ class Changes:
         """Look at everything once: what changed before was not heard."""
         self._feed.note_sign(self._tools.clock.monotonic())
         self._look_at_all()
-        self._tools.observer.feed_up()
+        self._tools.observer.handle(FeedUp())
 
     def heard(self, changes: Sequence[Change]) -> None:
         """Look at what changed elsewhere."""
@@ -121,7 +122,7 @@ class Changes:
         """Look at everything, and often from now on."""
         self._feed.end()
         self._look_at_all()
-        self._tools.observer.feed_down(reason)
+        self._tools.observer.handle(FeedDown(reason))
 
     def _note(self, organization: Organization, now: float) -> None:
         organization.unsettled = True

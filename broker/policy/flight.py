@@ -13,10 +13,10 @@ Nobody presents a marked refresh token again, so whether Canvas did its work doe
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.errors import StoreUnavailableError
+from broker.observer import Crashed, HeldBack, LeaseHeld, StoreDamaged, StoreFailed, StoreRecovered
 from broker.policy.brake import HELD_BACK
 from broker.policy.calls import is_slow
 from broker.policy.holder import Holder
@@ -29,6 +29,7 @@ from broker.ports import Answer, Backoff, GrantStatus, Question, Signal, Slot, S
 from broker.tokens import Kind
 
 if TYPE_CHECKING:
+    from broker.observer import Event
     from broker.policy.calls import Permit
 
 FOLLOW_PAUSE = 0.1
@@ -67,7 +68,7 @@ class Flight:
         self._asked = 0.0
         self._tools = tools
         self._wanted = wanted
-        self._events: list[Callable[[], None]] = []
+        self._events: list[Event] = []
         self._failing = organization.store_fault is not None
 
     def run(self) -> None:
@@ -99,29 +100,29 @@ class Flight:
         """Tell the observer what happened; survives everything."""
         observer, name = self._tools.observer, self._organization.name
         if self._failing and self._organization.store_fault is None:
-            self._events.append(partial(observer.store_recovered, name))
+            self._events.append(StoreRecovered(name))
         for damage in self._organization.binding.store.take_damage():
             self._organization.history.damaged(self._tools.clock.monotonic())
-            self._events.append(partial(observer.store_damaged, name, damage))
+            self._events.append(StoreDamaged(name, damage))
         for event in self._events:
             try:
-                event()
+                observer.handle(event)
             except Exception as error:  # noqa: BLE001  # invariants 12 and 19
                 with suppress(Exception):
-                    observer.crashed(name, error)
+                    observer.handle(Crashed(name, error))
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:
-        organization, observer = self._organization, self._tools.observer
+        organization = self._organization
         try:
             yield
         except StoreUnavailableError as error:
             organization.note_silence(self._tools.clock.monotonic(), error.reason)
-            self._events.append(partial(observer.store_failed, organization.name, error.reason))
+            self._events.append(StoreFailed(organization.name, error.reason))
         except Exception as error:  # noqa: BLE001  # invariant 12: nothing ends the refresher
             until = self._tools.clock.monotonic() + self._tools.limits.backoff_min
             organization.hold(until, "crashed")
-            self._events.append(partial(observer.crashed, organization.name, error))
+            self._events.append(Crashed(organization.name, error))
 
     def _fly(self, binding: Binding) -> None:
         snapshot = self._lift(binding, look(self._organization, binding, self._tools))
@@ -203,8 +204,7 @@ class Flight:
         known = generation, pause.failures if pause else 0
         seconds = binding.lease_watch.held(known, self._tools.clock.monotonic(), life)
         if seconds > life:
-            told = self._tools.observer.lease_held
-            self._events.append(partial(told, self._organization.name, seconds))
+            self._events.append(LeaseHeld(self._organization.name, seconds))
 
     def _is_held_back(self, slot: Slot) -> bool:
         """Tell whether the brake holds; note until when."""
@@ -213,8 +213,7 @@ class Flight:
         if seconds:
             organization.hold(now + seconds, HELD_BACK)
             kind = Kind.AUTHENTICATE if slot is Slot.NONE else Kind.REFRESH
-            told = partial(tools.observer.held_back, organization.name, kind, seconds)
-            self._events.append(told)
+            self._events.append(HeldBack(organization.name, kind, seconds))
         return seconds > 0
 
     def _follow(self, binding: Binding, before: Snapshot) -> None:

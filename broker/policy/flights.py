@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
+from broker.observer import Crashed, Waited, WaitRefused
 from broker.policy.calls import is_slow, wants_call
 from broker.policy.flight import Flight
 from broker.policy.lacking import LackingFlights
@@ -153,7 +154,7 @@ class Flights:
                     return
                 flight = self.launch(organization, lambda copy: force and not enough(copy))
                 if not may_wait:
-                    self._tools.observer.turned_away(name)
+                    self._tools.observer.handle(WaitRefused(name))
                     return
                 if not flight.looked.wait(until - now):
                     return
@@ -167,7 +168,7 @@ class Flights:
         finally:
             if may_wait:
                 self._places.give_back(name, caller)
-                self._tools.observer.waited(name, self._now() - began)
+                self._tools.observer.handle(Waited(name, self._now() - began))
 
     def launch(
         self,
@@ -210,7 +211,7 @@ class Flights:
                 organization.hold(until, "crashed")
             self._end_all(flights)
             for organization in flights:
-                self._tools.observer.crashed(organization.name, error)
+                self._tools.observer.handle(Crashed(organization.name, error))
 
     def _signals(self) -> tuple[Signal, Signal]:
         return self._tools.runtime.signal(), self._tools.runtime.signal()

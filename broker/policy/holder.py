@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from broker.errors import (
     FailureClass,
@@ -12,6 +11,7 @@ from broker.errors import (
     UnusableTokenError,
     UpstreamError,
 )
+from broker.observer import StoreFailed, TokenCommitted
 from broker.policy.attempt import MICROSECONDS, Attempt
 from broker.policy.values import Copy, Skew, Unlanded
 from broker.ports import Failure, GrantStatus, Slot
@@ -85,8 +85,7 @@ class Holder(Attempt):
         try:
             grant = store.acquire(lease.attempt, lease.expected, Slot.NONE)
         except StoreUnavailableError as error:
-            failed = self.tools.observer.store_failed
-            self.events.append(partial(failed, self.organization.name, error.reason))
+            self.events.append(StoreFailed(self.organization.name, error.reason))
             return False
         trip = self.tools.round_trip(asked)
         moved = grant.snapshot.generation != lease.expected
@@ -128,7 +127,7 @@ class Holder(Attempt):
         if self._serve(replace(copy, record=record), setback):
             name = self.organization.name
             self.organization.note_refresh(self.binding, paused=setback is not None)
-            self.events.append(partial(self.tools.observer.committed, name, record.generation))
+            self.events.append(TokenCommitted(name, record.generation))
 
     def _serve(self, copy: Copy, setback: Failure | None) -> bool:
         """Take a new token over; one that is not taken is a failure, whatever Redis made of it."""

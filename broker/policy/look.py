@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from broker.errors import StoreUnavailableError
+from broker.observer import Crashed, StoreFailed, StoreRecovered
 from broker.policy.landing import land, lost
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
@@ -51,12 +52,12 @@ def try_look(organization: Organization, tools: Tools) -> None:
         note_silence(organization, error, tools)
     except Exception as error:  # noqa: BLE001  # as the docstring says
         organization.note_silence(tools.clock.monotonic(), NOT_FORESEEN)
-        tools.observer.crashed(organization.name, error)
+        tools.observer.handle(Crashed(organization.name, error))
     if failing and organization.store_fault is None:
-        tools.observer.store_recovered(organization.name)
+        tools.observer.handle(StoreRecovered(organization.name))
 
 
 def note_silence(organization: Organization, error: StoreUnavailableError, tools: Tools) -> None:
     """Note and tell that Redis did not do what it was asked."""
     organization.note_silence(tools.clock.monotonic(), error.reason)
-    tools.observer.store_failed(organization.name, error.reason)
+    tools.observer.handle(StoreFailed(organization.name, error.reason))

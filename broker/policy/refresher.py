@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from broker.clock import Clock
-from broker.observer import Observer
+from broker.observer import Crashed, Observer
 from broker.policy.broker import Broker
 
 TICK = 0.2
@@ -36,7 +36,7 @@ class Refresher:
         try:
             self._broker.tick()
         except Exception as error:  # noqa: BLE001  # invariant 12: nothing ends the refresher
-            self._observer.crashed("*", error)
+            self._observer.handle(Crashed("*", error))
 
     def stop(self) -> None:
         """End :meth:`run` within a tick."""

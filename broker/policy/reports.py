@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from broker.errors import StoreUnavailableError
+from broker.observer import TokenReported
 from broker.policy.lease import Tools
 from broker.policy.look import note_silence
 from broker.policy.organization import Organization
@@ -22,9 +23,9 @@ def report(
         status = organization.binding.store.report(generation)
     except StoreUnavailableError as error:
         note_silence(organization, error, tools)
-        tools.observer.reported(organization.name, ReportStatus.FAILED)
+        tools.observer.handle(TokenReported(organization.name, ReportStatus.FAILED))
         return 2.0
-    tools.observer.reported(organization.name, status)
+    tools.observer.handle(TokenReported(organization.name, status))
     match status:
         case ReportStatus.YOUNG:
             return tools.limits.report_min_age

@@ -7,6 +7,7 @@ well shows that this process is connected and logged in, and may do there what i
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from broker.observer import StoreFailed, StoreRecovered
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 from broker.ports import RecordStores
@@ -75,6 +76,6 @@ class WriteChecks:
             elif reason.row.refuses_writes:
                 organization.write_fault = reason
             if reason is not None:
-                observer.store_failed(organization.name, reason)
+                observer.handle(StoreFailed(organization.name, reason))
             elif before is not None and organization.store_fault is None:
-                observer.store_recovered(organization.name)
+                observer.handle(StoreRecovered(organization.name))

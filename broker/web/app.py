@@ -43,12 +43,12 @@ from broker.web.logs import standard_output
 from broker.web.malformed import MALFORMED, MalformedRequests
 from broker.web.metadata import metadata_view
 from broker.web.metrics import PodView, metrics_view
-from broker.web.observers import Observers
-from broker.web.observing import LogObserver, MeteringObserver
+from broker.web.observing import LogObserver, MeteringObserver, Observers
 from broker.web.openapi import openapi_view
 from broker.web.runtime import RuntimeFolder
 from broker.web.service import Parts, Service
 from broker.web.status import status_view
+from broker.web.store_log import StoreLog
 from broker.web.summary import RequestLog
 from broker.web.tokens import token_views
 
@@ -132,7 +132,8 @@ def _parts(
     meters = Meters(strict=False, organizations=settings.metrics_organizations)
     standard_output.count_losses(meters.log_lost)
     spans = Spans() if settings.tracing is Tracing.OTLP else None
-    observer = Observers(LogObserver(clock), MeteringObserver(meters), *([spans] if spans else []))
+    observers = LogObserver(clock), StoreLog(clock), MeteringObserver(meters)
+    observer = Observers(*observers, *([spans] if spans else []))
     limits = settings.limits
     redis = _redis(settings, inputs)
     scripts = _scripts(redis, settings, clock)

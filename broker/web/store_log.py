@@ -5,8 +5,7 @@ import threading
 from collections.abc import Hashable
 
 from broker.clock import Clock
-from broker.store_damage import Damage
-from broker.store_faults import Reason
+from broker.observer import Event, StoreDamaged, StoreFailed, StoreRecovered
 
 INTERVAL_S = 30.0
 """Seconds until a line with the same reason may follow, in one process."""
@@ -16,9 +15,10 @@ _log = logging.getLogger("broker.events")
 
 
 class StoreLog:
-    """Logs that Redis fails, once for each reason in :data:`INTERVAL_S`, and that it works again.
+    """Implements :class:`broker.observer.Observer` for what Redis does.
 
-    An error for what never passes by itself, else a warning.
+    That it fails is logged once for each reason in :data:`INTERVAL_S`, as an error where it never
+    passes by itself, else as a warning; that it works again, once after that.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -27,31 +27,23 @@ class StoreLog:
         self._logged_at: dict[Hashable, float] = {}
         self._failing = False
 
-    def failed(self, organization: str, reason: Reason) -> None:
-        """Log the first failure for a reason; ``organization`` is one that it concerns."""
-        if self._is_new(reason):
-            self._failing = True
-            extra = {
-                "organization": organization,
-                "reason": str(reason),
-                "advice": f"{reason.sentence} {reason.remedy()}",
-            }
-            _log.log(
-                logging.ERROR if reason.row.lasts else logging.WARNING, "store.failed", extra=extra
-            )
-
-    def damaged(self, organization: str, damage: Damage) -> None:
-        """Log what was found and removed, as seldom; ``organization`` is one that had it."""
-        if self._is_new(damage):
-            extra = {"organization": organization, "part": damage.part, "defect": damage.defect}
-            _log.error("store.damaged", extra=extra)
-
-    def recovered(self, organization: str) -> None:
-        """Log the first success after a failure that was logged."""
-        with self._lock:
-            failing, self._failing = self._failing, False
-        if failing:
-            _log.info("store.recovered", extra={"organization": organization})
+    def handle(self, event: Event) -> None:
+        """Log it, seldom; the organization of the line is one that it concerns."""
+        match event:
+            case StoreFailed(organization, reason) if self._is_new(reason):
+                self._failing = True
+                extra = {"organization": organization, "reason": str(reason)}
+                extra["advice"] = f"{reason.sentence} {reason.remedy()}"
+                lasts = reason.row.lasts
+                _log.log(logging.ERROR if lasts else logging.WARNING, "store.failed", extra=extra)
+            case StoreDamaged(organization, damage) if self._is_new(damage):
+                extra = {"organization": organization, "part": damage.part, "defect": damage.defect}
+                _log.error("store.damaged", extra=extra)
+            case StoreRecovered(organization):
+                with self._lock:
+                    failing, self._failing = self._failing, False
+                if failing:
+                    _log.info("store.recovered", extra={"organization": organization})
 
     def _is_new(self, reason: Hashable) -> bool:
         now = self._clock.monotonic()

@@ -5,20 +5,22 @@ from collections.abc import Callable
 import pytest
 
 from broker.errors import AmbiguousError, RefreshTokenUnknownError
+from broker.observer import CallFailed, CallSucceeded, Crashed, Event, TokenCommitted
 from tests.policy.fleet import ACME, Fleet, Worker, make_stale
 
-Told = list[tuple[str, object]]
+UPSTREAM = (CallSucceeded, TokenCommitted, CallFailed)
+Told = list[tuple[type[Event], object]]
 
 
 def listen(worker: Worker, monkeypatch: pytest.MonkeyPatch, look: Callable[[], object]) -> Told:
     """Note each upstream event together with what ``look`` sees when the observer hears of it."""
     told: Told = []
-    for name in ("redeemed", "committed", "failed"):
 
-        def note(*_: object, name: str = name) -> None:
-            told.append((name, look()))
+    def note(event: Event) -> None:
+        if isinstance(event, UPSTREAM):
+            told.append((type(event), look()))
 
-        monkeypatch.setattr(worker.notes, name, note)
+    monkeypatch.setattr(worker.notes, "handle", note)
     return told
 
 
@@ -41,7 +43,7 @@ def test_a_pair_is_committed_and_served_first(
     )
     generation = worker.ask().generation
     seen = (generation, generation, 0)
-    assert told == [("redeemed", seen), ("committed", seen)]
+    assert told == [(CallSucceeded, seen), (TokenCommitted, seen)]
 
 
 def test_a_backoff_is_written_first(
@@ -55,7 +57,7 @@ def test_a_backoff_is_written_first(
         lambda: (fleet.shelf().backoff is not None, len(worker.broker._flights)),
     )
     worker.refused()
-    assert told == [("failed", (True, 0))]
+    assert told == [(CallFailed, (True, 0))]
 
 
 def test_a_refused_refresh_is_told_after_the_authenticate_that_follows(
@@ -67,23 +69,26 @@ def test_a_refused_refresh_is_told_after_the_authenticate_that_follows(
     told = listen(worker, monkeypatch, lambda: worker.broker.health()[0].generation)
     worker.tick()
     generation = fleet.shelf().generation
-    assert told == [(name, generation) for name in ("failed", "redeemed", "committed")]
+    assert told == [(one, generation) for one in (CallFailed, CallSucceeded, TokenCommitted)]
 
 
-@pytest.mark.parametrize("event", ["redeemed", "committed"])
+@pytest.mark.parametrize("failing", [CallSucceeded, TokenCommitted])
 def test_an_observer_that_raises_changes_nothing(
-    fleet: Fleet, worker: Worker, monkeypatch: pytest.MonkeyPatch, event: str
+    fleet: Fleet, worker: Worker, monkeypatch: pytest.MonkeyPatch, failing: type[Event]
 ) -> None:
     """The token is served, no attempt counts as failed, and the defect is told."""
+    note, failing_too = worker.notes.handle, list[type[Event]]()
 
-    def fail(*_: object) -> None:
-        raise RuntimeError
+    def handle(event: Event) -> None:
+        if type(event) in {failing, *failing_too}:
+            raise RuntimeError
+        note(event)
 
-    monkeypatch.setattr(worker.notes, event, fail)
+    monkeypatch.setattr(worker.notes, "handle", handle)
     assert worker.token() == "access-1"
     assert worker.health().last_error is None
     assert "acme crashed RuntimeError" in worker.notes.lines
-    monkeypatch.setattr(worker.notes, "crashed", fail)
+    failing_too.append(Crashed)
     fleet.clock.sleep(420)
     worker.tick()
     assert worker.token() == "access-2"

@@ -1,25 +1,39 @@
 """Hosts with wrong clocks, worker processes, one Redis, one Canvas, and callers who keep asking."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from broker.credentials import Credentials
 from broker.emulator.canvas import Behaviour
-from broker.errors import UnavailableError, UpstreamError
+from broker.errors import UnavailableError
 from broker.fleet_calls import CallLimits
 from broker.limits import Limits
+from broker.observer import (
+    AnswerFlawed,
+    CallFailed,
+    CallSucceeded,
+    Crashed,
+    Event,
+    FeedDown,
+    FeedUp,
+    HeldBack,
+    LeaseHeld,
+    StoreDamaged,
+    StoreFailed,
+    StoreRecovered,
+    TokenCommitted,
+    TokenReported,
+    WaitRefused,
+)
 from broker.policy.answers import Served
 from broker.policy.broker import Broker
 from broker.policy.calls import Calls
 from broker.policy.lease import Tools
 from broker.policy.refresher import Refresher
-from broker.ports import ReportStatus
 from broker.secret import Secret
 from broker.store.breaker import Breaker
-from broker.store_damage import Damage
-from broker.store_faults import Reason
-from broker.tokens import Flaw, Kind, Record, State, floor_of
+from broker.tokens import Record, State, floor_of
 from broker.upstream.retry import LeaseRetry
 from tests.simulation.canvas import SimCanvas, SimUpstream
 from tests.simulation.feed import SimSubscription, Weather
@@ -93,78 +107,47 @@ class SimRuntime:
         return f"{self.process.name}#{self.attempts}"
 
 
+NOTED: Mapping[type[Event], str] = {
+    CallSucceeded: "{0.organization} {0.kind} gave a pair ({0.seconds:.1f} s)",
+    CallFailed: "{0.organization} {0.kind} failed: {0.error.kind}",
+    HeldBack: "{0.organization} {0.kind} held back for {0.seconds:.1f} s",
+    AnswerFlawed: "{0.organization} flaw: {0.flaw} (known={0.known})",
+    TokenCommitted: "{0.organization} committed {0.generation}",
+    TokenReported: "{0.organization} reported: {0.status}",
+    WaitRefused: "{0.organization} has no place to wait",
+    LeaseHeld: "{0.organization} lease held for {0.seconds:.1f} s",
+    StoreFailed: "{0.organization} redis failed: {0.reason}",
+    StoreRecovered: "{0.organization} redis works again",
+    StoreDamaged: "{0.organization} damaged: {0.damage.part} {0.damage.defect}",
+    FeedUp: "hears of changes",
+    FeedDown: "hears of no changes: {0.reason}",
+}
+"""What the timeline says of each event; how long a request took is checked as a whole."""
+
+
 @dataclass
 class Observed:
-    """Implements :class:`broker.ports.Observer` by notes in the timeline."""
+    """Implements :class:`broker.observer.Observer` by notes in the timeline."""
 
     watch: Watch
     process: str
     lives_are_good: Callable[[], bool]
 
-    def redeemed(self, organization: str, kind: Kind, seconds: float) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} {kind} gave a pair ({seconds:.1f} s)")
+    def handle(self, event: Event) -> None:
+        """Note it, and check how many commits there are, where none is a failure by its life.
 
-    def committed(self, organization: str, generation: int) -> None:
-        """Note it, and check how many there are, where none is a failure by its life."""
-        self.watch.note(f"{self.process}: {organization} committed ...{generation % 10**9}")
-        if self.lives_are_good():
-            self.watch.renewed(self.process, organization)
-
-    def flawed(self, organization: str, flaw: Flaw, *, known: bool) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} flaw: {flaw} ({known=})")
-
-    def reported(self, organization: str, status: ReportStatus) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} reported: {status}")
-
-    def waited(self, organization: str, seconds: float) -> None:
-        """Nothing to note: how long a request took is checked as a whole."""
-
-    def turned_away(self, organization: str) -> None:
-        """Check 16: no organization takes the places of one that nothing is wrong with."""
-        self.watch.note(f"{self.process}: {organization} has no place to wait")
-        if organization not in self.watch.troubled:
-            self.watch.broken(16, f"{self.process} had no place for {organization}")
-
-    def lease_held(self, organization: str, seconds: float) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} lease held for {seconds:.1f} s")
-
-    def failed(self, organization: str, kind: Kind, error: UpstreamError, seconds: float) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} {kind} failed: {error.kind}")
-
-    def held_back(self, organization: str, kind: Kind, seconds: float) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} {kind} held back for {seconds:.1f} s")
-
-    def store_failed(self, organization: str, reason: Reason) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} redis failed: {reason}")
-
-    def store_recovered(self, organization: str) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} redis works again")
-
-    def store_damaged(self, organization: str, damage: Damage) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: {organization} damaged: {damage.part} {damage.defect}")
-
-    def feed_up(self) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: hears of changes")
-
-    def feed_down(self, reason: Reason) -> None:
-        """Note it."""
-        self.watch.note(f"{self.process}: hears of no changes: {reason}")
-
-    def crashed(self, organization: str, error: BaseException) -> None:
-        """Nothing in a simulation is unforeseen but the tick that the director breaks."""
-        if isinstance(error, BrokenTickError):
-            return
-        self.watch.broken(12, f"{self.process} met {type(error).__name__}: {error}")
+        Also 16: no organization takes the places of one that nothing is wrong with. Nothing is
+        unforeseen but the tick that the director breaks.
+        """
+        if type(event) in NOTED:
+            self.watch.note(f"{self.process}: {NOTED[type(event)].format(event)}")
+        match event:
+            case TokenCommitted(organization) if self.lives_are_good():
+                self.watch.renewed(self.process, organization)
+            case WaitRefused(organization) if organization not in self.watch.troubled:
+                self.watch.broken(16, f"{self.process} had no place for {organization}")
+            case Crashed(_, error) if not isinstance(error, BrokenTickError):
+                self.watch.broken(12, f"{self.process} met {type(error).__name__}: {error}")
 
 
 class BrokenTickError(Exception):

@@ -9,12 +9,14 @@ from flask import Flask
 from gunicorn.asgi.parser import LimitRequestLine
 from werkzeug.test import TestResponse
 
+from broker.observer import StoreFailed, TokenCommitted
 from broker.policy.broker import Broker
 from broker.policy.lease import Tools
 from broker.ports import RecordStores
 from broker.settings import Inputs, load, load_inputs
 from broker.store.bounded import BoundedClient
 from broker.store.connect import connect
+from broker.store_faults import Reason, StoreFault
 from broker.threads import FLIGHTS, SWEEPS
 from broker.web import app as app_module
 from broker.web.answer import STANDING
@@ -55,6 +57,19 @@ def test_a_worker_counts_its_lost_lines(environ: dict[str, str]) -> None:
     standard_output.on_loss()
     assert _lost(app) == before + 1
     standard_output.count_losses(lambda: None)
+
+
+def test_a_worker_logs_and_counts_what_happens(
+    environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """To Redis, too."""
+    caplog.set_level("INFO", "broker.events")
+    app, _ = _make(environ)
+    observer = app.extensions[SERVICE]._parts.refresher._observer
+    observer.handle(TokenCommitted("acme", 7))
+    observer.handle(StoreFailed("acme", Reason(StoreFault.TIMEOUT)))
+    assert [one.message for one in caplog.records] == ["token.refreshed", "store.failed"]
+    assert 'broker_redis_errors_total{reason="timeout"} 1.0' in _get(app, "/metrics").text
 
 
 @pytest.mark.parametrize("told", ["true", "false"])

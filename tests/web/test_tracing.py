@@ -13,6 +13,7 @@ from opentelemetry.trace import StatusCode
 
 from broker import tracing as broker_tracing
 from broker.errors import AmbiguousError
+from broker.observer import CallFailed, CallSucceeded, Waited
 from broker.tokens import Kind
 from broker.tracing import MissingExtraError, Spans
 from broker.web import tracing
@@ -93,9 +94,9 @@ def test_an_upstream_call_is_a_child_of_the_request_behind_it(
     tracing.install(rig.app, spans)
     with rig.app.test_request_context("/token", headers={"traceparent": PARENT}):
         rig.app.preprocess_request()
-        spans.redeemed("acme", Kind.REFRESH, 1.5)
-        spans.failed("acme", Kind.AUTHENTICATE, AmbiguousError("timeout"), 5.0)
-        spans.waited("acme", 0.2)
+        spans.handle(CallSucceeded("acme", Kind.REFRESH, 1.5))
+        spans.handle(CallFailed("acme", Kind.AUTHENTICATE, AmbiguousError("timeout"), 5.0))
+        spans.handle(Waited("acme", 0.2))
     good, bad, wait, request = finished(spans, exporter)
     assert request.context is not None
     for span in (good, bad, wait):
@@ -116,7 +117,7 @@ def test_an_upstream_call_is_a_child_of_the_request_behind_it(
 
 def test_spans_of_no_request_stand_alone(spans: Spans, exporter: InMemorySpanExporter) -> None:
     """The refresher works without one."""
-    spans.redeemed("acme", Kind.REFRESH, 0.1)
+    spans.handle(CallSucceeded("acme", Kind.REFRESH, 0.1))
     (span,) = finished(spans, exporter)
     assert span.parent is None
 
