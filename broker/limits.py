@@ -1,8 +1,8 @@
 """The numbers of the refresh protocol, and the check that they fit each other."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 LATCH_STEPS = (30.0, 120.0, 300.0)
 """Seconds until the next probe after the first refusals of the keys; then ``Limits.latch``.
@@ -26,6 +26,12 @@ BACKOFF_MEMORY = 600.0
 CALL_BURST, TOKEN_BURST = 20, 10
 """Calls of Canvas, and new tokens from it, that one process may have at once (:class:`Rate`)."""
 _BELOW_HALF = 0.48
+_T = TypeVar("_T", int, float)
+
+
+def _limit(default: _T, meaning: str) -> _T:
+    """Declare a limit that has a setting of the same name."""
+    return field(default=default, metadata={"meaning": meaning})
 
 
 class Rate(NamedTuple):
@@ -43,53 +49,52 @@ class Rate(NamedTuple):
 class Limits:
     """Durations in seconds, as ``refresh-protocol.md`` ("Numbers that must fit each other").
 
-    Each has a setting of the same name; :meth:`problems` says which contradict each other.
+    :meth:`problems` says which contradict each other.
     """
 
-    upstream_connect_timeout: float = 2.0
-    """Longest wait for a connection to Canvas."""
-    upstream_timeout: float = 5.0
-    """Longest whole call to Canvas: name resolution to the last byte of the body."""
-    upstream_attempts: int = 2
-    """Calls to Canvas that one lease allows."""
-    upstream_body_limit: int = 65536
-    """Longest body read from Canvas, in bytes."""
-    lease: float = 25.0
-    """Life of the lease under which one process may talk to Canvas."""
-    lease_reserve: float = 8.0
-    """Part of the lease that must be left before anything is sent."""
-    wait: float = 3.0
-    """Longest that a request waits for a refresh in flight."""
-    margin_min: float = 45.0
-    """Smallest margin: a token is refreshed at least this long before it expires."""
-    margin_max: float = 300.0
-    """Largest margin."""
-    floor: float = 30.0
-    """At this much remaining life, a request waits for the refresh in flight."""
+    upstream_connect_timeout: float = _limit(2.0, "Longest wait for a connection to Canvas")
+    upstream_timeout: float = _limit(
+        5.0, "Longest whole call to Canvas: name resolution to the last byte of the body"
+    )
+    upstream_attempts: int = _limit(2, "Calls to Canvas that one lease allows")
+    upstream_body_limit: int = _limit(65536, "Longest body read from Canvas, in bytes")
+    lease: float = _limit(25.0, "Life of the lease under which one process may talk to Canvas")
+    lease_reserve: float = _limit(
+        8.0, "Part of the lease that must be left before anything is sent"
+    )
+    wait: float = _limit(3.0, "Longest that a request waits for a refresh in flight")
+    margin_min: float = _limit(
+        45.0, "Smallest margin: a token is refreshed at least this long before it expires"
+    )
+    margin_max: float = _limit(300.0, "Largest margin")
+    floor: float = _limit(
+        30.0, "At this much remaining life, a request waits for the refresh in flight"
+    )
     dead: float = 5.0
     """At this much remaining life, a token is not served any more."""
     short_life: float = 45.0
     """A token that arrives with less life than this counts as a failed call."""
-    revalidate: float = 1.0
-    """Longest time that the in-process copy is served without a look at Redis."""
-    backoff_min: float = 1.0
-    """Shortest pause after a failed refresh."""
-    backoff_valid: float = 30.0
-    """Longest pause after a failed refresh while a token is valid."""
-    backoff_empty: float = 5.0
-    """Longest pause after a failed refresh while none is valid."""
-    retry_after_max: float = 300.0
-    """Longest pause taken over from Canvas's ``Retry-After``."""
-    latch: float = 900.0
-    """Longest time between probes of keys that Canvas refuses; the first come sooner."""
-    report_min_age: float = 10.0
-    """Youngest token whose rejection is believed."""
-    report_interval: float = 60.0
-    """Shortest time between two refreshes caused by reported rejections."""
-    redis_connect_timeout: float = 0.25
-    """Time for a connection to Redis (name, TCP, TLS, login, database), in each of two tries."""
-    redis_timeout: float = 0.5
-    """Longest wait for the answer to one command of Redis."""
+    revalidate: float = _limit(
+        1.0, "Longest time that the in-process copy is served without a look at Redis"
+    )
+    backoff_min: float = _limit(1.0, "Shortest pause after a failed refresh")
+    backoff_valid: float = _limit(
+        30.0, "Longest pause after a failed refresh while a token is valid"
+    )
+    backoff_empty: float = _limit(5.0, "Longest pause after a failed refresh while none is valid")
+    retry_after_max: float = _limit(300.0, "Longest pause taken over from Canvas's `Retry-After`")
+    latch: float = _limit(
+        900.0, "Longest time between probes of keys that Canvas refuses; the first come sooner"
+    )
+    report_min_age: float = _limit(10.0, "Youngest token whose rejection is believed")
+    report_interval: float = _limit(
+        60.0, "Shortest time between two refreshes caused by reported rejections"
+    )
+    redis_connect_timeout: float = _limit(
+        0.25,
+        "Time for a connection to Redis (name, TCP, TLS, login, database), in each of two tries",
+    )
+    redis_timeout: float = _limit(0.5, "Longest wait for the answer to one command of Redis")
     request: float = 4.5
     """Longest that any request takes, under any fault."""
 

@@ -19,7 +19,8 @@ LONGEST = 250
 
 PURE = frozenset(
     {"callers", "clock", "credentials", "errors", "failure_kinds", "feed", "fleet_calls", "limits"}
-    | {"observer", "ports", "secret", "store_damage", "store_faults", "tokens"}
+    | {"observer", "ports", "redis_address", "secret", "store_damage", "store_faults", "tokens"}
+    | {"urls"}
 )
 ANYTHING = frozenset(
     {"audit", "files", "kubernetes", "listener", "metrics", "output", "pod", "policy", "settings"}

@@ -5,14 +5,13 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 from broker.cli.local_steps import LIMIT, SETTINGS
 from broker.cli.steps import Finding, Step, ok, warn
 from broker.files.callers import files_of
 from broker.files.credentials import CONSUMER_FILE, SECRET_KEY_FILE
+from broker.redis_address import parse_redis_address
 from broker.settings import Settings
-from broker.settings.urls import parse_url
 
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
 
@@ -48,7 +47,7 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield "BROKER_TLS_KEY_FILE", settings.tls_key_file
     for name, path in settings.secret_files.items():
         yield f"{name}_FILE", path
-    options = dict(parse_qsl(parse_url(settings.redis_url.reveal()).query or ""))
+    options = parse_redis_address(settings.redis_url.reveal()).tls or {}
     for option in ("ssl_keyfile", "ssl_certfile"):  # where the first is not set, both are in one
         if option in options:
             yield f"{option} of BROKER_REDIS_URL", Path(options[option])

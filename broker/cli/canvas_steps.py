@@ -14,9 +14,9 @@ from broker.errors import UpstreamError
 from broker.files.tls import contexts
 from broker.settings import Settings
 from broker.settings.inputs import canvas_authorities
-from broker.settings.urls import location
 from broker.upstream import CanvasClient, FailureKind
 from broker.upstream.probe import CanvasProbe, ProbeError
+from broker.urls import location
 
 if TYPE_CHECKING:
     from broker.upstream.probe import Reply

@@ -12,8 +12,7 @@ from broker.files.callers import read_callers
 from broker.files.credentials import read_credentials
 from broker.settings import ONLY_ORGANIZATION, CallerAuth, Settings, is_loopback
 from broker.settings.checks import contradictions
-from broker.settings.draft import read_draft
-from broker.settings.environment import read_variables
+from broker.settings.reading import read
 from broker.web.endpoints import PORTS, Port
 
 SETTINGS = "settings"
@@ -41,12 +40,11 @@ class Examined:
 
 def examine(environ: Mapping[str, str]) -> Examined:
     """Read the settings as ``broker serve`` does, and go on where that would stop."""
-    variables = read_variables(environ)
-    draft, bad_texts = read_draft(variables)
-    problems: dict[str, list[str]] = {SETTINGS: [*variables.problems, *bad_texts]}
+    draft, bad = read(environ)
+    problems: dict[str, list[str]] = {SETTINGS: bad}
     for problem in contradictions(draft):
         problems.setdefault(_step_of(problem), []).append(problem)
-    settings = None if draft.spoiled else draft.settings()
+    settings = None if draft.spoiled else draft.finished()
     return Examined(settings, {step: tuple(found) for step, found in problems.items()})
 
 

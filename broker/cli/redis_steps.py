@@ -8,13 +8,13 @@ from broker.cli.redis_distance import distance_step
 from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.clock import Clock
 from broker.settings import Settings, redis_address
-from broker.settings.urls import location
 from broker.store.feed import SILENCE
 from broker.store.node_probe import ProbeError, Server
 from broker.store.probe import RedisProbe
 from broker.store.round_trip import patient
 from broker.store_faults import StoreFault
 from broker.threads import redis_connections
+from broker.urls import location
 
 CONNECTION, LOGIN, SCRIPTS = "Redis connection", "Redis login", "Redis scripts"
 LARGEST_SKEW = 30.0

@@ -4,7 +4,6 @@ import ssl
 from functools import partial
 from pathlib import Path
 
-from broker.errors import SettingsError
 from broker.files.tls import (
     NO_CONTEXT,
     Texts,
@@ -20,25 +19,13 @@ KEY = "BROKER_TLS_KEY_FILE"
 CLIENT_CA = "BROKER_TLS_CLIENT_CA_FILE"
 
 
-def certificate_problems(cert: Path, key: Path, client_ca: Path | None) -> list[str]:
-    """Return a sentence for what keeps these files from serving TLS; none if nothing does."""
-    return list(_watch(cert, key, client_ca, required=True).problems)
-
-
 def watch_certificates(
     cert: Path, key: Path, client_ca: Path | None, *, required: bool
 ) -> Watched[TlsContext]:
-    """Read the files, to be polled from now on; raises :class:`SettingsError` if they are broken.
+    """Read the files, to be polled from now on.
 
     ``required`` says whether a client must show a certificate; it counts only with ``client_ca``.
     """
-    watched = _watch(cert, key, client_ca, required=required)
-    if watched.problems:
-        raise SettingsError(list(watched.problems))
-    return watched
-
-
-def _watch(cert: Path, key: Path, client_ca: Path | None, *, required: bool) -> Watched[TlsContext]:
     files = {CERT: cert, KEY: key} | ({CLIENT_CA: client_ca} if client_ca else {})
     return Watched(TlsSource(files, partial(_context, required=required)), NO_CONTEXT)
 

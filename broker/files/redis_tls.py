@@ -15,6 +15,7 @@ from broker.files.tls import (
     load_pair,
 )
 from broker.files.watch import Watched
+from broker.redis_address import checks_name
 
 Options = Mapping[str, str]
 """Options by redis-py's names for them, such as ``ssl_ca_certs``; others are passed over."""
@@ -24,7 +25,6 @@ _VERIFY = {
     "optional": ssl.CERT_OPTIONAL,
     "required": ssl.CERT_REQUIRED,
 }
-_FALSE = frozenset({"0", "f", "false", "n", "no"})
 
 
 def watch_redis_tls(options: Options) -> Watched[TlsContext]:
@@ -40,8 +40,7 @@ def _context(options: Options, texts: Texts) -> ssl.SSLContext:
         words = ", ".join(_VERIFY)
         raise UnusableError(f"{_named('ssl_cert_reqs')} must be one of {words}")
     context = ssl.create_default_context()
-    checks_name = options.get("ssl_check_hostname", "true").lower() not in _FALSE
-    context.check_hostname = checks_name and verify is not ssl.CERT_NONE
+    context.check_hostname = checks_name(options) and verify is not ssl.CERT_NONE
     context.verify_mode = verify
     _load_own(context, options, texts)
     if (ca := _named("ssl_ca_certs")) in texts:

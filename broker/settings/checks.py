@@ -1,119 +1,184 @@
 """What settings may not say together. Each check is silent about settings that are bad alone."""
 
+import errno
+import os
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.util import find_spec
+from itertools import product
 
-from broker.files.authorities import watch_authorities
-from broker.files.callers import read_callers
-from broker.files.credentials import read_credentials
-from broker.settings import edge_checks
-from broker.settings.bind import is_loopback
-from broker.settings.draft import Draft
+from broker.errors import SettingsError
+from broker.kubernetes.own_token import OwnTokenError, own_audiences
+from broker.settings.addresses import is_loopback, is_plain, is_unix, overlap
 from broker.settings.host import host
-from broker.settings.redis_login import redis_files, redis_login
-from broker.settings.urls import parse_url
-from broker.settings.values import CallerAuth
+from broker.settings.inputs import READERS, issuer
+from broker.settings.kinds import CallerAuth, Tracing
+from broker.settings.reading import Draft, SpoiledError, is_set, variable
+from broker.settings.secret_files import redis_login
+from broker.settings.table import Settings
 
+_NAME = re.compile(r"BROKER_[A-Z0-9_]+")
 _STOP_RESERVE = 5
+_TRACING = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")
+_AUDIT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def _canvas_in_the_clear(draft: Draft) -> Iterator[str]:
-    if not draft.knows("canvas_url", "canvas_allow_http") or draft["canvas_allow_http"]:
-        return
-    url = parse_url(draft["canvas_url"])
-    if url.scheme == "http" and not url.addresses[0].loopback:
+def _canvas_in_the_clear(settings: Settings) -> Iterator[str]:
+    if not settings.canvas_allow_http and is_plain(settings.canvas_url):
         yield (
             "BROKER_CANVAS_URL is plain http to another machine and must be https; "
             "BROKER_CANVAS_ALLOW_HTTP=true lifts this"
         )
 
 
-def _canvas_authorities(draft: Draft) -> Iterator[str]:
-    if not draft.knows("canvas_ca_file") or draft["canvas_ca_file"] is None:
-        return
-    yield from watch_authorities("BROKER_CANVAS_CA_FILE", draft["canvas_ca_file"]).problems
-
-
-def _credentials(draft: Draft) -> Iterator[str]:
-    pair = ["consumer", "secret_key"]
-    given = [field for field in pair if draft.is_set(field)]
-    if draft.is_set("credentials_dir") and given:
+def _credentials(settings: Settings) -> Iterator[str]:
+    folder, *keys = (
+        is_set(settings, field) for field in ("credentials_dir", "consumer", "secret_key")
+    )
+    if folder and any(keys):
         yield (
             "BROKER_CREDENTIALS_DIR and BROKER_CONSUMER or BROKER_SECRET_KEY are both set; "
             "set the folder, or the two keys"
         )
-    elif len(given) == 1:
-        missing = "BROKER_SECRET_KEY" if given == ["consumer"] else "BROKER_CONSUMER"
+    elif any(keys) and not all(keys):
+        missing = "BROKER_SECRET_KEY" if keys[0] else "BROKER_CONSUMER"
         yield f"{missing} is required beside the other key"
-    elif not (given or draft.is_set("credentials_dir")):
+    elif not (folder or all(keys)):
         yield "BROKER_CREDENTIALS_DIR, or BROKER_CONSUMER and BROKER_SECRET_KEY, is required"
 
 
-def _callers(draft: Draft) -> Iterator[str]:
-    if not draft.knows("caller_auth"):
-        return
-    if draft["caller_auth"] is CallerAuth.KEYS:
-        if not draft.is_set("callers_file"):
+def _callers(settings: Settings) -> Iterator[str]:
+    if settings.caller_auth is CallerAuth.KEYS:
+        if not is_set(settings, "callers_file"):
             yield "BROKER_CALLERS_FILE is required unless BROKER_CALLER_AUTH=none"
         return
-    if draft.is_set("callers_file"):
+    if is_set(settings, "callers_file"):
         yield "BROKER_CALLERS_FILE is set and BROKER_CALLER_AUTH=none ignores it; set one of them"
-    if draft.knows("bind") and not all(map(is_loopback, draft["bind"])):
+    if not all(map(is_loopback, settings.bind)):
         yield (
             "BROKER_CALLER_AUTH is none and must be keys unless every address of BROKER_BIND is "
             "loopback or a unix socket"
         )
 
 
-def _time_to_stop(draft: Draft) -> Iterator[str]:
-    if not draft.knows("graceful_timeout", "upstream_attempts", "upstream_timeout"):
-        return
-    limits = draft.limits()
-    least = limits.deadline + limits.request + _STOP_RESERVE
-    if draft["graceful_timeout"] < least:
+def _tls(settings: Settings) -> Iterator[str]:
+    cert, key = settings.tls_cert_file, settings.tls_key_file
+    if bool(cert) != bool(key):
+        missing = "BROKER_TLS_KEY_FILE" if cert else "BROKER_TLS_CERT_FILE"
+        yield f"{missing} is required beside the other"
+    elif settings.tls_client_ca_file and not cert:
+        yield "BROKER_TLS_CLIENT_CA_FILE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE"
+
+
+def _hsts(settings: Settings) -> Iterator[str]:
+    """RFC 6797 section 7.2."""
+    if settings.hsts_max_age and not (settings.tls_cert_file or settings.tls_key_file):
         yield (
-            f"BROKER_GRACEFUL_TIMEOUT is {draft['graceful_timeout']:g} and must be at least "
+            "BROKER_HSTS_MAX_AGE needs BROKER_TLS_CERT_FILE and BROKER_TLS_KEY_FILE: browsers "
+            "ignore it without TLS; where a proxy ends TLS, set it there"
+        )
+
+
+def _management(settings: Settings) -> Iterator[str]:
+    if any(overlap(*two) for two in product(settings.bind, settings.management_bind or ())):
+        yield (
+            "BROKER_MANAGEMENT_BIND names an address of BROKER_BIND; give each a port of its own"
+        )
+
+
+def _listener(settings: Settings) -> Iterator[str]:
+    """Gunicorn removes the path of a Unix socket when it stops."""
+    addresses = (*settings.bind, *(settings.management_bind or ()))
+    if is_set(settings, "listener") and any(map(is_unix, addresses)):
+        yield (
+            "BROKER_LISTENER holds no Unix sockets: BROKER_BIND and BROKER_MANAGEMENT_BIND must "
+            "name none"
+        )
+
+
+def _kubernetes(settings: Settings) -> Iterator[str]:
+    if settings.kubernetes_audience is None:
+        if settings.kubernetes_issuer is not None:
+            yield "BROKER_KUBERNETES_ISSUER needs BROKER_KUBERNETES_AUDIENCE"
+    elif settings.caller_auth is CallerAuth.NONE:
+        yield (
+            "BROKER_KUBERNETES_AUDIENCE is set and BROKER_CALLER_AUTH=none ignores it; set one of "
+            "them"
+        )
+
+
+def _own_token(settings: Settings) -> Iterator[str]:
+    """Its issuer must be told, and callers must not have to send what opens the cluster, too."""
+    token = READERS["kubernetes_token"](settings)
+    if token is None or token.problems:
+        return
+    try:
+        issuer(settings)
+    except SettingsError as error:
+        yield from error.problems
+    with suppress(OwnTokenError):
+        if settings.kubernetes_audience in own_audiences(settings.kubernetes_token_file):
+            yield (
+                "BROKER_KUBERNETES_AUDIENCE is an audience of the API server, as the broker's own "
+                "token shows: choose a name that is this broker's alone"
+            )
+
+
+def _audit(settings: Settings) -> Iterator[str]:
+    if not settings.audit_log.startswith("/"):
+        return
+    try:
+        os.close(os.open(settings.audit_log, _AUDIT_FLAGS, 0o640))
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # a pipe whose reader is not there yet
+            yield f"BROKER_AUDIT_LOG cannot be opened ({error.strerror})"
+
+
+def _tracing(settings: Settings) -> Iterator[str]:
+    if settings.tracing is Tracing.OTLP and not all(map(_is_installed, _TRACING)):
+        yield (
+            "BROKER_TRACING is otlp and needs OpenTelemetry: install the extra "
+            "canvas-token-broker[tracing]"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _time_to_stop(settings: Settings) -> Iterator[str]:
+    limits = settings.limits
+    least = limits.deadline + limits.request + _STOP_RESERVE
+    if settings.graceful_timeout < least:
+        yield (
+            f"BROKER_GRACEFUL_TIMEOUT is {settings.graceful_timeout:g} and must be at least "
             f"{least:g}: the upstream deadline (BROKER_UPSTREAM_ATTEMPTS x "
             f"BROKER_UPSTREAM_TIMEOUT = {limits.deadline:g}), a request ({limits.request:g}) and "
             f"{_STOP_RESERVE}"
         )
 
 
-def _limits(draft: Draft) -> Iterator[str]:
-    yield from draft.limit_problems()
+def _limits(settings: Settings) -> Iterator[str]:
+    yield from settings.limits.problems()
 
 
-def _credentials_folder(draft: Draft) -> Iterator[str]:
-    if draft.knows("credentials_dir") and draft["credentials_dir"]:
-        yield from read_credentials(draft["credentials_dir"]).problems
-
-
-def _takes_tokens(draft: Draft) -> bool:
-    return draft.is_set("kubernetes_audience")
-
-
-def _callers_file(draft: Draft) -> Iterator[str]:
-    if draft.knows("callers_file") and draft["callers_file"]:
-        yield from read_callers(draft["callers_file"], service_accounts=_takes_tokens(draft))[1]
-
-
-_CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
+_CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
     _canvas_in_the_clear,
-    _canvas_authorities,
     _credentials,
     _callers,
-    _time_to_stop,
-    _limits,
-    _credentials_folder,
-    _callers_file,
     redis_login,
-    redis_files,
-    edge_checks.tls,
-    edge_checks.management,
-    edge_checks.listener,
-    edge_checks.hsts,
-    edge_checks.kubernetes,
-    edge_checks.audit,
-    edge_checks.tracing,
+    _tls,
+    _management,
+    _listener,
+    _hsts,
+    _kubernetes,
+    _own_token,
+    _audit,
+    _tracing,
     host,
 )
 
@@ -121,4 +186,13 @@ _CHECKS: tuple[Callable[[Draft], Iterator[str]], ...] = (
 def contradictions(draft: Draft) -> Iterator[str]:
     """Yield a sentence for each contradiction, and for each problem in the files named."""
     for check in _CHECKS:
-        yield from check(draft)
+        with suppress(SpoiledError):
+            yield from check(draft)
+    spoiled = set(map(variable, draft.spoiled))
+    for check in (_limits, _time_to_stop):  # which have defaults in place of spoiled limits
+        with suppress(SpoiledError):
+            yield from (one for one in check(draft) if spoiled.isdisjoint(_NAME.findall(one)))
+    for read in READERS.values():
+        with suppress(SpoiledError):
+            watched = read(draft)
+            yield from watched.problems if watched else ()

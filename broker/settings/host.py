@@ -9,7 +9,8 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from broker.settings.draft import Draft
+from broker.settings.reading import is_set
+from broker.settings.table import Settings
 from broker.threads import FLIGHTS, SWEEPS, redis_connections
 
 MOST_CONNECTIONS = 10_000
@@ -56,13 +57,11 @@ def own_threads(threads: int, *, management: bool = False) -> int:
     return threads + 2 * FLIGHTS + SWEEPS + others
 
 
-def host(draft: Draft) -> Iterator[str]:
+def host(settings: Settings) -> Iterator[str]:
     """Yield a sentence for each limit of this host that the settings do not fit."""
-    management = draft.is_set("management_bind")
-    if draft.knows("threads"):
-        yield from _files(draft["threads"], management=management)
-    if draft.knows("threads", "workers"):
-        yield from _tasks(draft["threads"], draft["workers"], management=management)
+    management = is_set(settings, "management_bind")
+    yield from _files(settings.threads, management=management)
+    yield from _tasks(settings.threads, settings.workers, management=management)
 
 
 def _files(threads: int, *, management: bool) -> Iterator[str]:

@@ -1,10 +1,9 @@
 """The files that the settings name, read before the fork and watched from then on."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from broker.callers import Callers
@@ -15,14 +14,16 @@ from broker.files.callers import CallersSource
 from broker.files.certificates import watch_certificates
 from broker.files.credentials import CredentialsSource, digest
 from broker.files.reading import signature
+from broker.files.redis_tls import watch_redis_tls
 from broker.files.tls import TlsContext
-from broker.files.watch import Fixed, Source, Watched
-from broker.kubernetes.own_token import OwnTokenError, own_issuer
+from broker.files.watch import Fixed, Watched
+from broker.kubernetes.own_token import OwnTokenError, own_issuer, read_own_token
+from broker.redis_address import parse_redis_address
 from broker.secret import Secret
-from broker.settings.own_token_file import watch_own_token
-from broker.settings.redis_login import redis_tls, watch_redis_address
-from broker.settings.secret_files import SecretFiles, secret_files
-from broker.settings.values import ClientCerts, Settings
+from broker.settings.kinds import CallerAuth, ClientCerts
+from broker.settings.reading import is_set, value_of
+from broker.settings.secret_files import FilesSource, files_of, watch_redis_address, watch_secrets
+from broker.settings.table import Settings
 
 ONLY_ORGANIZATION = "default"
 """Name of the organization whose keys come from the environment."""
@@ -66,18 +67,12 @@ def load_inputs(settings: Settings) -> Inputs:
     :func:`broker.settings.load` read them already to report problems; should a file have broken
     since, this raises :class:`~broker.errors.SettingsError`.
     """
-    takes_tokens = settings.kubernetes_audience is not None
+    read: dict[str, Any] = {name: reader(settings) for name, reader in READERS.items()}
     inputs = Inputs(
-        Watched(_credentials_source(settings), {}),
-        _callers(settings),
-        certificates=_certificates(settings),
-        canvas_ca=canvas_authorities(settings),
-        kubernetes_ca=kubernetes_authorities(settings) if takes_tokens else None,
-        kubernetes_token=watch_own_token(settings.kubernetes_token_file) if takes_tokens else None,
-        redis_tls=redis_tls(settings.redis_url.reveal()),
+        **read,
         redis_login=watch_redis_address(settings),
         canvas_proxy=_proxy(settings),
-        issuer=_issuer(settings) if takes_tokens else None,
+        issuer=issuer(settings),
     )
     problems = [problem for _, watched in inputs.watched() for problem in watched.problems]
     if problems:
@@ -85,11 +80,51 @@ def load_inputs(settings: Settings) -> Inputs:
     return inputs
 
 
+def takes_tokens(settings: Settings) -> bool:
+    """Tell whether service-account tokens are taken."""
+    return settings.kubernetes_audience is not None and settings.caller_auth is CallerAuth.KEYS
+
+
+def issuer(settings: Settings) -> str | None:
+    """Return whose service-account tokens are taken; None if none are. Raises SettingsError.
+
+    Read once, before the fork: workers that start later need no file for it.
+    """
+    if not takes_tokens(settings) or settings.kubernetes_issuer is not None:
+        return settings.kubernetes_issuer
+    try:
+        return own_issuer(settings.kubernetes_token_file)
+    except OwnTokenError as error:
+        problem = f"BROKER_KUBERNETES_TOKEN_FILE does not tell it ({error})"
+        raise SettingsError([f"BROKER_KUBERNETES_ISSUER is required: {problem}"]) from None
+
+
+def _credentials(settings: Settings) -> Watched[CredentialsByOrganization]:
+    if settings.credentials_dir is not None:
+        return Watched(CredentialsSource(settings.credentials_dir), {})
+    # Keys in variables are read once: whoever starts the broker anew says so by that.
+    fixed = _only(str(time.time_ns()), settings)
+    files = files_of(settings, _KEYS)
+
+    def make(fresh: Settings) -> CredentialsByOrganization:
+        """Return the keys; writing any of their files anew has them tried again."""
+        return _only(digest([signature(path) for path in files.values()]), fresh)
+
+    return watch_secrets(settings, _KEYS, make, fixed) or Watched(Fixed(fixed), {})
+
+
+def _only(version: str, settings: Settings) -> CredentialsByOrganization:
+    if settings.consumer is None or settings.secret_key is None:
+        return {}
+    keys = Credentials(settings.consumer, settings.secret_key, name_writing(version))
+    return {ONLY_ORGANIZATION: keys}
+
+
 def _callers(settings: Settings) -> Watched[Callers] | None:
     if settings.callers_file is None:
         return None
-    takes_tokens = settings.kubernetes_audience is not None
-    return Watched(CallersSource(settings.callers_file, service_accounts=takes_tokens), Callers())
+    tokens = is_set(settings, "kubernetes_audience")
+    return Watched(CallersSource(settings.callers_file, service_accounts=tokens), Callers())
 
 
 def _certificates(settings: Settings) -> Watched[TlsContext] | None:
@@ -99,7 +134,7 @@ def _certificates(settings: Settings) -> Watched[TlsContext] | None:
         settings.tls_cert_file,
         settings.tls_key_file,
         settings.tls_client_ca_file,
-        required=settings.tls_client_certs is ClientCerts.REQUIRED,
+        required=value_of(settings, "tls_client_certs") is not ClientCerts.OPTIONAL,
     )
 
 
@@ -110,52 +145,48 @@ def canvas_authorities(settings: Settings) -> Watched[TlsContext] | None:
     return watch_authorities("BROKER_CANVAS_CA_FILE", settings.canvas_ca_file)
 
 
-def _proxy(settings: Settings) -> Watched[Secret] | None:
-    files = secret_files(settings, ["canvas_proxy"])
-    if not files or settings.canvas_proxy is None:
-        return None
-    return Watched(
-        SecretFiles(settings, files, lambda fresh: fresh.canvas_proxy or Secret("")),
-        settings.canvas_proxy,
-    )
-
-
 def kubernetes_authorities(settings: Settings) -> Watched[TlsContext] | None:
     """Return what the API server is verified with; None where it is not spoken to over TLS."""
-    if not settings.kubernetes_jwks_url.startswith("https:"):
+    if not takes_tokens(settings) or not settings.kubernetes_jwks_url.startswith("https:"):
         return None
     return watch_authorities("BROKER_KUBERNETES_CA_FILE", settings.kubernetes_ca_file)
 
 
-def _issuer(settings: Settings) -> str:
-    """Return the issuer, read once before the fork: workers that start later need no file."""
-    if settings.kubernetes_issuer is not None:
-        return settings.kubernetes_issuer
-    try:
-        return own_issuer(settings.kubernetes_token_file)
-    except OwnTokenError as error:
-        raise SettingsError([f"BROKER_KUBERNETES_TOKEN_FILE: {error}"]) from None
+def _own_token(settings: Settings) -> Watched[Secret] | None:
+    """Watch the broker's own service-account token, which the kubelet renews."""
+    if not takes_tokens(settings):
+        return None
+    path, name = settings.kubernetes_token_file, "BROKER_KUBERNETES_TOKEN_FILE"
+
+    def make() -> Secret:
+        try:
+            return read_own_token(path)
+        except OwnTokenError as error:
+            raise SettingsError([f"{name} cannot be used: {error}"]) from None
+
+    return Watched(FilesSource({name: path}, make), Secret(""))
 
 
-def _credentials_source(settings: Settings) -> Source[CredentialsByOrganization]:
-    if settings.credentials_dir:
-        return CredentialsSource(settings.credentials_dir)
-    if files := secret_files(settings, _KEYS):
-        return SecretFiles(settings, files, partial(_only_credentials, files))
-    if settings.consumer and settings.secret_key:
-        # Read once, before the fork: whoever starts the broker anew says so by that.
-        return Fixed(_only(settings, str(time.time_ns())))
-    raise SettingsError(
-        ["BROKER_CREDENTIALS_DIR, or BROKER_CONSUMER and BROKER_SECRET_KEY, is required"]
+def _redis_tls(settings: Settings) -> Watched[TlsContext] | None:
+    tls = parse_redis_address(settings.redis_url.reveal()).tls
+    return None if tls is None else watch_redis_tls(tls)
+
+
+def _proxy(settings: Settings) -> Watched[Secret] | None:
+    return watch_secrets(
+        settings, ["canvas_proxy"], lambda fresh: fresh.canvas_proxy or Secret(""), Secret("")
     )
 
 
-def _only_credentials(files: Mapping[str, Path], settings: Settings) -> CredentialsByOrganization:
-    """Return the keys in the settings; writing any of their files anew has them tried again."""
-    return _only(settings, digest([signature(path) for path in files.values()]))
-
-
-def _only(settings: Settings, version: str) -> CredentialsByOrganization:
-    assert settings.consumer and settings.secret_key  # noqa: S101, PT018  # for the type checker
-    writing = name_writing(version)
-    return {ONLY_ORGANIZATION: Credentials(settings.consumer, settings.secret_key, writing)}
+READERS: Mapping[str, Callable[[Settings], Watched[Any] | None]] = MappingProxyType(
+    {
+        "credentials": _credentials,
+        "callers": _callers,
+        "certificates": _certificates,
+        "canvas_ca": canvas_authorities,
+        "kubernetes_ca": kubernetes_authorities,
+        "kubernetes_token": _own_token,
+        "redis_tls": _redis_tls,
+    }
+)
+"""What reads each kind of files that can be a problem of its own; None where none is named."""

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis import ConnectionPool, Redis, Sentinel
 from redis.backoff import NoBackoff
 from redis.cluster import PRIMARY, ClusterNode, RedisCluster
-from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
 from broker.limits import Limits
+from broker.redis_address import RedisAddress, checks_name, parse_redis_address
 from broker.store.bounded import BoundedClient, Client
 from broker.store.connections import (
     SET_UP_TIMEOUT,
@@ -29,17 +28,9 @@ from broker.store.connections import (
     speaking,
 )
 from broker.store.deadline import left
-from broker.store.login import CurrentUrl, login
+from broker.store.login import CurrentUrl, Options, login
 from broker.store.pool import BackgroundPool, BackgroundSentinelPool, Pools, SetUpTimes
-from broker.store.urls import Options, read, read_shared, split
 
-_PORT = 6379
-_SENTINEL_PORT = 26379
-_BOUNDED: dict[type, type] = {
-    Connection: PlainConnection,
-    SSLConnection: TlsConnection,
-    UnixDomainSocketConnection: UnixConnection,
-}
 _READ_SIZE = 4096
 """Bytes: nearly every answer is shorter. redis-py's 32 KiB left holes in each thread's memory."""
 _MOST_NODES = 1000
@@ -68,6 +59,7 @@ def connect(
     ``limits.redis_worst`` seconds. RESP2 saves a round trip at each connection, and the broker
     needs nothing of RESP3.
     """
+    current = current or (lambda: url)
     bounded = {
         "max_connections": users + 1,
         "retry": Retry(NoBackoff(), 0),
@@ -80,60 +72,47 @@ def connect(
     }
     times, pools = SetUpTimes(), Pools()
     ours = {"limits": limits, "times": times, "pools": pools}
-    parts = split(url)
-    cluster = parts.scheme.endswith("+cluster")
+    address = parse_redis_address(url)
     nodes = _Nodes(ours)
 
     def make() -> Client:
-        if parts.scheme.endswith("+sentinel"):
-            return _by_sentinel(parts, bounded, ours, tls, current)
-        if cluster:
-            return _cluster(parts, bounded, nodes, tls)
-        return Redis(connection_pool=BackgroundPool(**(_spoken(read(url), tls) | bounded | ours)))
+        if address.kind == "sentinel":
+            return _by_sentinel(address, bounded, ours, tls, login(current, "sentinel_"))
+        if address.kind == "cluster":
+            return _cluster(address, bounded, nodes, tls)
+        return Redis(connection_pool=BackgroundPool(**_single(address, tls) | bounded | ours))
 
+    together = address.kind != "cluster"
     return BoundedClient(
-        make, limits.redis_worst, together=not cluster, set_up_times=times, pools=pools
+        make, limits.redis_worst, together=together, set_up_times=times, pools=pools
     )
 
 
-def _spoken(options: Options, tls: Contexts | None) -> Options:
-    theirs = options.get("connection_class", Connection)
-    return options | {"connection_class": speaking(_BOUNDED[theirs], tls)}
+def _spoken(address: RedisAddress, tls: Contexts | None, plain: type, secure: type) -> Options:
+    if address.tls is None:
+        return {"connection_class": plain}
+    checked = {"ssl_check_hostname": checks_name(address.tls)}
+    return {**address.tls, **checked, "connection_class": speaking(secure, tls)}
 
 
-def _read_many(
-    parts: SplitResult, default_port: int, tls: Contexts | None
-) -> tuple[list[Address], Options]:
-    """Return the hosts of a URL that names several, and what it says of all of them."""
-    _, _, hosts = parts.netloc.rpartition("@")
-    options = _spoken(read_shared(parts), tls)
-    found = [urlsplit(f"//{host}") for host in hosts.split(",")]
-    return [(host.hostname or "", host.port or default_port) for host in found], options
+def _single(address: RedisAddress, tls: Contexts | None) -> Options:
+    if address.socket is not None:
+        return {"connection_class": UnixConnection, "path": address.socket, "db": address.database}
+    host, port = address.hosts[0]
+    place = {"host": host, "port": port, "db": address.database}
+    return place | _spoken(address, tls, PlainConnection, TlsConnection)
 
 
 def _by_sentinel(
-    parts: SplitResult,
-    bounded: Options,
-    ours: Options,
-    tls: Contexts | None,
-    current: CurrentUrl | None,
+    address: RedisAddress, bounded: Options, ours: Options, tls: Contexts | None, own_login: Options
 ) -> Client:
-    """Read ``redis+sentinel://user:password@host:port,host:port/service/db``.
-
-    User and password are those of Redis; the sentinels' own are in the query.
-    """
-    addresses, options = _read_many(parts, _SENTINEL_PORT, tls)
-    service, _, database = parts.path.strip("/").partition("/")
-    own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
-    secure = issubclass(options["connection_class"], TlsConnection)
-    own["connection_class"] = speaking(SentinelTlsConnection if secure else SentinelConnection, tls)
+    own = _spoken(address, tls, SentinelConnection, SentinelTlsConnection)
     own["reply_timeout"] = max(ours["limits"].redis_timeout, TCP_TIMEOUT)
-    own |= login(current, "sentinel_")
-    primary = speaking(PrimaryTlsConnection if secure else PrimaryConnection, tls)
+    options = _spoken(address, tls, PrimaryConnection, PrimaryTlsConnection) | bounded
     pool = BackgroundSentinelPool(
-        service_name=unquote(service),
-        sentinel_manager=_Sentinels(addresses, options | bounded | own, ours["pools"]),
-        **options | bounded | ours | {"connection_class": primary, "db": int(database or 0)},
+        service_name=address.service,
+        sentinel_manager=_Sentinels(address.hosts, options | own | own_login, ours["pools"]),
+        **options | ours | {"db": address.database},
     )
     return Redis(connection_pool=pool)
 
@@ -196,10 +175,13 @@ class _Nodes:
         )
 
 
-def _cluster(parts: SplitResult, bounded: Options, nodes: _Nodes, tls: Contexts | None) -> Client:
-    """Read ``redis+cluster://user:password@host:port,host:port``; any living node is enough."""
-    (first, *others), options = _read_many(parts, _PORT, tls)
-    options = {**options, **bounded, "connection_pool_class": nodes}
+def _cluster(
+    address: RedisAddress, bounded: Options, nodes: _Nodes, tls: Contexts | None
+) -> Client:
+    """Any living node is enough."""
+    first, *others = address.hosts
+    options = _spoken(address, tls, PlainConnection, TlsConnection) | bounded
+    options["connection_pool_class"] = nodes
     retry = options.pop("retry")
     seeds = [_node(host, port) for host, port in others]
     # Only a cluster made from a URL takes a class of connections.

@@ -5,14 +5,14 @@ from typing import Any
 
 from redis.credentials import CredentialProvider
 
-from broker.store.urls import Options, read_shared, split
+from broker.redis_address import parse_redis_address
 
+Options = dict[str, Any]
 CurrentUrl = Callable[[], str]
 """Returns the URL of Redis; at each call with the login that counts then."""
-_LOGIN = ("username", "password")
 
 
-class Login(CredentialProvider):
+class CurrentLogin(CredentialProvider):
     """Tells redis-py user and password at each connection; ``whose`` stands before their names."""
 
     def __init__(self, url: CurrentUrl, whose: str) -> None:
@@ -21,15 +21,10 @@ class Login(CredentialProvider):
 
     def get_credentials(self) -> Any:
         """Return the arguments of AUTH; none where there is no login."""
-        options = read_shared(split(self._url()))
-        user, password = (options.get(f"{self._whose}{name}", "") for name in _LOGIN)
-        if user:
-            return user, password
-        return (password,) if password else ()
+        own = getattr(parse_redis_address(self._url()), f"{self._whose}login")
+        return own.arguments if own else ()
 
 
-def login(url: CurrentUrl | None, whose: str = "") -> Options:
-    """Return redis-py's options for the login of ``url``, in place of fixed ones; none without."""
-    if url is None:
-        return {}
-    return {"username": None, "password": None, "credential_provider": Login(url, whose)}
+def login(url: CurrentUrl, whose: str = "") -> Options:
+    """Return redis-py's option for the login of ``url``."""
+    return {"credential_provider": CurrentLogin(url, whose)}

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import SettingsError
-from broker.settings import load
-from broker.settings.schema import CATALOGUE
+from broker.settings import CATALOGUE, load
 from tests.canary.finder import Finder
 from tests.canary.stage import CONSUMER, KNOWN, SECRET_KEY, write_settings
 from tests.integration.deployment import SERVE

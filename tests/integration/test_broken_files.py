@@ -19,8 +19,8 @@ from cryptography import x509
 from broker.emulator.canvas import Canvas
 from broker.emulator.server import EmulatorServer
 from broker.files.redis_tls import FILES
-from broker.settings.declared import DECLARED
-from broker.settings.fields import Location
+from broker.settings import CATALOGUE
+from broker.settings.kinds import PATH
 from tests.integration.deployment import (
     CONSUMER,
     SECRET_KEY,
@@ -170,7 +170,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 NAMES = (
-    *(f"BROKER_{name.upper()}" for name, kind in DECLARED.items() if isinstance(kind, Location)),
+    *(setting.name for setting in CATALOGUE if setting.kind is PATH),
     *FILES,
     "BROKER_REDIS_URL_FILE",
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import SettingsError
-from broker.settings import edge_checks, load, load_inputs
+from broker.settings import checks, load, load_inputs
 
 ISSUER = "https://cluster.example"
 
@@ -280,7 +280,7 @@ class TestTracing:
                 raise ModuleNotFoundError
             return None if module == missing else object()
 
-        monkeypatch.setattr(edge_checks, "find_spec", find)
+        monkeypatch.setattr(checks, "find_spec", find)
         (told,) = problems({**environ, "BROKER_TRACING": "otlp"})
         assert told == (
             "BROKER_TRACING is otlp and needs OpenTelemetry: install the extra "

@@ -68,6 +68,7 @@ def only_problem(environ: dict[str, str]) -> str:
         ("BROKER_REDIS_URL", "rediss://a?ssl_ca_cert=/ca", "may have after the ? each once: db,"),
         ("BROKER_REDIS_URL", "redis://a?socket_timeout=60", "may have after the ? each once: db"),
         ("BROKER_REDIS_URL", "redis://a?db=1&db=2", "may have after the ? each once: db"),
+        ("BROKER_REDIS_URL", "redis://a?db=first", "must have a number of 1 to 5 digits after db="),
         ("BROKER_REDIS_URL", "redis+cluster://a:1/1", "must have the form redis+cluster://"),
         ("BROKER_REDIS_PREFIX", "{tag}", "must be 1 to 64 letters, digits, "),
         ("BROKER_REDIS_PREFIX", "a" * 65, "must be 1 to 64 letters, digits, "),
