@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from broker.files.tls import NO_CONTEXT, TlsContext, TlsSource, client_context
+from broker.files.tls import TlsContext, client_context, watch_tls
 from broker.files.watch import Watched
 
 
@@ -12,4 +12,4 @@ def watch_authorities(setting: str, path: Path) -> Watched[TlsContext]:
 
     ``setting`` is what problems call it. The context verifies a server's certificate and name.
     """
-    return Watched(TlsSource({setting: path}, partial(client_context, name=setting)), NO_CONTEXT)
+    return watch_tls({setting: path}, partial(client_context, name=setting))

@@ -5,12 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from broker.files.tls import (
-    NO_CONTEXT,
     Texts,
     TlsContext,
-    TlsSource,
     load_authorities,
     load_pair,
+    watch_tls,
 )
 from broker.files.watch import Watched
 
@@ -27,7 +26,7 @@ def watch_certificates(
     ``required`` says whether a client must show a certificate; it counts only with ``client_ca``.
     """
     files = {CERT: cert, KEY: key} | ({CLIENT_CA: client_ca} if client_ca else {})
-    return Watched(TlsSource(files, partial(_context, required=required)), NO_CONTEXT)
+    return watch_tls(files, partial(_context, required=required))
 
 
 def _context(texts: Texts, *, required: bool) -> ssl.SSLContext:

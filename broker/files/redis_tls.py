@@ -6,13 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from broker.files.tls import (
-    NO_CONTEXT,
     Texts,
     TlsContext,
-    TlsSource,
     UnusableError,
     load_authorities,
     load_pair,
+    watch_tls,
 )
 from broker.files.watch import Watched
 from broker.redis_address import checks_name
@@ -30,7 +29,7 @@ _VERIFY = {
 def watch_redis_tls(options: Options) -> Watched[TlsContext]:
     """Read the files that the options of a URL name, to be polled from now on."""
     files = {_named(option): Path(options[option]) for option in FILES if option in options}
-    return Watched(TlsSource(files, partial(_context, options)), NO_CONTEXT)
+    return watch_tls(files, partial(_context, options))
 
 
 def _context(options: Options, texts: Texts) -> ssl.SSLContext:

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.files.reading import UnreadableError, read_text, signature
-from broker.files.watch import ATTEMPTS, Reading, Watched, read_settled
+from broker.errors import SettingsError
+from broker.files.reading import UnreadableError, read_text
+from broker.files.watch import FilesSource, Watched
 
 _NOT_OF_ONE_PAIR = frozenset(
     {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
@@ -25,8 +26,11 @@ Texts = Mapping[str, str]
 """What the files hold, by the names that problems call them."""
 
 
-class UnusableError(Exception):
+class UnusableError(SettingsError):
     """These files cannot serve TLS; the message says why and holds no path and no content."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__([problem])
 
 
 class EncryptedKeyError(Exception):
@@ -41,41 +45,27 @@ class TlsContext:
     context: ssl.SSLContext = field(compare=False, repr=False)
 
 
-NO_CONTEXT = TlsContext("", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+_NO_CONTEXT = TlsContext("", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 """What stands before the first reading; no files have its fingerprint."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsSource:
-    """Files by the names that problems call them, and what makes a context of their texts.
+def watch_tls(
+    files: Mapping[str, Path], build: Callable[[Texts], ssl.SSLContext]
+) -> Watched[TlsContext]:
+    """Read files, by the names that problems call them, to be polled from now on.
 
-    ``build`` raises :class:`UnusableError` for texts that are of no use.
+    ``build`` makes a context of their texts, and raises :class:`UnusableError` for texts that are
+    of no use.
     """
 
-    files: Mapping[str, Path]
-    build: Callable[[Texts], ssl.SSLContext]
+    def make(current: TlsContext) -> TlsContext:
+        texts = {name: _text(name, path) for name, path in files.items()}
+        fingerprint = hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()
+        if fingerprint == current.fingerprint:
+            return current
+        return TlsContext(fingerprint, build(texts))
 
-    def signature(self) -> object:
-        """Return what changes when any of the files does."""
-        return tuple(signature(path) for path in self.files.values())
-
-    def read(self, current: TlsContext) -> Reading[TlsContext]:
-        """Return the context of the files; ``current`` if they are broken, or the same."""
-        settled = read_settled(self.signature, lambda: self._read_once(current))
-        if settled is not None:
-            return settled
-        name = next(iter(self.files))
-        return Reading(current, (f"{name} changed each of the {ATTEMPTS} times it was read",))
-
-    def _read_once(self, current: TlsContext) -> Reading[TlsContext]:
-        try:
-            texts = {name: _text(name, path) for name, path in self.files.items()}
-            fingerprint = hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()
-            if fingerprint == current.fingerprint:
-                return Reading(current)
-            return Reading(TlsContext(fingerprint, self.build(texts)))
-        except UnusableError as error:
-            return Reading(current, (str(error),))
+    return Watched(FilesSource(files, make), _NO_CONTEXT)
 
 
 def contexts(watched: Watched[TlsContext] | None) -> Callable[[], ssl.SSLContext] | None:

@@ -1,8 +1,13 @@
 """Keeping a file's content in force until a better version of it appears."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
+
+from broker.errors import SettingsError
+from broker.files.reading import signature
 
 T = TypeVar("T")
 ATTEMPTS = 3
@@ -68,6 +73,36 @@ def read_settled(source: Callable[[], object], read: Callable[[], T]) -> T | Non
         if before == source():
             return found
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSource(Generic[T]):
+    """Files by the names that problems call them, taken together.
+
+    ``make`` returns what they ask for where its argument is in force; it raises
+    :class:`~broker.errors.SettingsError` for files that are of no use.
+    """
+
+    files: Mapping[str, Path]
+    make: Callable[[T], T]
+
+    def signature(self) -> object:
+        """Return what changes when any of the files does."""
+        return tuple(signature(path) for path in self.files.values())
+
+    def read(self, current: T) -> Reading[T]:
+        """Return what the files ask for; ``current`` if anything is wrong with them."""
+        settled = read_settled(self.signature, partial(self._read_once, current))
+        if settled is not None:
+            return settled
+        name = next(iter(self.files))
+        return Reading(current, (f"{name} changed each of the {ATTEMPTS} times it was read",))
+
+    def _read_once(self, current: T) -> Reading[T]:
+        try:
+            return Reading(self.make(current))
+        except SettingsError as error:
+            return Reading(current, error.problems)
 
 
 class Watched(Generic[T]):

@@ -12,7 +12,7 @@ from broker.errors import SettingsError
 from broker.kubernetes.own_token import OwnTokenError, own_audiences
 from broker.settings.addresses import is_loopback, is_plain, is_unix, overlap
 from broker.settings.host import host
-from broker.settings.inputs import READERS, issuer
+from broker.settings.inputs import READERS, issuer, own_token
 from broker.settings.kinds import CallerAuth, Tracing
 from broker.settings.reading import Draft, SpoiledError, is_set, variable
 from broker.settings.secret_files import redis_login
@@ -110,7 +110,7 @@ def _kubernetes(settings: Settings) -> Iterator[str]:
 
 def _own_token(settings: Settings) -> Iterator[str]:
     """Its issuer must be told, and callers must not have to send what opens the cluster, too."""
-    token = READERS["kubernetes_token"](settings)
+    token = own_token(settings)
     if token is None or token.problems:
         return
     try:
@@ -192,7 +192,7 @@ def contradictions(draft: Draft) -> Iterator[str]:
     for check in (_limits, _time_to_stop):  # which have defaults in place of spoiled limits
         with suppress(SpoiledError):
             yield from (one for one in check(draft) if spoiled.isdisjoint(_NAME.findall(one)))
-    for read in READERS.values():
+    for read in READERS:
         with suppress(SpoiledError):
             watched = read(draft)
             yield from watched.problems if watched else ()

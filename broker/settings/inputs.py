@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Any
 
 from broker.callers import Callers
@@ -16,13 +15,13 @@ from broker.files.credentials import CredentialsSource, digest
 from broker.files.reading import signature
 from broker.files.redis_tls import watch_redis_tls
 from broker.files.tls import TlsContext
-from broker.files.watch import Fixed, Watched
+from broker.files.watch import FilesSource, Fixed, Watched
 from broker.kubernetes.own_token import OwnTokenError, own_issuer, read_own_token
 from broker.redis_address import parse_redis_address
 from broker.secret import Secret
 from broker.settings.kinds import CallerAuth, ClientCerts
 from broker.settings.reading import is_set, value_of
-from broker.settings.secret_files import FilesSource, files_of, watch_redis_address, watch_secrets
+from broker.settings.secret_files import files_of, watch_redis_address, watch_secrets
 from broker.settings.table import Settings
 
 ONLY_ORGANIZATION = "default"
@@ -44,7 +43,6 @@ class Inputs:
 
     credentials: Watched[CredentialsByOrganization]
     callers: Watched[Callers] | None
-    issuer: str | None = None
     certificates: Watched[TlsContext] | None = None
     canvas_ca: Watched[TlsContext] | None = None
     kubernetes_ca: Watched[TlsContext] | None = None
@@ -52,6 +50,7 @@ class Inputs:
     redis_tls: Watched[TlsContext] | None = None
     redis_login: Watched[Secret] | None = None
     canvas_proxy: Watched[Secret] | None = None
+    issuer: str | None = None
 
     def watched(self) -> Iterator[tuple[str, Watched[Any]]]:
         """Yield each kind of files that is watched, by its name in logs, metrics and health."""
@@ -67,13 +66,9 @@ def load_inputs(settings: Settings) -> Inputs:
     :func:`broker.settings.load` read them already to report problems; should a file have broken
     since, this raises :class:`~broker.errors.SettingsError`.
     """
-    read: dict[str, Any] = {name: reader(settings) for name, reader in READERS.items()}
-    inputs = Inputs(
-        **read,
-        redis_login=watch_redis_address(settings),
-        canvas_proxy=_proxy(settings),
-        issuer=issuer(settings),
-    )
+    others = watch_redis_address(settings), _proxy(settings), issuer(settings)
+    read: list[Any] = [*(reader(settings) for reader in READERS), *others]
+    inputs = Inputs(*read)
     problems = [problem for _, watched in inputs.watched() for problem in watched.problems]
     if problems:
         raise SettingsError(problems)
@@ -152,13 +147,13 @@ def kubernetes_authorities(settings: Settings) -> Watched[TlsContext] | None:
     return watch_authorities("BROKER_KUBERNETES_CA_FILE", settings.kubernetes_ca_file)
 
 
-def _own_token(settings: Settings) -> Watched[Secret] | None:
+def own_token(settings: Settings) -> Watched[Secret] | None:
     """Watch the broker's own service-account token, which the kubelet renews."""
     if not takes_tokens(settings):
         return None
     path, name = settings.kubernetes_token_file, "BROKER_KUBERNETES_TOKEN_FILE"
 
-    def make() -> Secret:
+    def make(_: Secret) -> Secret:
         try:
             return read_own_token(path)
         except OwnTokenError as error:
@@ -178,15 +173,13 @@ def _proxy(settings: Settings) -> Watched[Secret] | None:
     )
 
 
-READERS: Mapping[str, Callable[[Settings], Watched[Any] | None]] = MappingProxyType(
-    {
-        "credentials": _credentials,
-        "callers": _callers,
-        "certificates": _certificates,
-        "canvas_ca": canvas_authorities,
-        "kubernetes_ca": kubernetes_authorities,
-        "kubernetes_token": _own_token,
-        "redis_tls": _redis_tls,
-    }
+READERS: tuple[Callable[[Settings], Watched[Any] | None], ...] = (
+    _credentials,
+    _callers,
+    _certificates,
+    canvas_authorities,
+    kubernetes_authorities,
+    own_token,
+    _redis_tls,
 )
-"""What reads each kind of files that can be a problem of its own; None where none is named."""
+"""What reads each kind of files that may have a problem, in the order of :class:`Inputs`."""

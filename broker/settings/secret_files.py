@@ -1,15 +1,14 @@
 """What the settings behind ``NAME_FILE`` say, as something to watch: they may be rotated."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from broker.errors import SettingsError
-from broker.files.reading import signature
-from broker.files.watch import ATTEMPTS, Reading, Watched, read_settled
+from broker.files.watch import FilesSource, Watched
 from broker.redis_address import RedisAddress, parse_redis_address
 from broker.secret import Secret
 from broker.settings.reading import is_set, read_secret, variable
@@ -19,34 +18,6 @@ T = TypeVar("T")
 _LOGIN = ("redis_username", "redis_password")
 _SENTINEL_LOGIN = ("redis_sentinel_username", "redis_sentinel_password")
 _SECRETS = ("redis_url", "redis_password", "redis_sentinel_password")
-
-
-@dataclass(frozen=True, slots=True)
-class FilesSource(Generic[T]):
-    """Files by the names that problems call them, and what makes a value of them.
-
-    ``make`` raises :class:`~broker.errors.SettingsError` for files that are of no use.
-    """
-
-    files: Mapping[str, Path]
-    make: Callable[[], T]
-
-    def signature(self) -> object:
-        """Return what changes when any of the files does."""
-        return tuple(signature(path) for path in self.files.values())
-
-    def read(self, current: T) -> Reading[T]:
-        """Return what the files ask for; ``current`` if anything is wrong with them."""
-        name = next(iter(self.files))
-        return read_settled(self.signature, partial(self._read_once, current)) or Reading(
-            current, (f"{name} changed each of the {ATTEMPTS} times it was read",)
-        )
-
-    def _read_once(self, current: T) -> Reading[T]:
-        try:
-            return Reading(self.make())
-        except SettingsError as error:
-            return Reading(current, error.problems)
 
 
 def files_of(settings: Settings, fields: Collection[str]) -> dict[str, Path]:
@@ -63,15 +34,16 @@ def watch_secrets(
     ``make`` raises :class:`~broker.errors.SettingsError` for what does not go together.
     """
     files = files_of(settings, fields)
-    fresh = partial(_fresh, settings, [one for one in fields if files_of(settings, [one])])
-    return Watched(FilesSource(files, lambda: make(fresh())), initial) if files else None
 
+    def fresh(_: T) -> T:
+        read: dict[str, Any] = {
+            field: read_secret(field, path)
+            for field in fields
+            if (path := settings.secret_files.get(variable(field)))
+        }
+        return make(replace(settings, **read))
 
-def _fresh(settings: Settings, fields: Collection[str]) -> Settings:
-    new: dict[str, Any] = {
-        field: read_secret(field, settings.secret_files[variable(field)]) for field in fields
-    }
-    return replace(settings, **new)
+    return Watched(FilesSource(files, fresh), initial) if files else None
 
 
 def redis_address(settings: Settings) -> str:
