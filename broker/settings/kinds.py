@@ -3,9 +3,10 @@
 No message of a ``ValidationError`` repeats the text: people paste secrets into the wrong variable.
 """
 
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -65,7 +66,7 @@ class LogLevel(StrEnum):
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
-_DECIMAL = r"[0-9]+(?:\.[0-9]+)?"
+_DECIMAL = r"[0-9]+(\.[0-9]+)?"
 
 
 def _as_it_is(value: object) -> object:
@@ -74,14 +75,16 @@ def _as_it_is(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """What ``parse`` makes of a text, or the ``ValidationError`` it raises, says what is allowed.
+    """What ``parse`` makes of a text, or a ``ValidationError`` that says what is allowed.
 
-    ``show`` returns what a log line may hold of a value.
+    ``show`` returns what a log line may hold of a value. ``schema`` is what JSON Schema can say of
+    it where it is a value of the chart.
     """
 
     parse: Callable[[str], T]
     show: Callable[[T], object] = _as_it_is
     secret: bool = False
+    schema: dict[str, object] = field(default_factory=dict)
 
     def default(self, written: str, meaning: str) -> T:
         """Declare a field with a default, written as it would be in the environment."""
@@ -98,54 +101,38 @@ class Kind(Generic[T]):
         return declared
 
 
-def _number(
-    pattern: str, convert: Callable[[str], T], allowed: Callable[[T], bool], rule: str
+def _written(
+    pattern: str,
+    rule: str,
+    convert: Callable[[str], T],
+    allowed: Callable[[T], bool] = lambda _: True,
+    **schema: object,
 ) -> Kind[T]:
+    """Return the kind of texts of a pattern that become allowed values; ``rule`` says which."""
+
     def parse(text: str) -> T:
         if re.fullmatch(pattern, text) and allowed(value := convert(text)):
             return value
         raise ValidationError(f"must be {rule}")
 
-    return Kind(parse)
+    return Kind(parse, schema={"type": "string", "pattern": f"^({pattern})$"} | schema)
+
+
+def matching(pattern: str, rule: str) -> Kind[str]:
+    """Return the kind of texts that ``pattern`` matches whole; ``rule`` says what they must be."""
+    return _written(pattern, rule, str)
 
 
 def count(least: int = 1) -> Kind[int]:
     """Return the kind of whole numbers from ``least`` up."""
     rule = f"a whole number from {least} up"
-    return _number("[0-9]{1,9}", int, lambda value: value >= least, rule)
-
-
-SECONDS = _number(
-    _DECIMAL,
-    float,
-    lambda value: 0 < value < float("inf"),
-    "a number of seconds above 0, such as 2 or 0.5",
-)
-SHARE = _number(_DECIMAL, float, lambda value: value <= 1, "a number from 0 to 1, such as 0.01")
-
-
-def matching(pattern: str | re.Pattern[str], rule: str) -> Kind[str]:
-    """Return the kind of texts that ``pattern`` matches whole; ``rule`` says what is allowed."""
-    compiled = re.compile(pattern)
-
-    def parse(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise ValidationError(rule)
-        return text
-
-    return Kind(parse)
+    numbers = {"type": ["integer", "string"], "minimum": least}
+    return _written("[0-9]{1,9}", rule, int, least.__le__, **numbers)
 
 
 def choice(words: type[E]) -> Kind[E]:
     """Return the kind of one word of a list."""
-
-    def parse(text: str) -> E:
-        try:
-            return words(text)
-        except ValueError:
-            raise ValidationError(f"must be one of {', '.join(words)}") from None
-
-    return Kind(parse)
+    return _written("|".join(words), f"one of {', '.join(words)}", words, enum=list(words))
 
 
 def listed(kind: Kind[str]) -> Kind[tuple[str, ...]]:
@@ -160,32 +147,29 @@ def secret(kind: Kind[str], shown: Callable[[str], str] = lambda _: SHOWN) -> Ki
     )
 
 
-def _flag(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise ValidationError("must be true or false")
-    return text == "true"
-
-
 def _path(text: str) -> Path:
     if "\0" in text:
         raise ValidationError("must be a path")
     return Path(text).absolute()
 
 
-FLAG = Kind(_flag)
-MODE = Kind(
-    lambda text: int(
-        matching("0?[0-7]{3}", "must be a mode in octal digits, such as 0660").parse(text), 8
-    ),
-    "{:04o}".format,
+SECONDS = _written(
+    _DECIMAL,
+    "a number of seconds above 0, such as 2 or 0.5",
+    float,
+    lambda value: 0 < value < math.inf,
+    type=["number", "string"],
+    exclusiveMinimum=0,
+)
+SHARE = _written(_DECIMAL, "a number from 0 to 1, such as 0.01", float, lambda value: value <= 1)
+FLAG = _written("true|false", "true or false", "true".__eq__, type=["boolean", "string"])
+MODE = replace(
+    _written("0?[0-7]{3}", "a mode in octal digits, such as 0660", lambda text: int(text, 8)),
+    show="{:04o}".format,
 )
 PATH = Kind(_path, str)
 """A file or folder; a relative one is taken from where the process starts. Nothing is looked at."""
 TEXT = Kind(str)
-AUDIT_LOG = matching(
-    "stdout|stderr|none|/[^\0]*", "must be stdout, stderr, none or an absolute path"
-)
-VISIBLE = matching("[!-~]{1,255}", "must be 1 to 255 visible ASCII characters")
-KEY_PREFIX = matching(
-    "[A-Za-z0-9:_.-]{1,64}", "must be 1 to 64 letters, digits, ':', '_', '.' and '-'"
-)
+AUDIT_LOG = matching(r"stdout|stderr|none|/[^\0]*", "stdout, stderr, none or an absolute path")
+VISIBLE = matching("[!-~]{1,255}", "1 to 255 visible ASCII characters")
+KEY_PREFIX = matching("[A-Za-z0-9:_.-]{1,64}", "1 to 64 letters, digits, ':', '_', '.' and '-'")

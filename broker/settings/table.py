@@ -61,11 +61,11 @@ class Settings:
         "Folder with one folder per organization, each with the files `consumer` and `secret-key`; "
         "read again when they change"
     )
-    consumer: Secret | None = secret(matching(CONSUMER, "must be 64 hexadecimal digits")).optional(
+    consumer: Secret | None = secret(matching(CONSUMER.pattern, "64 hexadecimal digits")).optional(
         "Consumer of the one organization `default`, in place of the folder"
     )
     secret_key: Secret | None = secret(
-        matching(SECRET_KEY, "must be a UUID (8-4-4-4-12 hexadecimal digits)")
+        matching(SECRET_KEY.pattern, "a UUID (8-4-4-4-12 hexadecimal digits)")
     ).optional("SecretKey of the one organization `default`, in place of the folder")
     redis_url: Secret = secret(REDIS, location).required(
         "`redis://`, `rediss://` (each `user:password@host:port/database`), `unix:///path`, "

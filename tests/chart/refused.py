@@ -198,6 +198,8 @@ NEIGHBOURS: list[Changes] = [
     {"helmTest.enabled": True, "helmTest.existingSecret": "x"},
     {**TEST, "helmTest.organization": "acme"},
     {"settings.BROKER_TRACING": "otlp", "extraEnv": [VARIABLE]},
+    {"settings.BROKER_KEEP_WARM": ""},
+    {"settings.BROKER_SOCKET_MODE": "0660"},
     {"global": {"somebody": "else", "imageRegistry": "", "imagePullSecrets": []}},
 ]
 """What is next to a refusal and must pass."""
@@ -220,6 +222,13 @@ SHAPES: list[tuple[Changes, str]] = [
     ({"callers.b illing": KEY}, "b illing"),
     ({"settings.WORKERS": 2}, "WORKERS"),
     ({"settings.BROKER_KEEP_WARM": [1]}, "BROKER_KEEP_WARM"),
+    ({"settings.BROKER_KEEP_WARM": 0}, "BROKER_KEEP_WARM"),
+    ({"settings.BROKER_KEEP_WARM": "1h"}, "BROKER_KEEP_WARM"),
+    ({"settings.BROKER_UPSTREAM_ATTEMPTS": 1.5}, "BROKER_UPSTREAM_ATTEMPTS"),
+    ({"settings.BROKER_CANVAS_CALLS_IN_FLIGHT": 0}, "BROKER_CANVAS_CALLS_IN_FLIGHT"),
+    ({"settings.BROKER_METRICS_ORGANIZATIONS": "yes"}, "BROKER_METRICS_ORGANIZATIONS"),
+    ({"settings.BROKER_SOCKET_MODE": 0o660}, "BROKER_SOCKET_MODE"),
+    ({"settings.BROKER_TRACING": "jaeger"}, "BROKER_TRACING"),
     ({"workers": 0}, "workers"),
     ({"workers": "two"}, "workers"),
     ({"threads": 1}, "threads"),

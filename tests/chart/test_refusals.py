@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from broker.files.caller_schema import SLIPS
-from broker.settings import LogLevel
 from tests.chart import engine
 from tests.chart.binary import Helm
 from tests.chart.engine import CHART, RefusedError
@@ -129,9 +128,3 @@ def pairs(
         for key, part in schema["properties"].items():
             if isinstance(values.get(key), dict):
                 yield from pairs(values[key], part)
-
-
-def test_choices_are_those_of_the_broker() -> None:
-    """What the chart lets through the broker must take."""
-    levels = SCHEMA["properties"]["log"]["properties"]["level"]["enum"]
-    assert set(levels) == {str(level) for level in LogLevel}

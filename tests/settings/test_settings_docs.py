@@ -2,35 +2,33 @@
 
 import dataclasses
 import re
-from pathlib import Path
 
 from broker.limits import Limits
-from broker.settings import CATALOGUE, Setting, Settings
+from broker.settings import CATALOGUE, Settings
+from tests.settings.table import PAGE, SCHEMA, renewed_page, renewed_schema, row
 
-DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 NAME = re.compile(r"BROKER_[A-Z0-9_]+")
 NOT_SETTINGS = {"BROKER_SERVICE_HOST", "BROKER_PORT"}
 FIXED = {"dead", "request", "short_life"}
 
 
-def row(setting: Setting) -> str:
-    """Return the line of the table that documents a setting."""
-    name = f"`{setting.name}`" + (" (secret)" if setting.secret else "")
-    default = "required" if setting.required else ""
-    if setting.default is not None:
-        default = f"`{setting.default}`"
-    return f"| {name} | {default} | {setting.meaning} |"
-
-
 def test_every_setting_is_documented_as_it_is() -> None:
-    """Name, default and meaning, in the order of the catalogue; no row is about anything else."""
-    rows = [line for line in DOCS.read_text().splitlines() if line.startswith("| `BROKER_")]
+    """``python -m tests.settings.table`` makes it so; no row is about anything else."""
+    page = PAGE.read_text("utf-8")
+    assert page == renewed_page(page)
+    rows = [line for line in page.splitlines(keepends=True) if line.startswith("| `BROKER_")]
     assert rows == [row(setting) for setting in CATALOGUE]
+
+
+def test_the_chart_says_of_settings_what_they_say() -> None:
+    """In its schema, which the same command writes."""
+    schema = SCHEMA.read_text("utf-8")
+    assert schema == renewed_schema(schema)
 
 
 def test_the_documentation_names_no_setting_that_does_not_exist() -> None:
     """Also not in its sentences."""
-    named = set(NAME.findall(DOCS.read_text())) - {"BROKER_"}
+    named = set(NAME.findall(PAGE.read_text("utf-8"))) - {"BROKER_"}
     assert named - {setting.name for setting in CATALOGUE} == NOT_SETTINGS
 
 
