@@ -40,11 +40,11 @@ class Examined:
 
 def examine(environ: Mapping[str, str]) -> Examined:
     """Read the settings as ``broker serve`` does, and go on where that would stop."""
-    draft, bad = read(environ)
+    given, bad = read(environ)
     problems: dict[str, list[str]] = {SETTINGS: bad}
-    for problem in contradictions(draft):
+    for problem in contradictions(given):
         problems.setdefault(_step_of(problem), []).append(problem)
-    settings = None if draft.spoiled else draft.finished()
+    settings = None if given.invalid else given.complete()
     return Examined(settings, {step: tuple(found) for step, found in problems.items()})
 
 

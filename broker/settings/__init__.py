@@ -44,11 +44,11 @@ def load(environ: Mapping[str, str]) -> Settings:
     Raises one :class:`~broker.errors.SettingsError` that names every problem: of the variables, of
     the files they name, and of what they say together. It never holds a secret.
     """
-    draft, problems = read(environ)
-    problems += contradictions(draft)
+    found, problems = read(environ)
+    problems += contradictions(found)
     if problems:
         raise SettingsError(problems)
-    return draft.finished()
+    return found.complete()
 
 
 def redacted(settings: Settings) -> dict[str, object]:

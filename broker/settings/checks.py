@@ -14,7 +14,7 @@ from broker.settings.addresses import is_loopback, is_plain, is_unix, overlap
 from broker.settings.host import host
 from broker.settings.inputs import READERS, issuer, own_token
 from broker.settings.kinds import CallerAuth, Tracing
-from broker.settings.reading import Draft, SpoiledError, is_set, variable
+from broker.settings.reading import InvalidSettingError, PartialSettings, is_set, variable
 from broker.settings.secret_files import redis_login
 from broker.settings.table import Settings
 
@@ -183,16 +183,16 @@ _CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
 )
 
 
-def contradictions(draft: Draft) -> Iterator[str]:
+def contradictions(found: PartialSettings) -> Iterator[str]:
     """Yield a sentence for each contradiction, and for each problem in the files named."""
     for check in _CHECKS:
-        with suppress(SpoiledError):
-            yield from check(draft)
-    spoiled = set(map(variable, draft.spoiled))
-    for check in (_limits, _time_to_stop):  # which have defaults in place of spoiled limits
-        with suppress(SpoiledError):
-            yield from (one for one in check(draft) if spoiled.isdisjoint(_NAME.findall(one)))
+        with suppress(InvalidSettingError):
+            yield from check(found)
+    invalid = set(map(variable, found.invalid))
+    for check in (_limits, _time_to_stop):  # which have defaults in place of invalid limits
+        with suppress(InvalidSettingError):
+            yield from (one for one in check(found) if invalid.isdisjoint(_NAME.findall(one)))
     for read in READERS:
-        with suppress(SpoiledError):
-            watched = read(draft)
+        with suppress(InvalidSettingError):
+            watched = read(found)
             yield from watched.problems if watched else ()

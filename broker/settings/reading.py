@@ -1,4 +1,4 @@
-"""From an environment to settings half way: each is read, or spoiled by a problem of its own."""
+"""From an environment to settings, of which each is valid or not; none is compared yet."""
 
 import dataclasses
 import re
@@ -87,37 +87,37 @@ _SCHEMA: Schema = Schema.from_dict(
 )()
 
 
-class SpoiledError(Exception):
+class InvalidSettingError(Exception):
     """A setting was looked at that has a problem of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft(Settings):
-    """Settings of which the fields in ``spoiled`` have no value; reading one raises SpoiledError.
+class PartialSettings(Settings):
+    """Settings of which the fields in ``invalid`` have no value.
 
-    Spoiled limits have their defaults.
+    Reading one raises InvalidSettingError; but invalid limits have their defaults.
     """
 
-    spoiled: Collection[str]
+    invalid: Collection[str]
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, field: str) -> NoReturn:
-            raise SpoiledError(field)
+            raise InvalidSettingError(field)
 
-    def finished(self) -> Settings:
-        """Return the settings; nothing may be spoiled."""
+    def complete(self) -> Settings:
+        """Return the settings; nothing may be invalid."""
         return Settings(
             **{one.name: getattr(self, one.name) for one in dataclasses.fields(Settings)}
         )
 
 
 def value_of(settings: Settings, field: str) -> object:
-    """Return the value of a setting; ``SpoiledError`` itself in place of a spoiled one."""
+    """Return the value of a setting; ``InvalidSettingError`` itself in place of an invalid one."""
     try:
         return getattr(settings, field)
-    except SpoiledError:
-        return SpoiledError
+    except InvalidSettingError:
+        return InvalidSettingError
 
 
 def is_set(settings: Settings, field: str) -> bool:
@@ -125,7 +125,7 @@ def is_set(settings: Settings, field: str) -> bool:
     return value_of(settings, field) is not None
 
 
-def read(environ: Mapping[str, str]) -> tuple[Draft, list[str]]:
+def read(environ: Mapping[str, str]) -> tuple[PartialSettings, list[str]]:
     """Return what ``environ`` says, and a sentence for each bad name, value or file of a secret.
 
     An empty variable counts as not set.
@@ -134,19 +134,19 @@ def read(environ: Mapping[str, str]) -> tuple[Draft, list[str]]:
     problems = [_unknown(name) for name in sorted(given.keys() - BY_NAME.keys() - _FILES.keys())]
     texts = {name: text for name, text in given.items() if name in BY_NAME and text}
     files = {_FILES[name]: Path(path) for name, path in given.items() if name in _FILES and path}
-    spoiled = set()
+    invalid = set()
     for name, path in sorted(files.items()):
         try:
             texts[name] = _text(name, path, texts.pop(name, None))
         except SettingsError as error:
             problems += error.problems
-            spoiled.add(BY_NAME[name].field)
+            invalid.add(BY_NAME[name].field)
     values, bad = _load(texts)
     for name, sentences in sorted(bad.items()):
-        if BY_NAME[name].field not in spoiled:
+        if BY_NAME[name].field not in invalid:
             problems += [f"{name} {sentence}" for sentence in sentences]
-            spoiled.add(BY_NAME[name].field)
-    return _draft(values, files, frozenset(spoiled)), problems
+            invalid.add(BY_NAME[name].field)
+    return _partial(values, files, frozenset(invalid)), problems
 
 
 def read_secret(field: str, path: Path) -> Secret:
@@ -181,13 +181,15 @@ def _load(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, list[str]
         return dict(error.valid_data or {}), error.messages_dict
 
 
-def _draft(values: dict[str, Any], files: Mapping[str, Path], spoiled: Collection[str]) -> Draft:
+def _partial(
+    values: dict[str, Any], files: Mapping[str, Path], invalid: Collection[str]
+) -> PartialSettings:
     limits = {one.field: values.pop(one.field) for one in _LIMITS if one.field in values}
-    own: dict[str, Any] = dict.fromkeys(spoiled & Settings.__dataclass_fields__.keys()) | values
-    draft = Draft(**own, limits=Limits(**limits), secret_files=files, spoiled=spoiled)
-    for field in own.keys() & spoiled:
-        object.__delattr__(draft, field)
-    return draft
+    own: dict[str, Any] = dict.fromkeys(invalid & Settings.__dataclass_fields__.keys()) | values
+    found = PartialSettings(**own, limits=Limits(**limits), secret_files=files, invalid=invalid)
+    for field in own.keys() & invalid:
+        object.__delattr__(found, field)
+    return found
 
 
 def _unknown(name: str) -> str:
