@@ -1,5 +1,6 @@
 """Everything that runs in one worker besides the requests: the refresher and the reloading."""
 
+import atexit
 import logging
 import os
 import threading
@@ -85,6 +86,8 @@ class Service:
     def start(self) -> None:
         """Load the organizations and start the threads; returns at once."""
         self.reload()
+        # At exit request threads are joined first: one may have outlived stop().
+        atexit.register(self._parts.audit.flush, AUDIT_RESERVE)
         self._siblings.start()
         refresh = partial(self._parts.refresher.run, self._keep_up)
         jobs: dict[str, Callable[[], object]]

@@ -25,7 +25,7 @@ PATIENCE = 10.0
 class House:
     """A service around a rig, with the files behind it."""
 
-    def __init__(self, environ: dict[str, str], root: Path) -> None:
+    def __init__(self, environ: dict[str, str], root: Path, audit: AuditLog | None = None) -> None:
         settings = load({**environ, "BROKER_RELOAD_INTERVAL": "0.01"})
         self.root = root
         self.rig = Rig()
@@ -39,7 +39,7 @@ class House:
             broker=self.rig.broker,
             refresher=refresher,
             runtime=self.runtime,
-            audit=AuditLog(None, SystemClock()),
+            audit=audit or AuditLog(None, SystemClock()),
             meters=self.meters,
             clock=SystemClock(),
             redis=self.redis,

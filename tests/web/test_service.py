@@ -1,5 +1,10 @@
 """What runs beside the requests starts with its worker and ends with it, within bounds."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.files.folders import keys, write
@@ -74,6 +79,40 @@ def test_a_stop_is_bounded_even_if_redis_stays_away(
     house.service.stop()
     assert house.rig.clock.monotonic() - before == pytest.approx(15, abs=0.2)
     assert told(caplog)[-1] == ("INFO", "service.stopped", {"finished": False})
+
+
+LATE = """
+import json, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from broker.audit.entry import AuditEntry
+from broker.audit.log import AuditLog
+from broker.clock import SystemClock
+from broker.output.sinks import sink
+from tests.web.house import House
+
+def request():
+    stopped.wait()
+    audit.write(AuditEntry("late", "10.0.0.9"))
+
+stopped, audit = threading.Event(), AuditLog(sink("stdout"), SystemClock())
+house = House(json.loads(sys.argv[1]), Path(sys.argv[2]), audit)
+house.service.start()
+ThreadPoolExecutor().submit(request)
+house.service.stop()
+stopped.set()
+"""
+
+
+@pytest.mark.sockets
+def test_a_request_that_outlives_the_stop_is_audited(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """The last lines are written once the process has waited for its requests."""
+    command = sys.executable, "-c", LATE, json.dumps(environ), str(tmp_path)
+    ended = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    (line,) = ended.stdout.splitlines()
+    assert json.loads(line)["request_id"] == "late"
 
 
 def test_a_stopped_service_takes_no_more_work(house: House) -> None:
