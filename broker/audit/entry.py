@@ -1,6 +1,5 @@
 """What the audit says of one request for a token."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii
@@ -40,14 +39,6 @@ class AuditEntry:
 
 def _quoted(text: str | None) -> str:
     return "null" if text is None else encode_basestring_ascii(text)
-
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-
-def line(fields: dict[str, object]) -> bytes:
-    """Return ``fields`` as one line of JSON, in ASCII, marked as the audit's."""
-    return _encode({"log": "audit", **fields}).encode() + b"\n"
 
 
 def timestamp(unix_time: float) -> str:

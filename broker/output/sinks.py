@@ -13,6 +13,7 @@ STANDARD_INPUT, STANDARD_OUTPUT, STANDARD_ERROR = 0, 1, 2
 _STREAMS = {"stdout": STANDARD_OUTPUT, "stderr": STANDARD_ERROR}
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _MODE = 0o640
+_NOT_OPEN = -1
 
 
 class Sink(Protocol):
@@ -47,36 +48,27 @@ class DescriptorSink:
             return 0
 
 
-class FileSink:
+class FileSink(DescriptorSink):
     """Appends to a file, which is opened anew when it was moved away or removed."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(_NOT_OPEN)
         self._path = path
-        self._open: tuple[int, tuple[int, int]] | None = None
-        self._sink: DescriptorSink | None = None
 
     def write(self, lines: bytes) -> None:
         """Append the lines."""
-        if self._sink is None or self._moved():
-            self._reopen()
-        assert self._sink is not None  # noqa: S101  # for the type checker: opened just above
-        self._sink.write(lines)
-
-    def _moved(self) -> bool:
-        try:
-            seen = self._path.stat()
-        except OSError:
-            return True
-        return self._open is None or self._open[1] != (seen.st_dev, seen.st_ino)
-
-    def _reopen(self) -> None:
-        descriptor = os.open(self._path, _FLAGS, _MODE)
-        if self._open is not None:
+        if not self._is_in_place():
+            before, self._descriptor = self._descriptor, os.open(self._path, _FLAGS, _MODE)
+            self._torn = False
             with suppress(OSError):
-                os.close(self._open[0])
-        seen = os.fstat(descriptor)
-        self._open = descriptor, (seen.st_dev, seen.st_ino)
-        self._sink = DescriptorSink(descriptor)
+                os.close(before)
+        super().write(lines)
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except OSError:
+            return False
 
 
 def sink(where: str) -> Sink | None:
