@@ -5,7 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from broker.cli.local_steps import CREDENTIALS, SETTINGS, credentials_of
+from broker.cli.local_steps import CREDENTIALS, SETTINGS
 from broker.cli.redis_steps import clock_finding
 from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.clock import Clock
@@ -13,7 +13,7 @@ from broker.credentials import Credentials
 from broker.errors import UpstreamError
 from broker.files.tls import contexts
 from broker.settings import Settings
-from broker.settings.inputs import canvas_authorities
+from broker.settings.inputs import canvas_authorities, credentials
 from broker.upstream import CanvasClient, FailureKind
 from broker.upstream.probe import CanvasProbe, ProbeError
 from broker.urls import location
@@ -131,7 +131,7 @@ class _CanvasSteps:
 def authenticate_steps(settings: Settings, clock: Clock, chosen: Sequence[str]) -> Iterator[Step]:
     """Yield a step for each organization ``chosen``, all for none: its keys are shown to Canvas."""
     proxy = settings.canvas_proxy
-    known = credentials_of(settings)
+    known = credentials(settings).current
     for name in chosen or known:
         work = partial(fail, f"There is no organization {name}: correct the option.")
         if name in known:

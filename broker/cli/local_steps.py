@@ -9,9 +9,9 @@ from broker.callers import Callers
 from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.credentials import Credentials
 from broker.files.callers import read_callers
-from broker.files.credentials import read_credentials
-from broker.settings import ONLY_ORGANIZATION, CallerAuth, Settings, is_loopback
+from broker.settings import CallerAuth, Settings, is_loopback
 from broker.settings.checks import contradictions
+from broker.settings.inputs import credentials
 from broker.settings.reading import read
 from broker.web.endpoints import PORTS, Port
 
@@ -89,17 +89,8 @@ def _never() -> Finding:
     raise AssertionError
 
 
-def credentials_of(settings: Settings) -> Mapping[str, Credentials]:
-    """Return the credentials of each organization that has good ones."""
-    if settings.credentials_dir is not None:
-        return read_credentials(settings.credentials_dir).organizations
-    if settings.consumer is not None and settings.secret_key is not None:
-        return {ONLY_ORGANIZATION: Credentials(settings.consumer, settings.secret_key)}
-    return {}
-
-
 def _credentials(settings: Settings) -> Finding:
-    return ok(f"{_counted('organization', list(credentials_of(settings)))}.")
+    return ok(f"{_counted('organization', list(credentials(settings).current))}.")
 
 
 def _callers(settings: Settings, *, sound: bool) -> Finding:
@@ -110,7 +101,7 @@ def _callers(settings: Settings, *, sound: bool) -> Finding:
             "development only."
         )
     callers, _ = read_callers(settings.callers_file)
-    unknown = tuple(_unknown(callers, credentials_of(settings))) if sound else ()
+    unknown = tuple(_unknown(callers, credentials(settings).current)) if sound else ()
     if unknown:
         return warn(*unknown)
     return ok(f"{_counted('caller', [caller.name for caller in callers.callers])}.")

@@ -94,7 +94,8 @@ def issuer(settings: Settings) -> str | None:
         raise SettingsError([f"BROKER_KUBERNETES_ISSUER is required: {problem}"]) from None
 
 
-def _credentials(settings: Settings) -> Watched[CredentialsByOrganization]:
+def credentials(settings: Settings) -> Watched[CredentialsByOrganization]:
+    """Return the keys of each organization that has good ones."""
     if settings.credentials_dir is not None:
         return Watched(CredentialsSource(settings.credentials_dir), {})
     # Keys in variables are read once: whoever starts the broker anew says so by that.
@@ -174,7 +175,7 @@ def _proxy(settings: Settings) -> Watched[Secret] | None:
 
 
 READERS: tuple[Callable[[Settings], Watched[Any] | None], ...] = (
-    _credentials,
+    credentials,
     _callers,
     _certificates,
     canvas_authorities,

@@ -59,18 +59,17 @@ class Setting:
         return None if value is None else self.kind.show(value)
 
 
-def _limits() -> Iterator[Setting]:
+def _declared() -> Iterator[Setting]:
+    for one in dataclasses.fields(Settings):
+        if one.metadata:
+            yield Setting(one.name, **one.metadata)
     for one in dataclasses.fields(Limits):
         if one.metadata:
             kind: Kind[Any] = count() if one.type is int else SECONDS
             yield Setting(one.name, kind, default=f"{one.default:g}", **one.metadata)
 
 
-_LIMITS = tuple(_limits())
-CATALOGUE = (
-    *(Setting(one.name, **one.metadata) for one in dataclasses.fields(Settings) if one.metadata),
-    *_LIMITS,
-)
+CATALOGUE = tuple(_declared())
 """Every setting there is, in the order of the documentation."""
 BY_NAME = {setting.name: setting for setting in CATALOGUE}
 _FILES = {f"{setting.name}_FILE": setting.name for setting in CATALOGUE if setting.secret}
@@ -184,7 +183,7 @@ def _load(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, list[str]
 def _partial(
     values: dict[str, Any], files: Mapping[str, Path], invalid: Collection[str]
 ) -> PartialSettings:
-    limits = {one.field: values.pop(one.field) for one in _LIMITS if one.field in values}
+    limits = {field: values.pop(field) for field in list(values) if hasattr(Limits, field)}
     own: dict[str, Any] = dict.fromkeys(invalid & Settings.__dataclass_fields__.keys()) | values
     found = PartialSettings(**own, limits=Limits(**limits), secret_files=files, invalid=invalid)
     for field in own.keys() & invalid:
