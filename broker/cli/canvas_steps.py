@@ -1,6 +1,6 @@
 """The steps of ``broker check`` that ask Canvas; only ``authenticate`` shows any keys."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from broker.cli.steps import Finding, Step, fail, ok, warn
 from broker.clock import Clock
 from broker.credentials import Credentials
 from broker.errors import UpstreamError
+from broker.failure_kinds import TABLE, PolicyKind
 from broker.files.tls import contexts
 from broker.settings import Settings
 from broker.settings.inputs import canvas_authorities, credentials
@@ -28,23 +29,6 @@ _RESERVE = 1.0
 _ADDRESSES = 4
 
 _NO_TLS = "TLS fails before any certificate is seen: correct scheme and port of BROKER_CANVAS_URL."
-_WHAT_TO_DO: Mapping[str, str] = {
-    FailureKind.DNS: "The host name cannot be resolved: correct the URL, or the DNS.",
-    FailureKind.CONNECT: "Nobody takes the connection: open the network to it, or name a proxy by "
-    "BROKER_CANVAS_PROXY.",
-    FailureKind.CONNECT_TIMEOUT: "No connection within BROKER_UPSTREAM_CONNECT_TIMEOUT: a firewall "
-    "drops the packets, or a proxy is needed (BROKER_CANVAS_PROXY).",
-    FailureKind.TLS: "TLS fails: the certificate is not trusted, or is for another host. Where "
-    "a company's proxy looks into TLS, name its authority by BROKER_CANVAS_CA_FILE.",
-    FailureKind.PROXY: "The proxy does not let the broker through: correct user and password in "
-    "BROKER_CANVAS_PROXY, or have Canvas allowed there.",
-    FailureKind.TIMEOUT: "No answer within BROKER_UPSTREAM_TIMEOUT.",
-    FailureKind.PROTOCOL: "What comes back is not HTTP: correct scheme and port of the URL.",
-    FailureKind.KEYS_REJECTED: "Canvas refuses the keys: replace this organization's credentials, "
-    "and do not try the same ones again.",
-    FailureKind.THROTTLED: "Canvas asks for a pause: try again later.",
-    FailureKind.STATUS_404: "Canvas knows no such call: correct BROKER_CANVAS_URL.",
-}
 
 
 def canvas_steps(settings: Settings, clock: Clock) -> Iterator[Step]:
@@ -156,4 +140,5 @@ def _authenticate(client: CanvasClient, credentials: Credentials) -> Finding:
 
 
 def _sentence(kind: str) -> str:
-    return _WHAT_TO_DO.get(kind, f"Canvas gave no usable answer ({kind}).")
+    found = TABLE.get(kind, PolicyKind.UNKNOWN)
+    return f"{found.means[0].upper()}{found.means[1:]} ({kind}): {found.advice}."

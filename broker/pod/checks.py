@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from broker.pod.judgement import OUR_OWN, Status, Verdict, advice
+from broker.failure_kinds import OURS
+from broker.pod.judgement import Status, Verdict, explained
 from broker.pod.snapshot import FilesReport, Pod
 from broker.policy.health import OrganizationHealth
 from broker.store_faults import Reason, read_reason
@@ -70,10 +71,11 @@ def judge_canvas(pod: Pod) -> Verdict:
     """Return whether Canvas does its work; refused keys are the organization's trouble."""
     failing = [health for health in pod.organizations if _is_failed_by_canvas(health)]
     if failing:
+        failure = explained(failing[0])
         return Verdict(
             Status.WARN,
-            f"Calls to Canvas fail for {_listed(failing)} ({failing[0].last_error}): "
-            f"{advice(failing[0])}.",
+            f"Calls to Canvas fail for {_listed(failing)} ({failing[0].last_error}: "
+            f"{failure.means}): {failure.advice}.",
         )
     if last_success(pod) is None:
         return Verdict(Status.PASS, "Canvas has given no token yet.")
@@ -127,7 +129,7 @@ def _missing(pod: Pod, missing: int) -> str:
 
 
 def _is_failed_by_canvas(health: OrganizationHealth) -> bool:
-    return bool(health.failures) and not health.latched and health.last_error not in OUR_OWN
+    return bool(health.failures) and not health.latched and health.last_error not in OURS
 
 
 def _listed(organizations: list[OrganizationHealth]) -> str:

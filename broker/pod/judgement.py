@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from broker.failure_kinds import UNKNOWN
+from broker.failure_kinds import TABLE, Explained, PolicyKind
 from broker.policy.health import OrganizationHealth
 from broker.store_faults import read_reason
 from broker.tokens import Flaw, State
@@ -31,37 +31,6 @@ class Verdict(NamedTuple):
 
     status: Status
     sentence: str
-
-
-_REACH = "check the network between here and Canvas, and BROKER_CANVAS_URL"
-_HOST = "this host is too slow or out of threads, give the pod more CPU"
-_CANVAS = "Canvas has a trouble of its own, tell its vendor if it lasts"
-_ADVICE = {
-    "dns": "check name resolution, and the host name in BROKER_CANVAS_URL",
-    "connect": _REACH,
-    "connect_timeout": _REACH,
-    "tls": "check Canvas's certificate, and BROKER_CANVAS_CA_FILE",
-    "proxy": "check BROKER_CANVAS_PROXY, and the proxy",
-    "no_thread": _HOST,
-    "lease_too_short": _HOST,
-    "throttled": "Canvas asks for a pause, look who else uses these keys",
-    "timeout": "Canvas or the network is slow, check both",
-    "status_404": "check BROKER_CANVAS_URL",
-    "status_3xx": "check BROKER_CANVAS_URL, for redirects are not followed",
-    "protocol": _REACH,
-    "oversize": "check BROKER_CANVAS_URL, and what answers there",
-    "unreadable": "check BROKER_CANVAS_URL, and what answers there",
-    "encoding": "look what compresses the answers between here and Canvas, and how",
-    "repeated_token": "a cache gives old answers of Canvas, let it pass over BROKER_CANVAS_URL",
-    "superseded": "another worker was quicker, or Redis lost the record",
-    "held_back": "there were more calls than any good reason makes, so the broker holds its own "
-    "back: look who else writes to Redis, and in the log for why new tokens did not last",
-    UNKNOWN: "another version of the broker, or somebody else, left a word in Redis",
-    "crashed": "this is a defect of the broker, report it with its lines in the log",
-}
-"""What to do, by the kind of a failure; what is not here is for Canvas's vendor."""
-OUR_OWN = frozenset({"no_thread", "lease_too_short", "superseded", "held_back", "crashed", UNKNOWN})
-"""Failures that say nothing of Canvas."""
 
 
 def judge(health: OrganizationHealth) -> Verdict:
@@ -109,8 +78,10 @@ def hindrance_of(health: OrganizationHealth) -> str | None:
         reason = read_reason(health.store_fault)
         return f"{reason.sentence} The token cannot be refreshed. {reason.remedy()}"
     if health.failures:
+        failure = explained(health)
         return (
-            f"The last refresh failed ({health.last_error}) and is tried again: {advice(health)}."
+            f"The last refresh failed ({health.last_error}: {failure.means}) and is tried again: "
+            f"{failure.advice}."
         )
     return None
 
@@ -121,9 +92,9 @@ def _when(seconds: float | None) -> str:
     return f"in {seconds:.0f} s" if seconds < _MINUTES_FROM else f"in {seconds / 60:.0f} min"
 
 
-def advice(health: OrganizationHealth) -> str:
-    """Return what to do about the last failure, as a clause."""
-    return _ADVICE.get(health.last_error or "", _CANVAS)
+def explained(health: OrganizationHealth) -> Explained:
+    """Return what the last failure means, and what to do."""
+    return TABLE.get(health.last_error or "", PolicyKind.UNKNOWN)
 
 
 def _blemish(health: OrganizationHealth) -> str | None:

@@ -4,11 +4,14 @@ Its parts lie in ``page/`` and are put together once. The browser is allowed thi
 this one style, both by their hashes, and to ask this broker; nothing else.
 """
 
+import json
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
 
 from flask import Blueprint, Response
+
+from broker.failure_kinds import TABLE
 
 SCRIPTS = (
     "words.js",
@@ -62,7 +65,8 @@ def _policy(script: str, style: str) -> str:
 
 
 _STYLE = _part("style.css")
-_SCRIPT = "\n".join(map(_part, SCRIPTS))
+_MEANINGS = json.dumps({kind: explanation.means for kind, explanation in TABLE.items()})
+_SCRIPT = "\n".join(map(_part, SCRIPTS)).replace("{failures}", _MEANINGS)
 PAGE = _part("page.html").replace("{style}", _STYLE).replace("{script}", _SCRIPT).encode()
 """The whole page, as it is sent."""
 HEADERS = {

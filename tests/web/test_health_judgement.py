@@ -61,8 +61,9 @@ class TestOneOrganization:
         assert entry_of(health, timeout, *HISTORY) == {
             "componentId": "acme",
             "status": "warn",
-            "output": "The last refresh failed (timeout) and is tried again: Canvas or the network "
-            "is slow, check both.",
+            "output": "The last refresh failed (timeout: no whole answer in time) and is tried "
+            "again: Canvas or the network is slow, check both; the limit is "
+            "BROKER_UPSTREAM_TIMEOUT.",
             "state": "fresh",
             "generation": 100,
             "expires_in": 512,

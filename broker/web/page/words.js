@@ -13,43 +13,11 @@ const CLASSES = {
   rejected: "the same call would be refused again",
 };
 
-const FAILURES = {
-  dns: "the host name could not be resolved",
-  connect: "no connection to Canvas",
-  connect_timeout: "connecting to Canvas took too long",
-  tls: "the TLS handshake failed, or the certificate did not verify",
-  proxy: "the proxy could not be used",
-  no_thread: "this host would not start another thread",
-  lease_too_short: "this process was too slow to send anything",
-  throttled: "Canvas asked for a pause",
-  keys_rejected: "Canvas refused the keys",
-  refresh_token_unknown: "Canvas does not know the refresh token any more",
-  timeout: "no whole answer in time",
-  reset: "the connection broke",
-  closed: "the connection was closed without an answer",
-  truncated: "the answer ended too early",
-  oversize: "the answer was too long",
-  encoding: "the answer was encoded in an unknown way",
-  protocol: "the answer was not HTTP",
-  unreadable: "the answer was not JSON",
-  bad_answer: "the answer held no usable token",
-  no_clock: "the answer did not tell how long its tokens live",
-  status_404: "Canvas answered 404 to an authenticate",
-  bad_access_token: "the access token was malformed",
-  expired_on_arrival: "the access token was dead when it came",
-  repeated_token: "a cache gave an old answer",
-  short_life: "the token came with too little life",
-  superseded: "the record changed meanwhile",
-  held_back: "the broker holds its own calls back",
-  crashed: "a defect that the broker survived",
-  unknown: "another process left a word in Redis that is not known here",
-};
+// Filled in from the table of the kinds of failure.
+const FAILURES = {failures};
 
 /** The plain meaning of a failure's kind. */
-function meaning(kind) {
-  const status = /^status_(.+)$/.exec(kind)?.[1];
-  return FAILURES[kind] ?? (status ? `Canvas answered ${status}` : kind);
-}
+const meaning = (kind) => FAILURES[kind] ?? kind;
 
 const two = (number) => String(number).padStart(2, "0");
 
