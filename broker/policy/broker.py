@@ -219,14 +219,16 @@ class Broker:
 
     def tick(self) -> None:
         """Start the flights whose time has come; called several times a second."""
-        self._flights.launch_due()
         self._tools.calls.settle()
+        self._flights.launch_due()
         self._write_checks.launch_due(self._organizations.values())
 
     def finish(self, seconds: float) -> bool:
         """Begin no more; let flights end and commits land for ``seconds``; tell whether all did."""
         self._flights.stop()
-        return land_last(self._organizations.values(), self._flights, self._clock, seconds)
+        landed = land_last(self._organizations.values(), self._flights, self._clock, seconds)
+        self._tools.calls.leave()
+        return landed
 
     def ability(self) -> Ability:
         """Return what this process can do for callers."""

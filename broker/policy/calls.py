@@ -2,7 +2,8 @@
 
 ::
 
-    tick, or a flight ends        asks for as many as are wanted, not before Redis said
+    tick, or a flight ends        asks for as many as are wanted, not before Redis said, by a thread
+                                  of the pool: where Redis hangs, none of these waits for it
     a flight that calls           takes one, waits for its instant, takes the lease, calls
     its end                       gives it up, or back where there was no call
     a tick with nothing to do     tells that fewer are held
@@ -11,7 +12,9 @@
 import math
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.clock import Clock
@@ -29,6 +32,8 @@ FOR_CALLERS = -1
 """Says in place of a number to spare that callers wait."""
 KEPT_FOR_CALLERS = 8
 """One in so many is left to organizations that a caller waits for."""
+LEAVE_S = 0.5
+"""Seconds that the end of a process waits for a question under way."""
 AT_ONCE = 32
 """Attempts of one process at once that nobody waits for.
 
@@ -92,6 +97,7 @@ class Calls:
     _reported: int = 0
     _ask_at: float = float("-inf")
     _alone_at: float = float("-inf")
+    _fewer: bool = False
     _told: _Told = field(default_factory=_Told)
     _asking: threading.Lock = field(default_factory=threading.Lock)
     _counting: threading.Lock = field(default_factory=threading.Lock)
@@ -128,13 +134,17 @@ class Calls:
         finally:
             self._asking.release()
 
-    def ask_for(self, lacking: int, in_line: int) -> bool:
-        """Ask for what callers lack, else for those in line as well; tell whether more came."""
-        wanted = min(lacking, AT_ONCE) - self.ready
-        if wanted > 0:
-            return self.ask(wanted, for_callers=True) > 0
-        wanted = min(lacking + in_line, AT_ONCE) - self.ready
-        return wanted > 0 and self.ask(wanted) > 0
+    def question(self, lacking: int, in_line: int) -> Callable[[], int] | None:
+        """Return what asks for what callers lack, else for those in line as well, else tells.
+
+        That may block, for as long as Redis hangs. None if there is nothing to ask yet.
+        """
+        if self.clock.monotonic() < self._ask_at or self._asking.locked():
+            return None
+        if (wanted := min(lacking, AT_ONCE) - self.ready) > 0:
+            return partial(self.ask, wanted, for_callers=True)
+        wanted = max(0, min(lacking + in_line, AT_ONCE) - self.ready)
+        return partial(self.ask, wanted) if wanted or self._fewer else None
 
     def request(self, *, slow: bool, waited: bool) -> Permit | None:
         """Take a permit, and ask for one if none is ready; ``waited``: a caller waits."""
@@ -180,15 +190,24 @@ class Calls:
             self._told.refused += 1
 
     def settle(self) -> None:
-        """Let go of permits that nobody took, and tell if fewer are held than Redis knows."""
+        """Let go of permits that nobody took; the next question tells if fewer are held by now."""
         until = self.clock.monotonic() - KEPT_S
         with self._counting:
             self._pool = deque(permit for permit in self._pool if permit.since >= until)
-        if self.held != self._reported or self._told.refused:
-            self.ask(0)
+        self._fewer = self.held != self._reported or self._told.refused > 0
+
+    def leave(self) -> None:
+        """Tell that no more are held than are in use; waits for no more than two operations."""
+        if self._reported and self._asking.acquire(timeout=LEAVE_S):
+            try:
+                with self._counting:
+                    self._pool.clear()
+                self._ask(0, 0)
+            finally:
+                self._asking.release()
 
     def _ask(self, wants: int, spare: int) -> int:
-        self._number += 1
+        self._number, self._fewer = self._number + 1, False
         with self._counting:
             told, self._told = self._told, _Told()
             held = self.held

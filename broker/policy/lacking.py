@@ -1,6 +1,7 @@
 """Flights that callers wait for, while they lack a permit to call Canvas."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from broker.policy.calls import is_slow
@@ -52,6 +53,29 @@ class LackingFlights:
             ):
                 self._flights.pop(organization, None)
                 begin()
+
+    def ask(self, in_line: int, came: Callable[[], None]) -> None:
+        """Ask for permits for these, and for others ``in_line``; ``came`` is called if more came.
+
+        A thread of the pool does it: Redis may hang.
+        """
+        question = self._tools.calls.question(self.wanted, in_line)
+
+        def work() -> None:
+            with self._surviving():
+                if question and question():
+                    came()
+
+        if question is not None:
+            with self._surviving():
+                self._tools.runtime.spawn(work)
+
+    @contextmanager
+    def _surviving(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  # invariant 12: asked again later
+            self._tools.observer.crashed("*", error)
 
     def drop(self) -> dict[Organization, Flight]:
         """Keep none any more; return them."""
