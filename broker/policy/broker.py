@@ -221,6 +221,7 @@ class Broker:
         """Start the flights whose time has come; called several times a second."""
         self._tools.calls.settle()
         self._flights.launch_due()
+        self.changes.remind()
         self._write_checks.launch_due(self._organizations.values())
 
     def finish(self, seconds: float) -> bool:

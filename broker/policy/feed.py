@@ -1,5 +1,6 @@
 """Whether changes made elsewhere are told here, and how often Redis is looked at all the same."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,8 @@ class Changes:
         self._schedule = schedule
         self._flights = flights
         self._organizations = organizations
+        self._lost: Reason | None = None
+        self._telling = threading.Lock()
 
     @property
     def told(self) -> bool:
@@ -102,7 +105,9 @@ class Changes:
         """Look at everything once: what changed before was not heard."""
         self._feed.note_sign(self._tools.clock.monotonic())
         self._look_at_all()
-        self._tools.observer.handle(FeedUp())
+        with self._telling:
+            self._lost = None
+            self._tools.observer.handle(FeedUp())
 
     def heard(self, changes: Sequence[Change]) -> None:
         """Look at what changed elsewhere."""
@@ -121,8 +126,15 @@ class Changes:
     def lost(self, reason: Reason) -> None:
         """Look at everything, and often from now on."""
         self._feed.end()
+        self._lost = reason
         self._look_at_all()
-        self._tools.observer.handle(FeedDown(reason))
+        self.remind()
+
+    def remind(self) -> None:
+        """Tell the observer again while nothing is told: its lines are few."""
+        with self._telling:
+            if self._lost is not None:
+                self._tools.observer.handle(FeedDown(self._lost))
 
     def _note(self, organization: Organization, now: float) -> None:
         organization.unsettled = True

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from broker.observer import Crashed
 from broker.policy.calls import is_slow
 from broker.policy.flight import Flight
 from broker.policy.lease import Tools
@@ -75,7 +76,7 @@ class LackingFlights:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # invariant 12: asked again later
-            self._tools.observer.crashed("*", error)
+            self._tools.observer.handle(Crashed("*", error))
 
     def drop(self) -> dict[Organization, Flight]:
         """Keep none any more; return them."""

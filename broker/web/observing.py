@@ -27,6 +27,7 @@ from broker.observer import (
     WaitRefused,
 )
 from broker.policy.history import SUCCESS
+from broker.store_faults import Reason
 from broker.tokens import Kind
 
 _log = logging.getLogger("broker.events")
@@ -42,7 +43,7 @@ class LogObserver:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._hears = False
+        self._feed: Reason | bool = False
         self._told_at: dict[tuple[str, str], float] = {}
 
     def handle(self, event: Event) -> None:
@@ -64,11 +65,11 @@ class LogObserver:
             case LeaseHeld(name, seconds) if self._is_time("lease.held", name):
                 extra = {"organization": name, "seconds": round(seconds, 3)}
                 _log.warning("lease.held", extra=extra)
-            case FeedUp() if not self._hears:
-                self._hears = True
+            case FeedUp() if self._feed is not True:
+                self._feed = True
                 _log.info("feed.up")
-            case FeedDown(reason) if self._is_time(f"feed.down {reason}", ""):
-                self._hears, lasts = False, reason.row.lasts
+            case FeedDown(reason) if self._feed != reason and self._is_time(f"feed {reason}", ""):
+                self._feed, lasts = reason, reason.row.lasts
                 extra = {"reason": str(reason), "advice": f"{reason.sentence} {reason.remedy()}"}
                 _log.log(logging.ERROR if lasts else logging.WARNING, "feed.down", extra=extra)
             case Crashed(name, defect):

@@ -132,6 +132,7 @@ class Observed:
     watch: Watch
     process: str
     lives_are_good: Callable[[], bool]
+    feed: Event | None = None
 
     def handle(self, event: Event) -> None:
         """Note it, and check how many commits there are, where none is a failure by its life.
@@ -139,7 +140,10 @@ class Observed:
         Also 16: no organization takes the places of one that nothing is wrong with. Nothing is
         unforeseen but the tick that the director breaks.
         """
-        if type(event) in NOTED:
+        again = event == self.feed
+        if isinstance(event, FeedUp | FeedDown):
+            self.feed = event
+        if type(event) in NOTED and not again:
             self.watch.note(f"{self.process}: {NOTED[type(event)].format(event)}")
         match event:
             case TokenCommitted(organization) if self.lives_are_good():
