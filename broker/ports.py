@@ -239,6 +239,9 @@ class Runtime(Protocol):
     def spawn_sweep(self, work: Callable[[], None]) -> None:
         """Run ``work`` on the thread that is kept for it: no other work takes it."""
 
+    def spawn_question(self, work: Callable[[], None]) -> None:
+        """Run ``work``, which asks Redis for permits, on another thread."""
+
     def signal(self) -> Signal:
         """Return a new signal that is not set."""
 

@@ -43,9 +43,7 @@ class Broker:
     def __init__(
         self, tools: Tools, stores: RecordStores, *, keep_warm: float, waiters: int
     ) -> None:
-        self._tools = tools
-        self._limits = tools.limits
-        self._clock = tools.clock
+        self._tools, self._limits, self._clock = tools, tools.limits, tools.clock
         self._random = tools.runtime.random
         self._late = tools.limits.revalidate * LATE
         self._feed = tools.feed
@@ -217,12 +215,13 @@ class Broker:
         if organization is self._organizations.get(organization.name):
             self._schedule.replan(organization, self._clock.monotonic())
 
-    def tick(self) -> None:
-        """Start the flights whose time has come; called several times a second."""
+    def tick(self) -> float:
+        """Do what is due, several times a second; return the seconds until more flights are."""
         self._tools.calls.settle()
         self._flights.launch_due()
         self.changes.remind()
         self._write_checks.launch_due(self._organizations.values())
+        return self._schedule.rest(self._clock.monotonic())
 
     def finish(self, seconds: float) -> bool:
         """Begin no more; let flights end and commits land for ``seconds``; tell whether all did."""

@@ -69,7 +69,7 @@ class LackingFlights:
 
         if question is not None:
             with self._surviving():
-                self._tools.runtime.spawn(work)
+                self._tools.runtime.spawn_question(work)
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:

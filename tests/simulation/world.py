@@ -93,6 +93,10 @@ class SimRuntime:
         """Run ``work`` as another thread of the process."""
         self.scheduler.spawn(self.process, "sweep", work)
 
+    def spawn_question(self, work: Callable[[], None]) -> None:
+        """Run ``work`` as another thread of the process."""
+        self.scheduler.spawn(self.process, "question", work)
+
     def signal(self) -> Signal:
         """Return a signal in virtual time."""
         return Signal(self.scheduler)
@@ -215,11 +219,11 @@ class Worker:
         """Let the next tick of the refresher raise what nobody foresaw."""
         self._break_tick = True
 
-    def _tick(self) -> None:
+    def _tick(self) -> float:
         if self._break_tick:
             self._break_tick = False
             raise BrokenTickError
-        self._tick_of_broker()
+        return self._tick_of_broker()
 
     def _refresh(self) -> None:
         """Run the refresher; its end while the process lives is invariant 12 broken."""
