@@ -157,10 +157,7 @@ class RecordStore(Protocol):
         """
 
     def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
-        """Keep a refresh token whose access token was unusable; leave a backoff; end the lease.
-
-        Superseded, too, when the lease of this ``grant`` has ended.
-        """
+        """Keep a refresh token without its access token, and a backoff; end this grant's lease."""
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
         """Leave a backoff and end the lease; ``clear_mark`` if the mark is this attempt's own."""

@@ -32,6 +32,8 @@ FOR_CALLERS = -1
 """Says in place of a number to spare that callers wait."""
 KEPT_FOR_CALLERS = 8
 """One in so many is left to organizations that a caller waits for."""
+LIMIT_KEPT_S = 60.0
+"""Seconds for which it is remembered how many calls a second Redis allows."""
 LEAVE_S = 0.5
 """Seconds that the end of a process waits for a question under way."""
 AT_ONCE = 32
@@ -98,6 +100,8 @@ class Calls:
     _ask_at: float = float("-inf")
     _alone_at: float = float("-inf")
     _fewer: bool = False
+    _limit: float | None = None
+    _limit_until: float = float("-inf")
     _told: _Told = field(default_factory=_Told)
     _asking: threading.Lock = field(default_factory=threading.Lock)
     _counting: threading.Lock = field(default_factory=threading.Lock)
@@ -111,6 +115,11 @@ class Calls:
     def ready(self) -> int:
         """How many may be taken now."""
         return len(self._pool)
+
+    @property
+    def limit(self) -> float | None:
+        """How many calls the fleet may begin in a second, as Redis said not long ago, if it did."""
+        return self._limit if self.clock.monotonic() < self._limit_until else None
 
     @property
     def slow_room(self) -> int:
@@ -211,11 +220,12 @@ class Calls:
         with self._counting:
             told, self._told = self._told, _Told()
             held = self.held
-        since = told.made, told.refused, told.extra
+        since, asked = (told.made, told.refused, told.extra), self.clock.monotonic()
         wanted = CallsWanted(self.worker, self._number, held, wants, spare, *since)
-        asked = self.clock.monotonic()
         try:
             granted = self.fleet.ask(wanted)
+            self._limit = 1 / granted.interval if granted.interval else None
+            self._limit_until = self.clock.monotonic() + LIMIT_KEPT_S
         except StoreUnavailableError:
             granted = self._alone(wants, held, asked)
         self.part = granted.part

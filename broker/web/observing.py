@@ -4,6 +4,7 @@ Levels of the lines: a warning passes by itself, an error needs a hand.
 """
 
 import logging
+from typing import TYPE_CHECKING
 
 from broker.clock import Clock
 from broker.errors import FailureClass
@@ -27,8 +28,10 @@ from broker.observer import (
     WaitRefused,
 )
 from broker.policy.history import SUCCESS
-from broker.store_faults import Reason
 from broker.tokens import Kind
+
+if TYPE_CHECKING:
+    from broker.store_faults import Reason
 
 _log = logging.getLogger("broker.events")
 AGAIN_AFTER_S = 60.0

@@ -7,7 +7,7 @@ import pytest
 from broker.errors import StoreUnavailableError
 from broker.feed import Change
 from broker.fleet_calls import CallLimits, CallsGranted, CallsWanted
-from broker.policy.calls import KEPT_S, Calls
+from broker.policy.calls import KEPT_S, LIMIT_KEPT_S, Calls
 from tests.fakes import FakeClock
 from tests.policy.fleet import ACME, KEYS, Fleet, Worker
 from tests.policy.fleet import commit_elsewhere as commit
@@ -145,7 +145,7 @@ def test_what_nobody_foresaw_is_told(worker: Worker, error: Exception) -> None:
         raise error
 
     worker.calls.fleet = told = Told()
-    told.ask = fail  # type: ignore[method-assign]
+    told.ask = fail  # type: ignore[assignment, method-assign]
     worker.tick()
     assert any(f"* crashed {type(error).__name__}" in line for line in worker.notes.lines)
 
@@ -161,6 +161,27 @@ def test_who_stops_gives_its_permits_back(permits: int) -> None:
     assert first.broker.finish(10)
     fleet.clock.sleep(0.1)
     assert other.calls.ask(8) == permits
+
+
+def test_how_many_calls_the_fleet_may_begin_is_known_for_a_minute() -> None:
+    """From each answer of Redis; what a worker grants itself tells nothing."""
+    fleet = Fleet(allowed=CallLimits(20, 500))
+    (worker,) = fleet.workers
+    worker.calls.ask(1)
+    assert worker.calls.limit == pytest.approx(50, rel=0.01)
+    worker.calls.note_call(worker.calls.take(slow=False))
+    worker.calls.note_refused()
+    fleet.clock.sleep(1.0)
+    worker.calls.ask(0)
+    slowed = worker.calls.limit
+    assert slowed is not None
+    assert slowed < 100
+    worker.calls.fleet = Told(None)
+    fleet.clock.sleep(LIMIT_KEPT_S - 1)
+    worker.calls.ask(1)
+    assert worker.calls.limit == slowed
+    fleet.clock.sleep(1)
+    assert worker.calls.limit is None
 
 
 def test_who_holds_none_has_none_to_give_back(calls: Calls, told: Told) -> None:

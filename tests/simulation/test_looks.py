@@ -26,7 +26,7 @@ def keep_all_in_use(worker: Worker) -> None:
 
 
 def test_what_changed_is_known_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From one look's question to the next one's answer, with ten sweeps to each round, one after the other."""
+    """From one look's question to the next one's answer, with ten sweeps to each round."""
     names = tuple(f"o{number:03}" for number in range(ORGANIZATIONS))
     world = World(
         1, workers=1, organizations=names, callers=0, skew=0.0, weather=Weather(allowed=False)
