@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from broker.fleet_calls import CallLimits
 from tests.simulation.director import LARGEST_STEP, Director, behaviour_of
 from tests.simulation.feed import Weather
 from tests.simulation.world import World
@@ -17,6 +18,13 @@ WEATHERS = (
     Weather(late=1.0, doubled=1.0),
 )
 """How the feed of changes is; five seeds have the same, for lives differ from seed to seed."""
+ALLOWED = (
+    *[CallLimits()] * 4,
+    CallLimits(in_flight=1),
+    CallLimits(in_flight=4, per_second=1),
+    CallLimits(in_flight=2, per_second=2),
+)
+"""What the fleet may do at Canvas: as ever, or so little that organizations wait for a permit."""
 
 
 def run_seed(
@@ -36,7 +44,14 @@ def run_seed(
     """
     workers = 2 + seed % 4
     weather = WEATHERS[seed // 5 % len(WEATHERS)]
-    world = World(seed, workers, behaviour=behaviour_of(seed), pause=2.0, weather=weather)
+    world = World(
+        seed,
+        workers,
+        behaviour=behaviour_of(seed),
+        pause=2.0,
+        weather=weather,
+        allowed=ALLOWED[seed % len(ALLOWED)],
+    )
     director = Director(world)
     if pause_holder:
         director.pause_next_holder()
