@@ -77,8 +77,7 @@ def parse_redis_address(text: str) -> RedisAddress:
     pattern, example, allowed = _FORMS[url.scheme]
     example = f"{url.scheme}://{example}"
     base, _, kind = url.scheme.partition("+")
-    port = 26379 if kind == "sentinel" else 6379
-    hosts = [] if base == "unix" else [(one.name, one.port or port) for one in url.each_host()]
+    hosts = [] if base == "unix" else [(one.name, one.port or 6379) for one in url.each_host()]
     found = re.fullmatch(pattern, url.hosts + url.path)
     if found is None:
         raise AddressError(f"must have the form {example}")

@@ -12,6 +12,7 @@ from broker.store.breaker import Breaker
 from broker.store.connect import connect
 from broker.store.connections import SET_UP_TIMEOUT, TCP_TIMEOUT
 from broker.store.scripts import Scripts
+from broker.urls import AddressError
 from tests.servers import SLACK, RedisServer, free_port
 
 KEYS = [f"test:{{connect}}:name:{part}" for part in ("record", "lease", "backoff", "report")]
@@ -83,23 +84,43 @@ def made(url: str) -> Any:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("redis://user:p%40ss@host:7000/3", {"username": "user", "password": "p@ss", "db": 3}),
+        ("redis://user:p%40ss@host:7000/3", {"host": "host", "port": 7000, "db": 3}),
         ("rediss://host", {"host": "host"}),
         ("rediss://host?ssl_ca_certs=/ca.pem", {"ssl_ca_certs": "/ca.pem"}),
         ("redis://[::1]:7000", {"host": "::1", "port": 7000}),
         ("unix:///run/redis.sock", {"path": "/run/redis.sock"}),
-        ("redis://host?socket_timeout=60", {"socket_timeout": SET_UP_TIMEOUT}),
-        ("redis://host?max_connections=1", {"reply_timeout": 0.5}),
     ],
 )
 def test_standalone_urls(url: str, expected: dict[str, object]) -> None:
-    """Each form of address is understood, and none can lift a limit."""
+    """Each form of address is understood."""
     pool = made(url).connection_pool
     assert expected.items() <= pool.connection_kwargs.items()
     assert pool.connection_kwargs["socket_connect_timeout"] == TCP_TIMEOUT
+    assert pool.connection_kwargs["socket_timeout"] == SET_UP_TIMEOUT
     assert pool.connection_kwargs["reply_timeout"] == 0.5
     assert pool.max_connections > 1
     assert pool.connection_kwargs["socket_read_size"] <= 8192
+
+
+@pytest.mark.parametrize("option", ["socket_timeout=60", "max_connections=1"])
+def test_no_url_lifts_a_limit(option: str) -> None:
+    """It is refused, as it is by the settings."""
+    with pytest.raises(AddressError):
+        made(f"redis://host?{option}")
+
+
+def test_the_login_of_a_url() -> None:
+    """It is told at each connection."""
+    assert login_of(made("redis://user:p%40ss@host").connection_pool.connection_kwargs) == (
+        "user",
+        "p@ss",
+    )
+
+
+def login_of(options: dict[str, Any]) -> tuple[str, ...]:
+    """Return the arguments of AUTH of a connection that is made with these options."""
+    login: tuple[str, ...] = options["credential_provider"].get_credentials()
+    return login
 
 
 def sentinels(pool: Any) -> list[dict[str, Any]]:
@@ -109,13 +130,15 @@ def sentinels(pool: Any) -> list[dict[str, Any]]:
 
 def test_sentinel_url() -> None:
     """Sentinels, service, login and database come out of one URL."""
-    pool = made("redis+sentinel://user:p%40ss@one:26379,[::1],three:5/primary/2").connection_pool
+    pool = made(
+        "redis+sentinel://user:p%40ss@one:26379,[::1]:26379,three:5/primary/2"
+    ).connection_pool
     addresses = [(one["host"], one["port"]) for one in sentinels(pool)]
     assert addresses == [("one", 26379), ("::1", 26379), ("three", 5)]
     assert pool.service_name == "primary"
-    assert pool.connection_kwargs["password"] == "p@ss"
+    assert login_of(pool.connection_kwargs) == ("user", "p@ss")
     assert pool.connection_kwargs["db"] == 2
-    assert {one["password"] for one in sentinels(pool)} == {None}
+    assert {login_of(one) for one in sentinels(pool)} == {()}
 
 
 def test_sentinels_have_their_own_login_and_the_same_tls() -> None:
@@ -123,8 +146,8 @@ def test_sentinels_have_their_own_login_and_the_same_tls() -> None:
     query = "ssl_ca_certs=/ca.pem&sentinel_username=watch&sentinel_password=other%21"
     pool = made(f"rediss+sentinel://me:pass@one:1/primary?{query}").connection_pool
     (sentinel,) = sentinels(pool)
-    assert (sentinel["username"], sentinel["password"]) == ("watch", "other!")
-    assert pool.connection_kwargs["password"] == "pass"
+    assert login_of(sentinel) == ("watch", "other!")
+    assert login_of(pool.connection_kwargs) == ("me", "pass")
     for each, longest in ((sentinel, TCP_TIMEOUT), (pool.connection_kwargs, 0.5)):
         assert each["ssl_ca_certs"] == "/ca.pem"
         assert each["reply_timeout"] == longest
@@ -148,12 +171,11 @@ def test_a_login_that_changes() -> None:
     urls = ["redis+sentinel://first:word@one:1/primary"]
     client: Any = connect(urls[0], LIMITS, current=lambda: urls[-1]).client()
     pool = client.connection_pool
-    primary, sentinel = both = [pool.connection_kwargs, *sentinels(pool)]
-    assert {(one["username"], one["password"]) for one in both} == {(None, None)}
-    logins = [one["credential_provider"].get_credentials for one in (primary, sentinel)]
-    assert [login() for login in logins] == [("first", "word"), ()]
+    both = [pool.connection_kwargs, *sentinels(pool)]
+    assert all(one.keys().isdisjoint({"username", "password"}) for one in both)
+    assert list(map(login_of, both)) == [("first", "word"), ()]
     urls.append("redis+sentinel://:p%20a@one:1/primary?sentinel_username=s&sentinel_password=t%26")
-    assert [login() for login in logins] == [("p a",), ("s", "t&")]
+    assert list(map(login_of, both)) == [("p a",), ("s", "t&")]
 
 
 def test_absent_cluster_does_not_stop_the_start() -> None:

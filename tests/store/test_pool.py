@@ -90,7 +90,7 @@ def scripts(url: str, limits: Limits, users: int = 4) -> Scripts:
     [
         ("redis://redis.test", 1),
         ("rediss://redis.test", 1),
-        ("redis+sentinel://one.test,two.test/primary", 1),
+        ("redis+sentinel://one.test:1,two.test:2/primary", 1),
         ("redis+cluster://one.test,two.test", 2),
     ],
 )

@@ -200,7 +200,7 @@ def test_restarted_redis_is_found_again(valkey_of_its_own: RedisServer) -> None:
         ("redis://one", 100),
         ("rediss://one", 100),
         ("unix:///one", 100),
-        ("redis+sentinel://one/primary", 100),
+        ("redis+sentinel://one:1/primary", 100),
         ("redis+cluster://one", 0),
         ("rediss+cluster://one", 0),
     ],
