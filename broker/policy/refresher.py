@@ -33,8 +33,10 @@ class Refresher:
             due = self.tick()
             told()
             until = self._clock.monotonic() + TICK
-            while (left := until - self._clock.monotonic()) > due and not self._stopped.is_set():
-                self._clock.sleep(min(left, max(due, SHORTEST)))
+            while (left := until - self._clock.monotonic()) > max(due, SHORTEST):
+                self._clock.sleep(max(due, SHORTEST))
+                if self._stopped.is_set():
+                    return
                 due = self.tick()
             self._clock.sleep(max(0.0, left))
 

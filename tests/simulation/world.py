@@ -73,7 +73,9 @@ class HostClock:
         return EPOCH + self.scheduler.now + self.skew
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass."""
+        """Let virtual time pass; as the real one it takes no negative time."""
+        if seconds < 0:
+            raise ValueError(seconds)
         self.scheduler.sleep(seconds)
 
 
