@@ -47,7 +47,6 @@ class Broker:
         self._random = tools.runtime.random
         self._late = tools.limits.revalidate * LATE
         self._feed = tools.feed
-        self._keep_warm = keep_warm
         self._stores = stores
         self._schedule = Schedule(tools.limits, keep_warm, tools.feed)
         self._organizations: dict[str, Organization] = {}
@@ -104,7 +103,7 @@ class Broker:
         if organization is None:
             raise ForbiddenError(name)
         now, refused, limits = self._clock.monotonic(), rejected or 0, self._limits
-        organization.note_request(now, self._keep_warm)
+        self._schedule.note_request(organization, now)
         began = now - spent
         waiter = Waiter(caller, began + limits.wait, began + limits.last_look)
         copy = self._current(organization, refused, waiter)
@@ -137,7 +136,7 @@ class Broker:
         served = serve(organization, copy, now, self._random(), self._limits)
         if served.state is State.CRITICAL or served.state is State.EMPTY:
             return None
-        organization.note_request(now, self._keep_warm)
+        self._schedule.note_request(organization, now)
         return served
 
     def _current(self, organization: Organization, refused: int, waiter: Waiter) -> Copy:

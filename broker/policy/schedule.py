@@ -133,6 +133,15 @@ class Schedule:
         if at is not None:
             self.plan(organization, at)
 
+    def note_request(self, organization: Organization, now: float) -> None:
+        """Note that somebody asked for a token; who was idle is looked at in time again."""
+        idle = not self.is_in_use(organization, now)
+        organization.note_request(now, self._keep_warm)
+        if idle and organization not in self._standing:
+            due = self._when_due(organization, now, now)
+            net = max(now, organization.looked + self._net(organization, now)[1])
+            self.plan(organization, net if due is None else min(due, net))
+
     def keeps_warm(self, organization: Organization, now: float) -> bool:
         """Tell whether the organization's token is kept current."""
         return now - organization.asked < self._keep_warm
@@ -150,11 +159,15 @@ class Schedule:
         due = self._when_due(organization, now, soon)
         if not self.is_in_use(organization, now):
             return due
-        period = self._feed.period(organization, now, self._limits)
-        slack = SLACK if period > self._limits.revalidate else SHORT_SLACK
+        period, wait = self._net(organization, now)
         # What was changed behind the last look's question is to be known a period after it.
-        net = max(organization.looked, now - LONGEST_LOOK * period) + slack * period
+        net = max(organization.looked, now - LONGEST_LOOK * period) + wait
         return net if due is None else min(due, net)
+
+    def _net(self, organization: Organization, now: float) -> tuple[float, float]:
+        """Return for how long the copy is served without a look, and after what the next starts."""
+        period = self._feed.period(organization, now, self._limits)
+        return period, period * (SLACK if period > self._limits.revalidate else SHORT_SLACK)
 
     def _when_due(self, organization: Organization, now: float, soon: float) -> float | None:
         """Return when more than a look may be due, ``soon`` at the earliest."""
