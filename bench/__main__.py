@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from bench import (
+    changes,
+    cold,
     commands,
     crowd,
     idle,
@@ -39,12 +41,14 @@ PARTS: dict[str, Callable[[Ground], Finding]] = {
     "start": start.measure,
     "scale": scale.measure,
     "operators": operators.measure,
+    "changes": changes.measure,
+    "cold": cold.measure,
     "crowd": crowd.measure,
     "slow": slow.measure,
     "idle": idle.measure,
     "overload": overload.measure,
 }
-TOGETHER = {"scale": ("scale", "operators")}
+TOGETHER = {"scale": ("scale", "operators", "changes", "cold")}
 """Parts that belong together, by the first of them."""
 
 

@@ -177,6 +177,7 @@ class Script:
     tls: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     behaviour: Behaviour = field(default_factory=Behaviour)
+    canvas: type[Canvas] = Canvas
 
 
 def prepare(folder: Path, redis_url: str, script: Script, cluster: Cluster | None) -> Scene:
@@ -189,7 +190,7 @@ def prepare(folder: Path, redis_url: str, script: Script, cluster: Cluster | Non
         place.mkdir(parents=True)
         (place / "consumer").write_text(consumer)
         (place / "secret-key").write_text(secret_key)
-    emulator = EmulatorServer(Canvas(keys, names=names, behaviour=script.behaviour))
+    emulator = EmulatorServer(script.canvas(keys, names=names, behaviour=script.behaviour))
     authority = Authority(folder, "ours") if script.tls else None
     askers = _write_callers(folder / "callers.toml", script, cluster)
     environ = {
