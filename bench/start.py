@@ -13,13 +13,16 @@ _PAUSE = 0.005
 
 
 def measure(ground: Ground) -> Finding:
-    """Start brokers anew, with one caller and with many."""
-    found = {callers: starts(ground, callers) for callers in (1, ground.plan.callers)}
-    rows = [[f"{callers:,}", spread.shown(2)] for callers, spread in found.items()]
+    """Start brokers anew, with one caller and with many; both builds in turn."""
+    found, other = {}, {}
+    for callers in (1, ground.plan.callers):
+        found[callers], other[callers] = starts(ground, callers)
+    rows = [[f"{n:,}", spread.shown(2), other[n].shown(2)] for n, spread in found.items()]
+    theirs = ground.against.name
     return Finding(
         "start",
         "Start",
-        ("callers", "seconds to the first token, less Canvas's answer"),
+        ("callers", "seconds to the first token, less Canvas's answer", theirs),
         rows,
         [
             at_most(f"start with {callers:,} caller(s)", spread, MOST, "s")
@@ -33,16 +36,17 @@ def measure(ground: Ground) -> Finding:
     )
 
 
-def starts(ground: Ground, callers: int) -> Spread:
-    """Return how long several starts took."""
-    took = []
+def starts(ground: Ground, callers: int) -> list[Spread]:
+    """Return how long several starts of each build took."""
+    took: list[list[float]] = [[], []]
     for _ in range(ground.plan.rounds):
-        with ground.stage(Script(callers=callers)) as scene:
-            upstream = upstream_seconds(scene)
-            began = time.monotonic()
-            with ground.running(scene.broker):
-                took.append(first_token(scene, began) - upstream)
-    return Spread.of(took)
+        for build, seconds in zip(ground.builds, took, strict=True):
+            with ground.stage(Script(build=build, callers=callers)) as scene:
+                upstream = upstream_seconds(scene)
+                began = time.monotonic()
+                with ground.running(scene.broker):
+                    seconds.append(first_token(scene, began) - upstream)
+    return [Spread.of(seconds) for seconds in took]
 
 
 def first_token(scene: Scene, began: float) -> float:
