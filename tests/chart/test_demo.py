@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from broker.cli import main
+from broker.cli import command
 from tests.chart.kubelet import Kubelet, Read
 from tests.chart.rendered import Object, Rendered, render
 from tests.chart.samples import DEMO, EVERY_POD, MINIMAL, changed, load
@@ -48,7 +48,7 @@ def test_the_emulator_takes_its_command(tmp_path: Path) -> None:
     node.start(rendered.one("Deployment", "canvas-emulator")["spec"]["template"]["spec"], emulator)
     here = node.relocation([mount["mountPath"] for mount in emulator["volumeMounts"]])
     name, *arguments = (here(word) for word in emulator["args"])
-    given = main.commands[name].make_context(name, arguments).params
+    given = command(name).make_context(name, arguments).params
     assert given["port"] == emulator["ports"][0]["containerPort"]
     assert given["host"] in {"0.0.0.0", "::"}
     assert (Path(given["credentials_dir"]) / "demo" / "consumer").read_text()

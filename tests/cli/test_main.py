@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from broker import __version__
-from broker.cli import main
+from broker.cli import COMMANDS, main
+
+_OTHERS = {f"broker.cli.{name}" for name in COMMANDS if name != "serve"}
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -55,3 +57,12 @@ def test_the_module_is_the_command() -> None:
     command = [sys.executable, "-m", "broker", "--version"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout.strip().endswith(__version__)
+
+
+def test_the_service_imports_nothing_of_other_commands() -> None:
+    """A worker holds no emulator, and starts without it."""
+    look = "import sys, broker.cli.serve; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    imported = set(ended.stdout.split())
+    assert "broker.web.server" in imported
+    assert imported.isdisjoint({"broker.emulator", "broker.demo", *_OTHERS})
