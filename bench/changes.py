@@ -23,6 +23,8 @@ LONGEST = 5.0
 CALLERS = 8
 ANSWERS = 20_000
 REFRESHES = 2
+PACE = 0.025
+"""Seconds between two calls of a caller: all together make that many in two refreshes."""
 MOST_COMMANDS = 0.08
 MOST_SCRIPTS = 0.1
 MOST_DEAD = 3
@@ -180,6 +182,7 @@ def dead_tokens(ground: Ground, build: Build) -> tuple[int, int]:
             while not ended.is_set():
                 reply = ask(broker.port, "/token?organization=org-0", {})
                 alive.append(canvas.whoami(reply.json()["access_token"]))
+                ended.wait(PACE)
 
         callers = [threading.Thread(target=call, args=(n,)) for n in range(CALLERS)]
         for caller in callers:

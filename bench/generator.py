@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 _PATIENCE = 10.0
+_YIELDING = 10
+"""Priority of the load below everything else: probes and Canvas on its cores do not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Generator:
 def _serve(pipe: "Connection[Samples | Crash, Order]", cores: frozenset[int]) -> None:
     """Carry out orders until the other end is closed."""
     os.sched_setaffinity(0, cores)
+    os.nice(_YIELDING)
     while True:
         try:
             order = pipe.recv()
