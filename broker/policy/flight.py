@@ -175,8 +175,10 @@ class Flight:
                 Holder(organization, binding, lease, self._tools, self._events).run()
             case GrantStatus.HELD:
                 self._note_held(binding, grant.snapshot.generation)
+                binding.lease_watch.until = asked + grant.snapshot.lease_remaining
                 self.give_up_permit()
-                if self.waited or not self._tools.calls.contended:
+                told = self._tools.feed.works(trip.answered)
+                if self.waited or not (told or self._tools.calls.contended):
                     self._follow(binding, grant.snapshot)
             case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:
                 binding.lease_watch.free()

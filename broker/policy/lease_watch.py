@@ -4,9 +4,11 @@
 class LeaseWatch:
     """What this process has met when it asked for the lease of one record."""
 
-    __slots__ = ("_known", "_seen", "_since")
+    __slots__ = ("_known", "_seen", "_since", "until")
 
     def __init__(self) -> None:
+        self.until = 0.0
+        """The monotonic instant at which the lease of somebody else ends, as last heard."""
         self._known: tuple[int, int] | None = None
         self._since = self._seen = 0.0
 
@@ -23,4 +25,4 @@ class LeaseWatch:
 
     def free(self) -> None:
         """Note that nobody else holds it."""
-        self._known = None
+        self._known, self.until = None, 0.0

@@ -28,6 +28,8 @@ LONGEST_LOOK = 0.25
 """Part of that which is taken off for the time that the last look took, at most."""
 LATCH_LOOK = 30.0
 """Seconds until the next look at who is latched: another process may have been told to lift it."""
+HELD_LOOK = 5.0
+"""The same at whom another process has the lease of, while changes are told: one may be lost."""
 FAULT_LOOK = 30.0
 """Seconds until the next look at who could not be read: health tells of it until then."""
 
@@ -182,6 +184,7 @@ class Schedule:
             until = min(pause.until, now + LATCH_LOOK) if pause.latched else pause.until
             return max(soon, until)
         if copy is None or not copy.certain or organization.is_due(now):
-            return soon
+            held = organization.binding.lease_watch.until if self._feed.works(now) else now
+            return max(soon, min(held, now + HELD_LOOK))
         stale = copy.expires - copy.record.margin
         return max(soon, stale if organization.read_fault is None else min(stale, now + FAULT_LOOK))

@@ -297,3 +297,35 @@ class TestWaiting:
         fleet.clock.later(0.5, lambda: commit(fleet))
         assert worker.token() == "access-elsewhere"
         assert fleet.clock.monotonic() - began <= FOLLOW_NET + 0.2
+
+    def test_while_nobody_waits(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
+        """Another's lease costs a look in five seconds; what comes of it is taken over at once."""
+        fleet.clock.sleep(700)
+        generation = fleet.shelf().generation
+        fleet.server.open(ACME, KEYS).acquire("elsewhere", generation, Slot.NONE)
+        fleet.tell()
+        fleet.run(1, telling=True)
+        for one in (worker, other):
+            one.link.counts.clear()
+        fleet.run(10, telling=True)
+        assert [
+            (one.link.counts["read"], one.link.counts["acquire"]) for one in (worker, other)
+        ] == [
+            (2, 2),
+            (2, 2),
+        ]
+        commit(fleet)
+        fleet.tell()
+        assert (reads(worker), reads(other)) == (3, 3)
+        assert worker.token() == other.token() == "access-elsewhere"
+
+    def test_for_a_lease_that_ends(self, fleet: Fleet, worker: Worker) -> None:
+        """Whose holder died without a word: the next attempt is made when it has run out."""
+        fleet.clock.sleep(700)
+        generation, calls = fleet.shelf().generation, len(fleet.canvas.calls)
+        fleet.server.open(ACME, KEYS).acquire("elsewhere", generation, Slot.NONE)
+        fleet.tell()
+        fleet.run(LIMITS.lease - 1, telling=True)
+        assert len(fleet.canvas.calls) == calls
+        fleet.run(2, telling=True)
+        assert len(fleet.canvas.calls) == calls + 1
