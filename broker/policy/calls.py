@@ -122,6 +122,11 @@ class Calls:
         return self._limit if self.clock.monotonic() < self._limit_until else None
 
     @property
+    def early(self) -> float:
+        """How many seconds it is until Redis may be asked again; below 0 where it may be now."""
+        return self._ask_at - self.clock.monotonic()
+
+    @property
     def slow_room(self) -> int:
         """How many more organizations whose last call hung may have one."""
         return max(0, max(1, min(self.part, AT_ONCE) // SLOW_SHARE) - self._slow)
@@ -132,7 +137,7 @@ class Calls:
         Who finds another thread at it leaves it to that one; ``at_once`` asks however short ago
         that was done. ``for_callers``: those that are kept for them may be given, too.
         """
-        if not at_once and self.clock.monotonic() < self._ask_at:
+        if not at_once and self.early > 0:
             return 0
         if not self._asking.acquire(blocking=False):
             return 0
@@ -148,7 +153,7 @@ class Calls:
 
         That may block, for as long as Redis hangs. None if there is nothing to ask yet.
         """
-        if self.clock.monotonic() < self._ask_at or self._asking.locked():
+        if self.early > 0 or self._asking.locked():
             return None
         if (wanted := min(lacking, AT_ONCE) - self.ready) > 0:
             return partial(self.ask, wanted, for_callers=True)

@@ -75,12 +75,13 @@ class Flight:
         """Look, and attempt where due; survives everything."""
         binding, self.lacks_permit = self._organization.binding, False
         with self._surviving():
-            self._organization.unsettled = False
+            self._organization.told = self._organization.unsettled = False
             self._fly(binding)
         binding.changed = None  # nobody waits for it any more
 
     def question(self) -> Question:
         """Return what Redis is asked where a look is all; :meth:`heed` takes the answer."""
+        self._organization.told = False
         self._binding, self._asked = self._organization.binding, self._tools.clock.monotonic()
         return self._binding.store, self._organization.known(self._binding)
 
@@ -92,6 +93,10 @@ class Flight:
             limits, now = self._tools.limits, self._tools.clock.monotonic()
             record = lost(organization, self._binding, snapshot, self._asked, limits)
             self._tools.feed.doubted |= record is not None and snapshot.server != ""
+            latched = snapshot.backoff is not None and snapshot.backoff.latched
+            if self._binding.is_news and not latched:
+                self._lift_here(snapshot.backoff)
+                self._binding.is_news = False
             unsettled = record is not None or organization.server_clock.stepped
             if unsettled or organization.needs_flight(now):
                 organization.unsettled = True
@@ -129,8 +134,24 @@ class Flight:
         self.looked.set()
         now = self._tools.clock.monotonic()
         wanted = self._organization.is_due(now) or self._wanted(self._organization.copy)
-        if wanted and self._organization.may_attempt(now):
+        if (
+            wanted
+            and self._organization.may_attempt(now)
+            and not self._leaves(binding, snapshot.lease_remaining, now)
+        ):
             self._attempt(binding, snapshot)
+
+    def _leaves(self, binding: Binding, remaining: float, now: float) -> bool:
+        """Tell whether the lease of another process, new here, is left to end by itself.
+
+        Nobody waits here, and its end is told. The next flight asks for the lease all the same, so
+        that one which no server counts any more ends in time.
+        """
+        watch, told = binding.lease_watch, self._tools.feed.works(now)
+        leaves = remaining > 0 and told and not self.waited and watch.until <= now
+        if leaves:
+            watch.until = now + remaining
+        return leaves
 
     def _lift(self, binding: Binding, snapshot: Snapshot) -> Snapshot:
         """Lift a latch once for each new writing of the credentials; return what holds then."""
@@ -229,7 +250,7 @@ class Flight:
             self._await_change(binding, until)
             if clock.monotonic() >= until:
                 return
-            self._organization.unsettled = False  # this look finds what was told by now
+            self._organization.told = False  # this look finds what was told by now
             snapshot, asked = read(self._organization, binding, self._tools)
             moved = snapshot.generation != before.generation
             if moved or not snapshot.lease_remaining:

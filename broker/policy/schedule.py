@@ -102,7 +102,7 @@ class Schedule:
             return Due(self._take(self._for_looks, looks or 0), taken + calls)
 
     def _line(self, organization: Organization, now: float, looks: int | None) -> _Line:
-        if wants_call(organization, now) and not organization.unsettled:
+        if wants_call(organization, now) and not organization.must_look:
             self._standing.add(organization)
             return self._for_slow_calls if is_slow(organization.pause) else self._for_calls
         alone = looks is None or organization.needs_flight(now)
@@ -153,7 +153,7 @@ class Schedule:
         return now - organization.asked < IN_USE
 
     def _next_look(self, organization: Organization, now: float) -> float | None:
-        if organization.unsettled:
+        if organization.must_look:
             return now
         soon = now + self._limits.revalidate * SLACK
         if organization.unlanded is not None or organization.binding.is_news:

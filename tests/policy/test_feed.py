@@ -1,10 +1,11 @@
 """Changes that are told: what they save, and that nothing rests on them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from broker.errors import AmbiguousError
+from broker.errors import AmbiguousError, KeysRejectedError
 from broker.feed import Change
 from broker.policy.feed import LATE, NET, SILENCE
 from broker.policy.flight import FOLLOW_NET
@@ -98,6 +99,30 @@ class TestWhatIsTold:
         fleet.tell()
         assert fleet.canvas.calls[-1] is Kind.REFRESH
         assert other.ask().generation > generation
+
+    def test_of_many_is_looked_at_together(
+        self, fleet: Fleet, worker: Worker, other: Worker
+    ) -> None:
+        """By a sweep, also where they have no token yet: none has a flight."""
+        fleet.canvas.latency = 0.0
+        worker.runtime.hold = True
+        fleet.configure({f"org-{number}": keys(number) for number in range(40)})
+        other.tick()
+        worker.runtime.hold = False
+        fleet.tell()
+        assert sum(worker.link.sweeps) == 40
+        assert worker.link.counts["acquire"] == 0
+        assert all(one.generation for one in worker.broker.health())
+
+    def test_a_latch_is_still_lifted(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
+        """New keys that are told of before they are used: a look finds what only a flight lifts."""
+        worker.runtime.hold = True
+        fleet.canvas.errors = [KeysRejectedError("keys_rejected")]
+        fleet.configure({ACME: replace(NEW_KEYS, writing="2")})
+        other.tick()
+        worker.runtime.hold = False
+        fleet.tell()
+        assert worker.link.counts["lift"] == 1
 
     def test_of_one_that_nobody_asks_for(self, fleet: Fleet, worker: Worker) -> None:
         """Costs nothing until somebody does; then the request looks."""
