@@ -21,11 +21,12 @@ from broker.policy.brake import HELD_BACK
 from broker.policy.calls import is_slow
 from broker.policy.holder import Holder
 from broker.policy.landing import lost
+from broker.policy.latch import lift, lift_here
 from broker.policy.lease import Lease, Tools, wish
 from broker.policy.look import look, read
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
-from broker.ports import Answer, Backoff, GrantStatus, Question, Signal, Slot, Snapshot
+from broker.ports import Answer, GrantStatus, Question, Signal, Slot, Snapshot
 from broker.tokens import Kind
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Flight:
             self._tools.feed.doubted |= record is not None and snapshot.server != ""
             latched = snapshot.backoff is not None and snapshot.backoff.latched
             if self._binding.is_news and not latched:
-                self._lift_here(snapshot.backoff)
+                lift_here(organization, snapshot.backoff, self._tools)
                 self._binding.is_news = False
             unsettled = record is not None or organization.server_clock.stepped
             if unsettled or organization.needs_flight(now):
@@ -130,46 +131,25 @@ class Flight:
             self._events.append(Crashed(organization.name, error))
 
     def _fly(self, binding: Binding) -> None:
-        snapshot = self._lift(binding, look(self._organization, binding, self._tools))
+        organization, tools = self._organization, self._tools
+        snapshot = lift(organization, binding, tools, look(organization, binding, tools))
         self.looked.set()
-        now = self._tools.clock.monotonic()
-        wanted = self._organization.is_due(now) or self._wanted(self._organization.copy)
-        if (
-            wanted
-            and self._organization.may_attempt(now)
-            and not self._leaves(binding, snapshot.lease_remaining, now)
-        ):
+        now = tools.clock.monotonic()
+        wanted = organization.is_due(now) or self._wanted(organization.copy)
+        if not wanted or not organization.may_attempt(now):
+            return
+        if not self._leaves(binding, snapshot.lease_remaining, now):
             self._attempt(binding, snapshot)
 
     def _leaves(self, binding: Binding, remaining: float, now: float) -> bool:
-        """Tell whether the lease of another process, new here, is left to end by itself.
+        """Tell whether another process's lease, new here, is left to end by itself: that is told.
 
-        Nobody waits here, and its end is told. The next flight asks for the lease all the same, so
-        that one which no server counts any more ends in time.
+        The next flight asks for it all the same: no server may count it any more.
         """
-        watch, told = binding.lease_watch, self._tools.feed.works(now)
-        leaves = remaining > 0 and told and not self.waited and watch.until <= now
-        if leaves:
-            watch.until = now + remaining
+        leaves = not self.waited and self._tools.feed.works(now) and remaining > 0
+        if leaves := leaves and binding.lease_watch.until <= now:
+            binding.lease_watch.until = now + remaining
         return leaves
-
-    def _lift(self, binding: Binding, snapshot: Snapshot) -> Snapshot:
-        """Lift a latch once for each new writing of the credentials; return what holds then."""
-        organization, backoff = self._organization, snapshot.backoff
-        if binding.is_news:
-            if backoff is not None and backoff.latched:
-                binding.store.lift(binding.credentials.writing)
-                snapshot = look(organization, binding, self._tools)
-            self._lift_here(snapshot.backoff)
-            binding.is_news = False
-        return snapshot
-
-    def _lift_here(self, backoff: Backoff | None) -> None:
-        """End what this process knows of a latch, unless the one in Redis stands."""
-        pause, soon = self._organization.pause, self._tools.limits.backoff_min
-        stands = backoff is not None and backoff.latched and backoff.remaining > soon
-        if pause is not None and pause.latched and not stands:
-            self._organization.pause = pause.cut(self._tools.clock.monotonic() + soon)
 
     def _attempt(self, binding: Binding, snapshot: Snapshot) -> None:
         clock, organization = self._tools.clock, self._organization

@@ -66,7 +66,8 @@ class LackingFlights:
         ``came`` is called at the time: who calls it asks again.
         """
         calls, wanted = self._tools.calls, self.wanted
-        early, question = calls.early, calls.question(wanted, in_line)
+        early = calls.ask_at - self._tools.clock.monotonic()
+        question = calls.question(wanted, in_line)
 
         def ask() -> None:
             if question and question():

@@ -24,10 +24,8 @@ class Organization:
 
     ``copy`` is replaced as a whole and may be read without the lock. It never goes back to a lower
     generation, nor from the credential version in force to another one. ``doubted`` is a generation
-    that some caller reported, whether or not the report was accepted. ``unsettled``: a look found
-    what only a flight of its own puts right. ``told``: something was changed elsewhere, and any
-    look finds it. ``read_fault`` tells why the last look at Redis failed, ``write_fault`` why Redis
-    refused the last write.
+    that some caller reported. ``unsettled``: a look found what only a flight puts right; ``told``:
+    another process changed what any look finds. ``read_fault``, ``write_fault``: why Redis failed.
     """
 
     __slots__ = (
@@ -107,13 +105,12 @@ class Organization:
 
     def needs_flight(self, now: float) -> bool:
         """Tell whether more is to be done than a look, as far as is known."""
-        wanted = self.is_due(now) and self.may_attempt(now)
-        wanted |= self.binding.is_news
-        return (wanted and not self.told) or self.unsettled or self.unlanded is not None
+        wanted = self.binding.is_news or (self.is_due(now) and self.may_attempt(now))
+        return self.unsettled or self.unlanded is not None or (wanted and not self.told)
 
     @property
     def must_look(self) -> bool:
-        """Tell whether Redis is to be looked at before this is served again."""
+        """Whether Redis is to be looked at before this is served again."""
         return self.told or self.unsettled
 
     def known(self, binding: Binding) -> int:
