@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.builds import Build
-from bench.fleet import EndingCanvas, Fleet, fleet, slow
+from bench.fleet import EndingCanvas, Fleet, both, fleet, slow
 from bench.ground import Ground, wait_until
 from bench.report import Finding, Target, WrongAnswer
 from bench.scene import Script, ask
@@ -41,11 +41,11 @@ _PASSWORD = "password"  # noqa: S105  # of a server that listens to this machine
 def measure(ground: Ground) -> Finding:
     """Measure both builds, one after the other."""
     ours, theirs = ground.builds
-    used, of_them = commands(ground, ours), commands(ground, theirs)
-    waiting, theirs_waiting = (scripts_while_waiting(ground, one) for one in ground.builds)
-    heard, unheard = spread(ground), spread(ground, publishes=False)
-    dead, answers = dead_tokens(ground, ours)
-    dead_there, answers_there = dead_tokens(ground, theirs)
+    used, of_them = both(ground, commands)
+    waiting, theirs_waiting = both(ground, scripts_while_waiting)
+    heard = spread(ground)
+    unheard = heard if ground.plan.quick else spread(ground, publishes=False)
+    (dead, answers), (dead_there, answers_there) = both(ground, dead_tokens)
     soon, latest = percentile(heard, 95), percentile(heard, 100)
     without = percentile(unheard, 100)
     return Finding(
@@ -80,14 +80,18 @@ def commands(ground: Ground, build: Build) -> float:
     """Return the commands a second with every organization in use on every worker."""
     script = Script(build=build, organizations=ground.plan.organizations)
     quick = ground.plan.quick
-    with fleet(ground, script, WORKERS) as running:
+    with fleet(ground, script, _workers(ground)) as running:
         running.wait_for_tokens()
         with asking_all(running):
-            time.sleep(SPAN if quick else WARM_UP)
+            time.sleep(0 if quick else WARM_UP)
             before, began = sum(running.commands().values()), time.monotonic()
-            wait_until(began, SPAN if quick else 2 * WARM_UP)
+            wait_until(began, 1 if quick else 2 * WARM_UP)
             after = sum(running.commands().values()) - 1
             return (after - before) / (time.monotonic() - began)
+
+
+def _workers(ground: Ground) -> int:
+    return 2 if ground.plan.quick else WORKERS
 
 
 @contextmanager
@@ -118,7 +122,7 @@ def asking_all(running: Fleet) -> Iterator[None]:
 
 def scripts_while_waiting(ground: Ground, build: Build) -> float:
     """Return the scripts a second while eight workers wait for a Canvas that does not answer."""
-    script = Script(build=build, organizations=WAITED_FOR, workers=WORKERS)
+    script = Script(build=build, organizations=WAITED_FOR, workers=_workers(ground))
     with fleet(ground, script, before=slow(SLOW)) as running:
         while not running.scene.emulator.stats()["in_flight"]:
             time.sleep(0.01)
@@ -142,7 +146,7 @@ def spread(ground: Ground, *, publishes: bool = True) -> list[float]:
         settings = {"BROKER_REDIS_URL": ground.redis.url.replace("://", f"://{there}")}
     samples = 1 if quick else SAMPLES
     script = Script(organizations=samples, settings=settings)
-    with fleet(ground, script, WORKERS) as running:
+    with fleet(ground, script, _workers(ground)) as running:
         running.wait_for_tokens()
         with asking_all(running):
             wait_until(

@@ -4,7 +4,7 @@ import time
 from collections import deque
 
 from bench.builds import Build
-from bench.fleet import fleet, slow
+from bench.fleet import both, fleet, slow
 from bench.ground import Ground, wait_until
 from bench.report import Finding, Target, at_most
 from bench.scene import Scene, Script
@@ -64,9 +64,9 @@ class NotingCanvas(Canvas):
 def measure(ground: Ground) -> Finding:
     """Measure both builds, one after the other."""
     ours, theirs = ground.builds
-    cold, cold_there = (_cold(ground, one) for one in (ours, theirs))
-    limited, limited_there = (_limited(ground, one) for one in (ours, theirs))
-    many, many_there = (_many(ground, one) for one in (ours, theirs))
+    cold, cold_there = both(ground, _cold)
+    limited, limited_there = both(ground, _limited)
+    many, many_there = both(ground, _many)
     alone, beside = _ages(ground, 0), _ages(ground, HANGING)
     later = percentile(beside, 100) - percentile(alone, 100)
     least = LIMITED / VENDOR
@@ -116,7 +116,7 @@ def _size(ground: Ground, size: int) -> int:
 def _cold(ground: Ground, build: Build) -> float:
     """Return the seconds from the start of eight workers until all organizations have tokens."""
     size = _size(ground, COLD)
-    script = Script(build=build, organizations=size, workers=8)
+    script = Script(build=build, organizations=size, workers=2 if ground.plan.quick else 8)
     with fleet(ground, script, before=slow(SECOND)) as running:
         return running.wait_for_calls(size)
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from bench.builds import Build
 from bench.ground import Ground
 from bench.processes import cpu_seconds
 from bench.report import WrongAnswer
@@ -16,6 +17,7 @@ from broker.emulator.canvas import Canvas
 from broker.emulator.minting import Answer
 from tests.integration.deployment import BrokerProcess
 
+_T = TypeVar("_T")
 AT_ONCE = 32
 """Requests that are sent before their answers are read."""
 SHARED_CORES = 2
@@ -130,6 +132,13 @@ def fleet(
         for process in processes:
             stack.enter_context(ground.running(process, cores))
         yield Fleet(scene, processes, names, redis, began)
+
+
+def both(ground: Ground, measured: Callable[[Ground, Build], _T]) -> tuple[_T, _T]:
+    """Measure both builds, one after the other; only one where they are the same."""
+    ours, theirs = ground.builds
+    found = measured(ground, ours)
+    return found, found if ground.plan.quick else measured(ground, theirs)
 
 
 def slow(seconds: float) -> Callable[[Scene], object]:

@@ -63,11 +63,8 @@ class Broker:
         present, due = dict(self._organizations), []
         for name in present.keys() - credentials.keys():
             self._schedule.drop(present.pop(name))
-        # Of many that are due at once each worker begins with others, so that few meet at one.
-        names = sorted(credentials)
-        first = int(self._random() * len(names))
-        for name in names[first:] + names[:first]:
-            keys, organization = credentials[name], present.get(name)
+        for name, keys in credentials.items():
+            organization = present.get(name)
             if organization is not None and organization.binding.holds(keys):
                 continue
             binding = Binding(keys, self._stores.open(name, keys))
@@ -78,6 +75,8 @@ class Broker:
                 organization.rebind(binding)
             due.append(organization)
         self._organizations, self.organizations = present, frozenset(present)
+        # Workers go different ways through many that are due at once, or all meet at each.
+        due.sort(key=lambda _: self._random())
         for organization in due:  # only now: a flight that ends is planned again by what is known
             self._schedule.plan(organization, self._clock.monotonic())
 

@@ -83,7 +83,7 @@ class Calls:
     """Permits that are held here, and how to get more; ``worker`` names this process.
 
     ``contended``: more organizations want a permit than have one, so that nobody keeps a place in
-    vain. Redis is not asked before ``ask_at``; without an answer the last part holds (ADR 50).
+    vain. Where Redis does not answer, it goes on by the part that it was told last (ADR 50).
     """
 
     fleet: FleetCalls
@@ -92,12 +92,12 @@ class Calls:
     allowed: CallLimits = field(default_factory=CallLimits)
     part: int = 1
     contended: bool = False
-    ask_at: float = float("-inf")
     _pool: deque[Permit] = field(default_factory=deque)
     _taken: int = 0
     _slow: int = 0
     _number: int = 0
     _reported: int = 0
+    _ask_at: float = float("-inf")
     _alone_at: float = float("-inf")
     _fewer: bool = False
     _limit: float | None = None
@@ -132,7 +132,7 @@ class Calls:
         Who finds another thread at it leaves it to that one; ``at_once`` asks however short ago
         that was done. ``for_callers``: those that are kept for them may be given, too.
         """
-        if not at_once and self.clock.monotonic() < self.ask_at:
+        if not at_once and self.clock.monotonic() < self._ask_at:
             return 0
         if not self._asking.acquire(blocking=False):
             return 0
@@ -148,7 +148,7 @@ class Calls:
 
         That may block, for as long as Redis hangs. None if there is nothing to ask yet.
         """
-        if self.clock.monotonic() < self.ask_at or self._asking.locked():
+        if self.clock.monotonic() < self._ask_at or self._asking.locked():
             return None
         if (wanted := min(lacking, AT_ONCE) - self.ready) > 0:
             return partial(self.ask, wanted, for_callers=True)
@@ -234,7 +234,7 @@ class Calls:
         places = range(granted.permits)
         with self._counting:
             self._pool.extend(Permit(first + place * granted.interval) for place in places)
-        self.ask_at = answered + granted.wait
+        self._ask_at = answered + granted.wait
         return granted.permits
 
     def _alone(self, wants: int, held: int, now: float) -> CallsGranted:

@@ -62,7 +62,7 @@ class Feed:
         age = now - organization.looked
         if age <= limits.revalidate * LATE:
             return False
-        return organization.must_look or age > self.period(organization, now, limits) * LATE
+        return organization.unsettled or age > self.period(organization, now, limits) * LATE
 
     def is_late(self, organization: Organization, now: float, limits: Limits) -> bool:
         """Tell the same of a copy that is neither critical nor empty, in less time.
@@ -71,7 +71,6 @@ class Feed:
         """
         return (
             now >= self._until
-            or organization.told
             or organization.unsettled
             or organization.read_fault is not None
             or organization.write_fault is not None
@@ -138,7 +137,7 @@ class Changes:
                 self._tools.observer.handle(FeedDown(self._lost))
 
     def _note(self, organization: Organization, now: float) -> None:
-        organization.told = True
+        organization.unsettled = True
         if (changed := organization.binding.changed) is not None:
             changed.set()
         if self._schedule.keeps_warm(organization, now):

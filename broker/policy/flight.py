@@ -21,12 +21,11 @@ from broker.policy.brake import HELD_BACK
 from broker.policy.calls import is_slow
 from broker.policy.holder import Holder
 from broker.policy.landing import lost
-from broker.policy.latch import lift, lift_here
 from broker.policy.lease import Lease, Tools, wish
 from broker.policy.look import look, read
 from broker.policy.organization import Organization
 from broker.policy.values import Binding, Copy
-from broker.ports import Answer, GrantStatus, Question, Signal, Slot, Snapshot
+from broker.ports import Answer, Backoff, GrantStatus, Question, Signal, Slot, Snapshot
 from broker.tokens import Kind
 
 if TYPE_CHECKING:
@@ -76,13 +75,12 @@ class Flight:
         """Look, and attempt where due; survives everything."""
         binding, self.lacks_permit = self._organization.binding, False
         with self._surviving():
-            self._organization.told = self._organization.unsettled = False
+            self._organization.unsettled = False
             self._fly(binding)
         binding.changed = None  # nobody waits for it any more
 
     def question(self) -> Question:
         """Return what Redis is asked where a look is all; :meth:`heed` takes the answer."""
-        self._organization.told = False
         self._binding, self._asked = self._organization.binding, self._tools.clock.monotonic()
         return self._binding.store, self._organization.known(self._binding)
 
@@ -94,10 +92,6 @@ class Flight:
             limits, now = self._tools.limits, self._tools.clock.monotonic()
             record = lost(organization, self._binding, snapshot, self._asked, limits)
             self._tools.feed.doubted |= record is not None and snapshot.server != ""
-            latched = snapshot.backoff is not None and snapshot.backoff.latched
-            if self._binding.is_news and not latched:
-                lift_here(organization, snapshot.backoff, self._tools)
-                self._binding.is_news = False
             unsettled = record is not None or organization.server_clock.stepped
             if unsettled or organization.needs_flight(now):
                 organization.unsettled = True
@@ -131,25 +125,30 @@ class Flight:
             self._events.append(Crashed(organization.name, error))
 
     def _fly(self, binding: Binding) -> None:
-        organization, tools = self._organization, self._tools
-        snapshot = lift(organization, binding, tools, look(organization, binding, tools))
+        snapshot = self._lift(binding, look(self._organization, binding, self._tools))
         self.looked.set()
-        now = tools.clock.monotonic()
-        wanted = organization.is_due(now) or self._wanted(organization.copy)
-        if not wanted or not organization.may_attempt(now):
-            return
-        if not self._leaves(binding, snapshot.lease_remaining, now):
+        now = self._tools.clock.monotonic()
+        wanted = self._organization.is_due(now) or self._wanted(self._organization.copy)
+        if wanted and self._organization.may_attempt(now):
             self._attempt(binding, snapshot)
 
-    def _leaves(self, binding: Binding, remaining: float, now: float) -> bool:
-        """Tell whether another process's lease, new here, is left to end by itself: that is told.
+    def _lift(self, binding: Binding, snapshot: Snapshot) -> Snapshot:
+        """Lift a latch once for each new writing of the credentials; return what holds then."""
+        organization, backoff = self._organization, snapshot.backoff
+        if binding.is_news:
+            if backoff is not None and backoff.latched:
+                binding.store.lift(binding.credentials.writing)
+                snapshot = look(organization, binding, self._tools)
+            self._lift_here(snapshot.backoff)
+            binding.is_news = False
+        return snapshot
 
-        The next flight asks for it all the same: no server may count it any more.
-        """
-        leaves = not self.waited and self._tools.feed.works(now) and remaining > 0
-        if leaves := leaves and binding.lease_watch.until <= now:
-            binding.lease_watch.until = now + remaining
-        return leaves
+    def _lift_here(self, backoff: Backoff | None) -> None:
+        """End what this process knows of a latch, unless the one in Redis stands."""
+        pause, soon = self._organization.pause, self._tools.limits.backoff_min
+        stands = backoff is not None and backoff.latched and backoff.remaining > soon
+        if pause is not None and pause.latched and not stands:
+            self._organization.pause = pause.cut(self._tools.clock.monotonic() + soon)
 
     def _attempt(self, binding: Binding, snapshot: Snapshot) -> None:
         clock, organization = self._tools.clock, self._organization
@@ -176,10 +175,8 @@ class Flight:
                 Holder(organization, binding, lease, self._tools, self._events).run()
             case GrantStatus.HELD:
                 self._note_held(binding, grant.snapshot.generation)
-                binding.lease_watch.until = asked + grant.snapshot.lease_remaining
                 self.give_up_permit()
-                told = self._tools.feed.works(trip.answered)
-                if self.waited or not (told or self._tools.calls.contended):
+                if self.waited or not self._tools.calls.contended:
                     self._follow(binding, grant.snapshot)
             case GrantStatus.MOVED | GrantStatus.PAUSED | GrantStatus.ENDED:
                 binding.lease_watch.free()
@@ -230,7 +227,7 @@ class Flight:
             self._await_change(binding, until)
             if clock.monotonic() >= until:
                 return
-            self._organization.told = False  # this look finds what was told by now
+            self._organization.unsettled = False  # this look finds what was told by now
             snapshot, asked = read(self._organization, binding, self._tools)
             moved = snapshot.generation != before.generation
             if moved or not snapshot.lease_remaining:

@@ -10,9 +10,6 @@ from broker.policy.flight import Flight
 from broker.policy.lease import Tools
 from broker.policy.organization import Organization
 
-SOON = 0.2
-"""Seconds; what is longer is left to the refresher's ticks."""
-
 
 class _Lacking(NamedTuple):
     flight: Flight
@@ -25,7 +22,6 @@ class LackingFlights:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._flights: dict[Organization, _Lacking] = {}
-        self._waits = False
 
     @property
     def organizations(self) -> frozenset[Organization]:
@@ -53,7 +49,7 @@ class LackingFlights:
             now = self._tools.clock.monotonic()
             if (
                 flight.permit is not None
-                or organization.must_look
+                or organization.unsettled
                 or feed.is_old(organization, now, limits)
             ):
                 self._flights.pop(organization, None)
@@ -62,42 +58,24 @@ class LackingFlights:
     def ask(self, in_line: int, came: Callable[[], None]) -> None:
         """Ask for permits for these, and for others ``in_line``; ``came`` is called if more came.
 
-        A thread of the pool does it: Redis may hang. Where it is too early by less than a tick,
-        ``came`` is called at the time: who calls it asks again.
+        A thread of the pool does it: Redis may hang.
         """
-        calls, wanted = self._tools.calls, self.wanted
-        early = calls.ask_at - self._tools.clock.monotonic()
-        question = calls.question(wanted, in_line)
+        question = self._tools.calls.question(self.wanted, in_line)
 
-        def ask() -> None:
-            if question and question():
-                came()
-
-        def wait() -> None:
-            self._tools.clock.sleep(early)
-            self._waits = False
-            came()
+        def work() -> None:
+            with self._surviving():
+                if question and question():
+                    came()
 
         if question is not None:
-            self._spawn(ask)
-        elif 0 < early < SOON and wanted + in_line > calls.ready and not self._waits:
-            self._waits = True
-            self._spawn(wait)
-
-    def _spawn(self, work: Callable[[], None]) -> None:
-        def survive() -> None:
             with self._surviving():
-                work()
-
-        with self._surviving():
-            self._tools.runtime.spawn_question(survive)
+                self._tools.runtime.spawn_question(work)
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # invariant 12: asked again later
-            self._waits = False
             self._tools.observer.handle(Crashed("*", error))
 
     def drop(self) -> dict[Organization, Flight]:

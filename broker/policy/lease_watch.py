@@ -4,11 +4,9 @@
 class LeaseWatch:
     """What this process has met when it asked for the lease of one record."""
 
-    __slots__ = ("_known", "_seen", "_since", "until")
+    __slots__ = ("_known", "_seen", "_since")
 
     def __init__(self) -> None:
-        self.until = 0.0
-        """The monotonic instant at which the lease of somebody else ends, as last heard."""
         self._known: tuple[int, int] | None = None
         self._since = self._seen = 0.0
 
@@ -25,4 +23,4 @@ class LeaseWatch:
 
     def free(self) -> None:
         """Note that nobody else holds it."""
-        self._known, self.until = None, 0.0
+        self._known = None

@@ -45,7 +45,7 @@ def read(organization: Organization, binding: Binding, tools: Tools) -> tuple[Sn
 def try_look(organization: Organization, tools: Tools) -> None:
     """Look, whatever Redis answers: what is in memory is served all the same (invariant 4)."""
     failing = organization.store_fault is not None
-    organization.told = organization.unsettled = False
+    organization.unsettled = False
     try:
         look(organization, organization.binding, tools)
     except StoreUnavailableError as error:

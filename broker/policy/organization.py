@@ -24,8 +24,9 @@ class Organization:
 
     ``copy`` is replaced as a whole and may be read without the lock. It never goes back to a lower
     generation, nor from the credential version in force to another one. ``doubted`` is a generation
-    that some caller reported. ``unsettled``: a look found what only a flight puts right; ``told``:
-    another process changed what any look finds. ``read_fault``, ``write_fault``: why Redis failed.
+    that some caller reported, whether or not the report was accepted. ``unsettled``: a look found
+    what only a flight of its own puts right, or something was changed elsewhere. ``read_fault``
+    tells why the last look at Redis failed, ``write_fault`` why Redis refused the last write.
     """
 
     __slots__ = (
@@ -46,7 +47,6 @@ class Organization:
         "refused_generation",
         "server_clock",
         "skew",
-        "told",
         "unanswered",
         "unlanded",
         "unsettled",
@@ -64,7 +64,7 @@ class Organization:
         self.refused_generation = self.doubted = 0
         self.read_fault: Reason | None = None
         self.write_fault: Reason | None = None
-        self.told = self.unsettled = False
+        self.unsettled = False
         self.asked = now
         self.skew: Skew | None = None
         self.history = History()
@@ -105,13 +105,8 @@ class Organization:
 
     def needs_flight(self, now: float) -> bool:
         """Tell whether more is to be done than a look, as far as is known."""
-        wanted = self.binding.is_news or (self.is_due(now) and self.may_attempt(now))
-        return self.unsettled or self.unlanded is not None or (wanted and not self.told)
-
-    @property
-    def must_look(self) -> bool:
-        """Whether Redis is to be looked at before this is served again."""
-        return self.told or self.unsettled
+        wanted = self.is_due(now) and self.may_attempt(now)
+        return wanted or self.unsettled or self.unlanded is not None or self.binding.is_news
 
     def known(self, binding: Binding) -> int:
         """Return the generation of the copy, 0 without a certain one of these credentials."""
@@ -238,7 +233,7 @@ class Organization:
 
     def note_silence(self, now: float, reason: Reason) -> None:
         """Note that Redis was asked and failed; what is unsettled waits for the next look."""
-        self.looked, self.told, self.unsettled = now, False, False
+        self.looked, self.unsettled = now, False
         if reason.row.refuses_writes:
             self.write_fault = reason
         else:
@@ -246,5 +241,4 @@ class Organization:
 
     def hold(self, until: float, why: str) -> None:
         """Make no attempt before the monotonic instant ``until``, for a reason of our own."""
-        self.pause = hold(self.pause, until, why, self.copy)
-        self.told = self.unsettled = False
+        self.pause, self.unsettled = hold(self.pause, until, why, self.copy), False

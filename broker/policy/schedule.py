@@ -28,8 +28,6 @@ LONGEST_LOOK = 0.25
 """Part of that which is taken off for the time that the last look took, at most."""
 LATCH_LOOK = 30.0
 """Seconds until the next look at who is latched: another process may have been told to lift it."""
-HELD_LOOK = 5.0
-"""The same at whom another process has the lease of, while changes are told: one may be lost."""
 FAULT_LOOK = 30.0
 """Seconds until the next look at who could not be read: health tells of it until then."""
 
@@ -102,7 +100,7 @@ class Schedule:
             return Due(self._take(self._for_looks, looks or 0), taken + calls)
 
     def _line(self, organization: Organization, now: float, looks: int | None) -> _Line:
-        if wants_call(organization, now) and not organization.must_look:
+        if wants_call(organization, now) and not organization.unsettled:
             self._standing.add(organization)
             return self._for_slow_calls if is_slow(organization.pause) else self._for_calls
         alone = looks is None or organization.needs_flight(now)
@@ -153,7 +151,7 @@ class Schedule:
         return now - organization.asked < IN_USE
 
     def _next_look(self, organization: Organization, now: float) -> float | None:
-        if organization.must_look:
+        if organization.unsettled:
             return now
         soon = now + self._limits.revalidate * SLACK
         if organization.unlanded is not None or organization.binding.is_news:
@@ -184,7 +182,6 @@ class Schedule:
             until = min(pause.until, now + LATCH_LOOK) if pause.latched else pause.until
             return max(soon, until)
         if copy is None or not copy.certain or organization.is_due(now):
-            held = organization.binding.lease_watch.until if self._feed.works(now) else now
-            return max(soon, min(held, now + HELD_LOOK))
+            return soon
         stale = copy.expires - copy.record.margin
         return max(soon, stale if organization.read_fault is None else min(stale, now + FAULT_LOOK))

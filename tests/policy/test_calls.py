@@ -18,7 +18,6 @@ class Told:
     """A fleet that grants ``permits`` to each question; without, Redis is out of reach."""
 
     permits: int | None = 0
-    wait: float = 0.05
     asked: list[CallsWanted] = field(default_factory=list)
 
     def ask(self, wanted: CallsWanted) -> CallsGranted:
@@ -26,7 +25,7 @@ class Told:
         self.asked.append(wanted)
         if self.permits is None:
             raise StoreUnavailableError("gone")
-        return CallsGranted(min(self.permits, wanted.wants), 0.0, 0.0, self.wait, part=1)
+        return CallsGranted(min(self.permits, wanted.wants), 0.0, 0.0, 0.05, part=1)
 
 
 @pytest.fixture
@@ -237,28 +236,3 @@ def test_threads_that_cannot_be_started_take_no_permits(monkeypatch: pytest.Monk
     fleet.run(20)
     assert worker.notes.lines
     assert worker.calls.held - worker.calls.ready == 0
-
-
-def test_who_is_too_early_asks_again_at_the_time(fleet: Fleet, worker: Worker) -> None:
-    """The next tick would be a fifth of a second later, with permits that nobody uses."""
-    worker.calls.fleet = told = Told(0)
-    fleet.clock.sleep(1.0)
-    worker.tick()
-    assert len(told.asked) == 1
-    told.permits, before, calls = 1, fleet.clock.monotonic(), len(fleet.canvas.calls)
-    worker.tick()
-    assert fleet.clock.monotonic() - before >= told.wait * 0.99
-    assert len(told.asked) > 1
-    assert len(fleet.canvas.calls) == calls + 1
-
-
-def test_what_is_long_is_left_to_ticks(worker: Worker) -> None:
-    """No thread of the pool sleeps for seconds."""
-    worker.calls.fleet = told = Told(0)
-    told.wait = 3.0
-    worker.clock.sleep(1.0)
-    worker.tick()
-    before = worker.clock.monotonic()
-    worker.tick()
-    assert worker.clock.monotonic() == before
-    assert len(told.asked) == 1

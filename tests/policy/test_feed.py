@@ -1,11 +1,10 @@
 """Changes that are told: what they save, and that nothing rests on them."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from broker.errors import AmbiguousError, KeysRejectedError
+from broker.errors import AmbiguousError
 from broker.feed import Change
 from broker.policy.feed import LATE, NET, SILENCE
 from broker.policy.flight import FOLLOW_NET
@@ -99,30 +98,6 @@ class TestWhatIsTold:
         fleet.tell()
         assert fleet.canvas.calls[-1] is Kind.REFRESH
         assert other.ask().generation > generation
-
-    def test_of_many_is_looked_at_together(
-        self, fleet: Fleet, worker: Worker, other: Worker
-    ) -> None:
-        """By a sweep, also where they have no token yet: none has a flight."""
-        fleet.canvas.latency = 0.0
-        worker.runtime.hold = True
-        fleet.configure({f"org-{number}": keys(number) for number in range(40)})
-        other.tick()
-        worker.runtime.hold = False
-        fleet.tell()
-        assert sum(worker.link.sweeps) == 40
-        assert worker.link.counts["acquire"] == 0
-        assert all(one.generation for one in worker.broker.health())
-
-    def test_a_latch_is_still_lifted(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
-        """New keys that are told of before they are used: a look finds what only a flight lifts."""
-        worker.runtime.hold = True
-        fleet.canvas.errors = [KeysRejectedError("keys_rejected")]
-        fleet.configure({ACME: replace(NEW_KEYS, writing="2")})
-        other.tick()
-        worker.runtime.hold = False
-        fleet.tell()
-        assert worker.link.counts["lift"] == 1
 
     def test_of_one_that_nobody_asks_for(self, fleet: Fleet, worker: Worker) -> None:
         """Costs nothing until somebody does; then the request looks."""
@@ -322,35 +297,3 @@ class TestWaiting:
         fleet.clock.later(0.5, lambda: commit(fleet))
         assert worker.token() == "access-elsewhere"
         assert fleet.clock.monotonic() - began <= FOLLOW_NET + 0.2
-
-    def test_while_nobody_waits(self, fleet: Fleet, worker: Worker, other: Worker) -> None:
-        """Another's lease costs a look in five seconds; what comes of it is taken over at once."""
-        fleet.clock.sleep(700)
-        generation = fleet.shelf().generation
-        fleet.server.open(ACME, KEYS).acquire("elsewhere", generation, Slot.NONE)
-        fleet.tell()
-        fleet.run(1, telling=True)
-        for one in (worker, other):
-            one.link.counts.clear()
-        fleet.run(10, telling=True)
-        assert [
-            (one.link.counts["read"], one.link.counts["acquire"]) for one in (worker, other)
-        ] == [
-            (2, 2),
-            (2, 2),
-        ]
-        commit(fleet)
-        fleet.tell()
-        assert (reads(worker), reads(other)) == (3, 3)
-        assert worker.token() == other.token() == "access-elsewhere"
-
-    def test_for_a_lease_that_ends(self, fleet: Fleet, worker: Worker) -> None:
-        """Whose holder died without a word: the next attempt is made when it has run out."""
-        fleet.clock.sleep(700)
-        generation, calls = fleet.shelf().generation, len(fleet.canvas.calls)
-        fleet.server.open(ACME, KEYS).acquire("elsewhere", generation, Slot.NONE)
-        fleet.tell()
-        fleet.run(LIMITS.lease - 1, telling=True)
-        assert len(fleet.canvas.calls) == calls
-        fleet.run(2, telling=True)
-        assert len(fleet.canvas.calls) == calls + 1

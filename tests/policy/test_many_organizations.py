@@ -183,25 +183,6 @@ class TestColdStart:
         worker.runtime.held[-1]()
         assert worker.ask("org-999").expires_in > 0
 
-    @pytest.mark.parametrize("connected", [False, True])
-    def test_each_worker_begins_with_others(self, *, connected: bool) -> None:
-        """Who all go the same way meet at each; a feed that comes to work changes nothing."""
-        fleet = Fleet(2)
-        fleet.run(1)
-        for worker, chance in zip(fleet.workers, (0.1, 0.6), strict=True):
-            worker.runtime.chance = chance
-            worker.runtime.hold = True
-        fleet.configure({f"org-{number:02}": keys(number) for number in range(100)})
-        if connected:
-            fleet.connect()
-        for worker in fleet.workers:
-            worker.calls.ask(BRIEF_AT_ONCE, at_once=True)
-            worker.tick()
-        begun = [sorted(one.name for one in w.broker._flights._flights) for w in fleet.workers]
-        assert begun == [
-            [f"org-{first + number}" for number in range(BRIEF_AT_ONCE)] for first in (10, 60)
-        ]
-
     def test_a_process_that_stops_begins_none(self, fleet: Fleet) -> None:
         """What flies ends; nothing comes after it, and nothing is told as a defect."""
         worker = only(fleet)
