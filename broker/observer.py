@@ -101,7 +101,7 @@ class FeedUp(NamedTuple):
 
 
 class FeedDown(NamedTuple):
-    """They are not, or not any more; told again and again while that is so."""
+    """They are not, or not any more."""
 
     reason: Reason
 

@@ -157,7 +157,10 @@ class RecordStore(Protocol):
         """
 
     def commit_spare(self, grant: Grant, spare: Spare, failure: Failure) -> Commitment:
-        """Keep a refresh token without its access token, and a backoff; end this grant's lease."""
+        """Keep a refresh token whose access token was unusable; leave a backoff; end the lease.
+
+        Superseded, too, when the lease of this ``grant`` has ended.
+        """
 
     def fail(self, attempt: str, expected: int, failure: Failure, *, clear_mark: bool) -> None:
         """Leave a backoff and end the lease; ``clear_mark`` if the mark is this attempt's own."""
@@ -235,9 +238,6 @@ class Runtime(Protocol):
 
     def spawn_sweep(self, work: Callable[[], None]) -> None:
         """Run ``work`` on the thread that is kept for it: no other work takes it."""
-
-    def spawn_question(self, work: Callable[[], None]) -> None:
-        """Run ``work``, which asks Redis for permits, on another thread."""
 
     def signal(self) -> Signal:
         """Return a new signal that is not set."""

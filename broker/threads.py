@@ -51,10 +51,6 @@ class ThreadRuntime:
         """Run ``work`` on a thread of its own, however many flights there are."""
         self._sweeper.submit(work)
 
-    def spawn_question(self, work: Callable[[], None]) -> None:
-        """Run ``work`` on a thread of the pool."""
-        self._pool.submit(work)
-
     def signal(self) -> threading.Event:
         """Return a new event."""
         return threading.Event()

@@ -86,7 +86,6 @@ class FakeRuntime:
         self.name = name
         self.hold = False
         self.held: list[Callable[[], None]] = []
-        self.questions: list[Callable[[], None]] | None = None
         self.chance = 0.5
         self._ids = itertools.count(1)
 
@@ -100,13 +99,6 @@ class FakeRuntime:
     def spawn_sweep(self, work: Callable[[], None]) -> None:
         """Do the same."""
         self.spawn(work)
-
-    def spawn_question(self, work: Callable[[], None]) -> None:
-        """Run ``work``, or keep it where ``questions`` says so."""
-        if self.questions is None:
-            work()
-        else:
-            self.questions.append(work)
 
     def release(self) -> None:
         """Run what was kept."""

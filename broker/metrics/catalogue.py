@@ -160,12 +160,6 @@ CATALOGUE: tuple[Metric, ...] = (
         "1 while every worker hears what others change in Redis; 0: one looks once a second",
     ),
     Metric(
-        "broker_canvas_calls_per_second_limit",
-        Type.GAUGE,
-        "Calls of Canvas a second that the whole fleet may begin, as Redis said within the last "
-        "minute, else absent; below `BROKER_CANVAS_CALLS_PER_SECOND` while Canvas refuses calls",
-    ),
-    Metric(
         "broker_clock_skew_seconds",
         Type.GAUGE,
         "Seconds by which this host's clock is ahead of Canvas's, as last measured",

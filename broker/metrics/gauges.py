@@ -47,12 +47,6 @@ def _skew(pod: Pod) -> Iterator[Value]:
         yield (), skew
 
 
-def _calls_per_second(pod: Pod) -> Iterator[Value]:
-    told = [one.calls_per_second for one in pod.workers if one.calls_per_second is not None]
-    if told:
-        yield (), min(told)
-
-
 Reading: TypeAlias = Callable[[Pod], Iterable[Value]]
 
 
@@ -93,7 +87,6 @@ READINGS: Mapping[str, Reading] = {
     "broker_credentials_rejected": _unless_0(lambda one: one.latched),
     "broker_redis_up": _of_pod(_redis_up),
     "broker_feed_up": _of_pod(lambda pod: all(worker.feed for worker in pod.workers)),
-    "broker_canvas_calls_per_second_limit": _calls_per_second,
     "broker_clock_skew_seconds": _skew,
     "broker_reload_success": _by_files(lambda one: not one.problems),
     "broker_reload_success_timestamp_seconds": _by_files(lambda one: one.taken_at),

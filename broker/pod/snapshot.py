@@ -26,8 +26,7 @@ class WorkerSnapshot:
 
     ``redis_set_up`` is what a connection to Redis took lately, at best, and ``redis_wait`` how long
     an operation waits for one, in seconds. ``counted`` is false where ``/metrics`` lacks what this
-    worker counts, for want of room. ``feed`` says whether it hears what others change in Redis,
-    ``calls_per_second`` how often the fleet may call Canvas, as Redis said not long ago, if it did.
+    worker counts, for want of room. ``feed`` says whether it hears what others change in Redis.
     """
 
     pid: int
@@ -40,7 +39,6 @@ class WorkerSnapshot:
     redis_wait: float = Limits().redis_connection_wait
     counted: bool = True
     feed: bool = True
-    calls_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,13 @@ class Broker:
     def __init__(
         self, tools: Tools, stores: RecordStores, *, keep_warm: float, waiters: int
     ) -> None:
-        self._tools, self._limits, self._clock = tools, tools.limits, tools.clock
+        self._tools = tools
+        self._limits = tools.limits
+        self._clock = tools.clock
         self._random = tools.runtime.random
         self._late = tools.limits.revalidate * LATE
         self._feed = tools.feed
+        self._keep_warm = keep_warm
         self._stores = stores
         self._schedule = Schedule(tools.limits, keep_warm, tools.feed)
         self._organizations: dict[str, Organization] = {}
@@ -103,7 +106,7 @@ class Broker:
         if organization is None:
             raise ForbiddenError(name)
         now, refused, limits = self._clock.monotonic(), rejected or 0, self._limits
-        self._schedule.note_request(organization, now)
+        organization.note_request(now, self._keep_warm)
         began = now - spent
         waiter = Waiter(caller, began + limits.wait, began + limits.last_look)
         copy = self._current(organization, refused, waiter)
@@ -136,7 +139,7 @@ class Broker:
         served = serve(organization, copy, now, self._random(), self._limits)
         if served.state is State.CRITICAL or served.state is State.EMPTY:
             return None
-        self._schedule.note_request(organization, now)
+        organization.note_request(now, self._keep_warm)
         return served
 
     def _current(self, organization: Organization, refused: int, waiter: Waiter) -> Copy:
@@ -214,20 +217,16 @@ class Broker:
         if organization is self._organizations.get(organization.name):
             self._schedule.replan(organization, self._clock.monotonic())
 
-    def tick(self) -> float:
-        """Do what is due, several times a second; return the seconds until more flights are."""
-        self._tools.calls.settle()
+    def tick(self) -> None:
+        """Start the flights whose time has come; called several times a second."""
         self._flights.launch_due()
-        self.changes.remind()
+        self._tools.calls.settle()
         self._write_checks.launch_due(self._organizations.values())
-        return self._schedule.rest(self._clock.monotonic())
 
     def finish(self, seconds: float) -> bool:
         """Begin no more; let flights end and commits land for ``seconds``; tell whether all did."""
         self._flights.stop()
-        landed = land_last(self._organizations.values(), self._flights, self._clock, seconds)
-        self._tools.calls.leave()
-        return landed
+        return land_last(self._organizations.values(), self._flights, self._clock, seconds)
 
     def ability(self) -> Ability:
         """Return what this process can do for callers."""

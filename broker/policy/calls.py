@@ -2,8 +2,7 @@
 
 ::
 
-    tick, or a flight ends        asks for as many as are wanted, not before Redis said, by a thread
-                                  of the pool: where Redis hangs, none of these waits for it
+    tick, or a flight ends        asks for as many as are wanted, not before Redis said
     a flight that calls           takes one, waits for its instant, takes the lease, calls
     its end                       gives it up, or back where there was no call
     a tick with nothing to do     tells that fewer are held
@@ -12,9 +11,7 @@
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.clock import Clock
@@ -32,10 +29,6 @@ FOR_CALLERS = -1
 """Says in place of a number to spare that callers wait."""
 KEPT_FOR_CALLERS = 8
 """One in so many is left to organizations that a caller waits for."""
-LIMIT_KEPT_S = 60.0
-"""Seconds for which it is remembered how many calls a second Redis allows."""
-LEAVE_S = 0.5
-"""Seconds that the end of a process waits for a question under way."""
 AT_ONCE = 32
 """Attempts of one process at once that nobody waits for.
 
@@ -99,9 +92,6 @@ class Calls:
     _reported: int = 0
     _ask_at: float = float("-inf")
     _alone_at: float = float("-inf")
-    _fewer: bool = False
-    _limit: float | None = None
-    _limit_until: float = float("-inf")
     _told: _Told = field(default_factory=_Told)
     _asking: threading.Lock = field(default_factory=threading.Lock)
     _counting: threading.Lock = field(default_factory=threading.Lock)
@@ -115,11 +105,6 @@ class Calls:
     def ready(self) -> int:
         """How many may be taken now."""
         return len(self._pool)
-
-    @property
-    def limit(self) -> float | None:
-        """How many calls the fleet may begin in a second, as Redis said not long ago, if it did."""
-        return self._limit if self.clock.monotonic() < self._limit_until else None
 
     @property
     def slow_room(self) -> int:
@@ -143,17 +128,13 @@ class Calls:
         finally:
             self._asking.release()
 
-    def question(self, lacking: int, in_line: int) -> Callable[[], int] | None:
-        """Return what asks for what callers lack, else for those in line as well, else tells.
-
-        That may block, for as long as Redis hangs. None if there is nothing to ask yet.
-        """
-        if self.clock.monotonic() < self._ask_at or self._asking.locked():
-            return None
-        if (wanted := min(lacking, AT_ONCE) - self.ready) > 0:
-            return partial(self.ask, wanted, for_callers=True)
-        wanted = max(0, min(lacking + in_line, AT_ONCE) - self.ready)
-        return partial(self.ask, wanted) if wanted or self._fewer else None
+    def ask_for(self, lacking: int, in_line: int) -> bool:
+        """Ask for what callers lack, else for those in line as well; tell whether more came."""
+        wanted = min(lacking, AT_ONCE) - self.ready
+        if wanted > 0:
+            return self.ask(wanted, for_callers=True) > 0
+        wanted = min(lacking + in_line, AT_ONCE) - self.ready
+        return wanted > 0 and self.ask(wanted) > 0
 
     def request(self, *, slow: bool, waited: bool) -> Permit | None:
         """Take a permit, and ask for one if none is ready; ``waited``: a caller waits."""
@@ -199,33 +180,23 @@ class Calls:
             self._told.refused += 1
 
     def settle(self) -> None:
-        """Let go of permits that nobody took; the next question tells if fewer are held by now."""
+        """Let go of permits that nobody took, and tell if fewer are held than Redis knows."""
         until = self.clock.monotonic() - KEPT_S
         with self._counting:
             self._pool = deque(permit for permit in self._pool if permit.since >= until)
-        self._fewer = self.held != self._reported or self._told.refused > 0
-
-    def leave(self) -> None:
-        """Tell that no more are held than are in use; waits for no more than two operations."""
-        if self._reported and self._asking.acquire(timeout=LEAVE_S):
-            try:
-                with self._counting:
-                    self._pool.clear()
-                self._ask(0, 0)
-            finally:
-                self._asking.release()
+        if self.held != self._reported or self._told.refused:
+            self.ask(0)
 
     def _ask(self, wants: int, spare: int) -> int:
-        self._number, self._fewer = self._number + 1, False
+        self._number += 1
         with self._counting:
             told, self._told = self._told, _Told()
             held = self.held
-        since, asked = (told.made, told.refused, told.extra), self.clock.monotonic()
+        since = told.made, told.refused, told.extra
         wanted = CallsWanted(self.worker, self._number, held, wants, spare, *since)
+        asked = self.clock.monotonic()
         try:
             granted = self.fleet.ask(wanted)
-            self._limit = 1 / granted.interval if granted.interval else None
-            self._limit_until = self.clock.monotonic() + LIMIT_KEPT_S
         except StoreUnavailableError:
             granted = self._alone(wants, held, asked)
         self.part = granted.part

@@ -1,6 +1,5 @@
 """Whether changes made elsewhere are told here, and how often Redis is looked at all the same."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -93,8 +92,6 @@ class Changes:
         self._schedule = schedule
         self._flights = flights
         self._organizations = organizations
-        self._lost: Reason | None = None
-        self._telling = threading.Lock()
 
     @property
     def told(self) -> bool:
@@ -105,9 +102,7 @@ class Changes:
         """Look at everything once: what changed before was not heard."""
         self._feed.note_sign(self._tools.clock.monotonic())
         self._look_at_all()
-        with self._telling:
-            self._lost = None
-            self._tools.observer.handle(FeedUp())
+        self._tools.observer.handle(FeedUp())
 
     def heard(self, changes: Sequence[Change]) -> None:
         """Look at what changed elsewhere."""
@@ -126,15 +121,8 @@ class Changes:
     def lost(self, reason: Reason) -> None:
         """Look at everything, and often from now on."""
         self._feed.end()
-        self._lost = reason
         self._look_at_all()
-        self.remind()
-
-    def remind(self) -> None:
-        """Tell the observer again while nothing is told: its lines are few."""
-        with self._telling:
-            if self._lost is not None:
-                self._tools.observer.handle(FeedDown(self._lost))
+        self._tools.observer.handle(FeedDown(reason))
 
     def _note(self, organization: Organization, now: float) -> None:
         organization.unsettled = True

@@ -85,8 +85,7 @@ class Flights:
             for organization in due.flights:
                 self.launch(organization, nothing_more, self.launch_due, waited=False)
             in_line = self._schedule.calls_wanted(calls.slow_room) if self._room() > 0 else 0
-            if not any(due):
-                self._lacking.ask(in_line, self.launch_due)
+            if not (any(due) or calls.ask_for(self._lacking.wanted, in_line)):
                 return
 
     def _room(self) -> int:

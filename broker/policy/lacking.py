@@ -1,10 +1,8 @@
 """Flights that callers wait for, while they lack a permit to call Canvas."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
-from broker.observer import Crashed
 from broker.policy.calls import is_slow
 from broker.policy.flight import Flight
 from broker.policy.lease import Tools
@@ -54,29 +52,6 @@ class LackingFlights:
             ):
                 self._flights.pop(organization, None)
                 begin()
-
-    def ask(self, in_line: int, came: Callable[[], None]) -> None:
-        """Ask for permits for these, and for others ``in_line``; ``came`` is called if more came.
-
-        A thread of the pool does it: Redis may hang.
-        """
-        question = self._tools.calls.question(self.wanted, in_line)
-
-        def work() -> None:
-            with self._surviving():
-                if question and question():
-                    came()
-
-        if question is not None:
-            with self._surviving():
-                self._tools.runtime.spawn_question(work)
-
-    @contextmanager
-    def _surviving(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001  # invariant 12: asked again later
-            self._tools.observer.handle(Crashed("*", error))
 
     def drop(self) -> dict[Organization, Flight]:
         """Keep none any more; return them."""

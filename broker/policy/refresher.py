@@ -1,6 +1,5 @@
 """The loop in each worker that keeps tokens warm. It survives any exception (invariant 12)."""
 
-import math
 import threading
 from collections.abc import Callable
 
@@ -10,8 +9,6 @@ from broker.policy.broker import Broker
 
 TICK = 0.2
 """Seconds between two ticks; an organization is due at most once in ``limits.backoff_min``."""
-SHORTEST = 0.05
-"""The same where more is due before, so that looks go together."""
 
 
 def _nobody() -> None:
@@ -30,23 +27,16 @@ class Refresher:
     def run(self, told: Callable[[], object] = _nobody) -> None:
         """Tick until :meth:`stop`, and call ``told`` each time; meant for a thread of its own."""
         while not self._stopped.is_set():
-            due = self.tick()
+            self.tick()
             told()
-            until = self._clock.monotonic() + TICK
-            while (left := until - self._clock.monotonic()) > max(due, SHORTEST):
-                self._clock.sleep(max(due, SHORTEST))
-                if self._stopped.is_set():
-                    return
-                due = self.tick()
-            self._clock.sleep(max(0.0, left))
+            self._clock.sleep(TICK)
 
-    def tick(self) -> float:
-        """Tick once, whatever happens; return the seconds until more is due."""
+    def tick(self) -> None:
+        """Tick once, whatever happens."""
         try:
-            return self._broker.tick()
+            self._broker.tick()
         except Exception as error:  # noqa: BLE001  # invariant 12: nothing ends the refresher
             self._observer.handle(Crashed("*", error))
-            return math.inf
 
     def stop(self) -> None:
         """End :meth:`run` within a tick."""

@@ -1,6 +1,6 @@
 """When each organization is looked at: work grows with the tokens due, not with those configured.
 
-An organization that was asked for a moment ago is looked at within a second, or 30 s while the
+An organization that was asked for a moment ago is looked at once a second, or every 30 s while the
 fleet tells of changes (``broker.policy.feed``); one that is kept warm, when its token turns stale;
 one that nobody has asked for in a long time, not at all, unless something keeps it from a token: a
 pod that is not ready is asked nothing, and must find out by itself when all is well again.
@@ -8,7 +8,6 @@ pod that is not ready is asked nothing, and must find out by itself when all is 
 
 import heapq
 import itertools
-import math
 import threading
 from collections import deque
 from typing import NamedTuple, TypeAlias
@@ -22,10 +21,6 @@ IN_USE = 10.0
 """Seconds after a request for which the copy is kept no older than :meth:`Feed.period`."""
 SLACK = 0.75
 """Part of that after which the next look starts, so that it ends in time."""
-SHORT_SLACK = 0.85
-"""The same where it is short: the refresher does not wait for its tick then."""
-LONGEST_LOOK = 0.25
-"""Part of that which is taken off for the time that the last look took, at most."""
 LATCH_LOOK = 30.0
 """Seconds until the next look at who is latched: another process may have been told to lift it."""
 FAULT_LOOK = 30.0
@@ -116,12 +111,6 @@ class Schedule:
                 taken.append(organization)
         return taken
 
-    def rest(self, now: float) -> float:
-        """Return the seconds until more may be due that does not wait for a tick."""
-        with self._lock:
-            soon = self._queue and not self._feed.works(now)
-            return self._queue[0][0] - now if soon else math.inf
-
     def replan(self, organization: Organization, now: float) -> None:
         """Plan the next look at ``organization`` by its state, or none while it is idle.
 
@@ -132,15 +121,6 @@ class Schedule:
         at = self._next_look(organization, now)
         if at is not None:
             self.plan(organization, at)
-
-    def note_request(self, organization: Organization, now: float) -> None:
-        """Note that somebody asked for a token; who was idle is looked at in time again."""
-        idle = not self.is_in_use(organization, now)
-        organization.note_request(now, self._keep_warm)
-        if idle and organization not in self._standing:
-            due = self._when_due(organization, now, now)
-            net = max(now, organization.looked + self._net(organization, now)[1])
-            self.plan(organization, net if due is None else min(due, net))
 
     def keeps_warm(self, organization: Organization, now: float) -> bool:
         """Tell whether the organization's token is kept current."""
@@ -159,15 +139,8 @@ class Schedule:
         due = self._when_due(organization, now, soon)
         if not self.is_in_use(organization, now):
             return due
-        period, wait = self._net(organization, now)
-        # What was changed behind the last look's question is to be known a period after it.
-        net = max(organization.looked, now - LONGEST_LOOK * period) + wait
+        net = now + self._feed.period(organization, now, self._limits) * SLACK
         return net if due is None else min(due, net)
-
-    def _net(self, organization: Organization, now: float) -> tuple[float, float]:
-        """Return for how long the copy is served without a look, and after what the next starts."""
-        period = self._feed.period(organization, now, self._limits)
-        return period, period * (SLACK if period > self._limits.revalidate else SHORT_SLACK)
 
     def _when_due(self, organization: Organization, now: float, soon: float) -> float | None:
         """Return when more than a look may be due, ``soon`` at the earliest."""

@@ -156,7 +156,6 @@ def _parts(
         meters=meters,
         clock=clock,
         redis=redis,
-        calls=calls,
         accounts=_service_accounts(settings, inputs, clock),
         spans=spans,
         folder=folder,

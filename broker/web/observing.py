@@ -4,7 +4,6 @@ Levels of the lines: a warning passes by itself, an error needs a hand.
 """
 
 import logging
-from typing import TYPE_CHECKING
 
 from broker.clock import Clock
 from broker.errors import FailureClass
@@ -30,9 +29,6 @@ from broker.observer import (
 from broker.policy.history import SUCCESS
 from broker.tokens import Kind
 
-if TYPE_CHECKING:
-    from broker.store_faults import Reason
-
 _log = logging.getLogger("broker.events")
 AGAIN_AFTER_S = 60.0
 """Seconds until another line may tell the same of an organization, where lines are to be few."""
@@ -46,7 +42,7 @@ class LogObserver:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._feed: Reason | bool = False
+        self._hears = False
         self._told_at: dict[tuple[str, str], float] = {}
 
     def handle(self, event: Event) -> None:
@@ -68,11 +64,11 @@ class LogObserver:
             case LeaseHeld(name, seconds) if self._is_time("lease.held", name):
                 extra = {"organization": name, "seconds": round(seconds, 3)}
                 _log.warning("lease.held", extra=extra)
-            case FeedUp() if self._feed is not True:
-                self._feed = True
+            case FeedUp() if not self._hears:
+                self._hears = True
                 _log.info("feed.up")
-            case FeedDown(reason) if self._feed != reason and self._is_time(f"feed {reason}", ""):
-                self._feed, lasts = reason, reason.row.lasts
+            case FeedDown(reason) if self._is_time(f"feed.down {reason}", ""):
+                self._hears, lasts = False, reason.row.lasts
                 extra = {"reason": str(reason), "advice": f"{reason.sentence} {reason.remedy()}"}
                 _log.log(logging.ERROR if lasts else logging.WARNING, "feed.down", extra=extra)
             case Crashed(name, defect):

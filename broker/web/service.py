@@ -24,7 +24,6 @@ from broker.pod.snapshot import (
 )
 from broker.pod.state import PodState
 from broker.policy.broker import Broker
-from broker.policy.calls import Calls
 from broker.policy.history import Event
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, Settings
@@ -58,7 +57,6 @@ class Parts:
     meters: Meters
     clock: Clock
     redis: BoundedClient
-    calls: Calls
     accounts: ServiceAccounts | None = None
     subscription: Subscription | None = None
     spans: Spans | None = None
@@ -157,7 +155,6 @@ class Service:
             redis_wait=self._settings.limits.redis_connection_wait,
             counted=directory.has_room(),
             feed=self._parts.broker.changes.told,
-            calls_per_second=self._parts.calls.limit,
         )
 
     def reload(self) -> None:

@@ -66,19 +66,6 @@ def test_a_token_that_is_overdue_is_told_by_how_much() -> None:
     assert told == [0, 0, 200]
 
 
-def test_what_the_fleet_may_call_is_what_the_slowest_worker_was_told() -> None:
-    """Of those that have asked not long ago; where none has, nobody knows."""
-    one, other = pod().workers
-    told = [replace(one, calls_per_second=20.5), replace(other, calls_per_second=500.0)]
-    for workers, expected in (
-        ([one, other], {}),
-        ([one, told[1]], {(): 500.0}),
-        (told, {(): 20.5}),
-    ):
-        of = replace(pod(), workers=tuple(workers))
-        assert gauge("canvas_calls_per_second_limit", of) == expected
-
-
 def test_what_nobody_knows_is_left_out() -> None:
     """No token has no expiry, which is another thing than 0."""
     empty = HEALTHY._replace(state=State.EMPTY, expires_in=None, refresh_expires_in=None)

@@ -17,7 +17,7 @@ from broker.policy.broker import Broker
 from broker.policy.calls import Calls
 from broker.policy.health import OrganizationHealth
 from broker.policy.lease import Tools
-from broker.policy.refresher import SHORTEST, TICK, Refresher
+from broker.policy.refresher import TICK, Refresher
 from broker.ports import Retry
 from broker.secret import Secret
 from broker.tokens import Record, TokenPair
@@ -130,9 +130,9 @@ class Worker:
         """Return the access token that a caller gets."""
         return self.ask().access_token.reveal()
 
-    def tick(self) -> float:
-        """Let the refresher look once; return the seconds until it would again."""
-        return self.refresher.tick()
+    def tick(self) -> None:
+        """Let the refresher look once."""
+        self.refresher.tick()
 
     def health(self) -> OrganizationHealth:
         """Return what operators see of the one organization."""
@@ -183,18 +183,17 @@ class Fleet:
             worker.broker.configure(keys)
 
     def run(self, seconds: float, *, asking: bool = False, telling: bool = False) -> None:
-        """Let time pass, refreshers ticking as they do; with ``asking``, callers keep asking all.
+        """Let time pass, the refreshers ticking; with ``asking``, callers keep asking everybody.
 
         With ``telling``, changes are told.
         """
-        until, due = self.clock.monotonic() + seconds, TICK
+        until = self.clock.monotonic() + seconds
         while self.clock.monotonic() < until:
-            self.clock.sleep(min(TICK, max(due, SHORTEST), until - self.clock.monotonic()))
+            self.clock.sleep(min(TICK, until - self.clock.monotonic()))
             if telling:
                 self.tell()
-            due = TICK
             for worker in self.workers:
-                due = min(due, worker.tick())
+                worker.tick()
                 if asking:
                     worker.ask()
 

@@ -268,7 +268,7 @@ class TestWhoLivesOn:
         fleet = Fleet(4)
         for worker in fleet.workers:
             worker.ask()
-        fleet.run(KEEP_WARM + 1100)
+        fleet.run(KEEP_WARM + 700)
         fleet.canvas.calls.clear()
         fleet.clock.redis_error += step
         tokens = set()

@@ -77,7 +77,7 @@ class TestAmbiguous:
     def test_never_repeated_in_its_lease(self, fleet: Fleet) -> None:
         """An ambiguous failure ends the attempt."""
         make_stale(fleet, TIMEOUT)
-        fleet.run(10.8)
+        fleet.run(10.4)
         assert fleet.canvas.calls == [REFRESH]
 
     def test_failed_authenticate_clears_no_mark(self, fleet: Fleet) -> None:
@@ -131,7 +131,7 @@ class TestRefreshTokenUnknown:
     def test_no_second_call_left(self, fleet: Fleet) -> None:
         """If the lease has used up its two calls, the Authenticate waits for the next one."""
         make_stale(fleet, NotSentError("connect"), UNKNOWN)
-        fleet.run(10.8)
+        fleet.run(10.4)
         assert fleet.canvas.calls == [REFRESH, REFRESH]
         fleet.run(60)
         assert fleet.canvas.calls == [REFRESH, REFRESH, AUTHENTICATE]
@@ -161,7 +161,7 @@ class TestRefreshTokenUnknown:
     def test_authenticate_fails_then(self, fleet: Fleet, worker: Worker) -> None:
         """A 404 followed by a passing fault is no refusal of the keys."""
         make_stale(fleet, UNKNOWN, TIMEOUT)
-        fleet.run(10.8)
+        fleet.run(10.4)
         assert fleet.canvas.calls == [REFRESH, AUTHENTICATE]
         assert not worker.health().latched
         assert worker.token() == "access-1"
@@ -187,7 +187,7 @@ class TestKeysRejected:
     def test_unconfirmed_401_does_not_latch(self, fleet: Fleet, worker: Worker) -> None:
         """Only an Authenticate can tell that the keys are wrong."""
         make_stale(fleet, NotSentError("connect"), REJECTED)
-        fleet.run(10.8)
+        fleet.run(10.4)
         assert fleet.canvas.calls == [REFRESH, REFRESH]
         assert not worker.health().latched
 

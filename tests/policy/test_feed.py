@@ -163,18 +163,6 @@ class TestTheNet:
         assert reads(worker) >= 30
         assert "feed down connection" in worker.notes.lines
 
-    def test_a_loss_is_told_while_it_lasts(self, worker: Worker) -> None:
-        """The log says few lines, and may not have said this one yet."""
-        for _ in range(3):
-            worker.broker.changes.lost(LOST)
-            worker.notes.lines.clear()
-            worker.tick()
-            assert "feed down connection" in worker.notes.lines
-            worker.broker.changes.connected()
-            worker.notes.lines.clear()
-            worker.tick()
-            assert worker.notes.lines == []
-
     def test_a_connection_makes_all_due(self, fleet: Fleet, worker: Worker) -> None:
         """What was told before was not heard."""
         commit(fleet)

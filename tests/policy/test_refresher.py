@@ -135,29 +135,6 @@ def test_loop_goes_on_after_an_exception_and_ends_when_told(
     assert 9 <= len(worker.notes.lines) <= 11
 
 
-@pytest.mark.parametrize("due", [-1.0, 0.0, 0.01, 0.19, 0.2])
-def test_loop_rests_whatever_is_due(
-    fleet: Fleet, worker: Worker, monkeypatch: pytest.MonkeyPatch, due: float
-) -> None:
-    """Also where what is due cannot be begun yet; no clock can rest for less than no time."""
-    ticks, rests = [], []
-
-    def tick() -> float:
-        ticks.append(fleet.clock.monotonic())
-        return due
-
-    def sleep(seconds: float) -> None:
-        rests.append(seconds)
-        fleet.clock.sleep(seconds + 0.03)  # later than it was told to wake
-
-    monkeypatch.setattr(worker.broker, "tick", tick)
-    monkeypatch.setattr(worker.clock, "sleep", sleep)
-    fleet.clock.later(2.0, worker.refresher.stop)
-    worker.refresher.run()
-    assert min(rests) >= 0
-    assert 8 <= len(ticks) <= 40
-
-
 def test_loop_on_a_thread(worker: Worker) -> None:
     """The loop runs on a thread of its own and ends within a tick."""
     refresher = Refresher(worker.broker, SystemClock(), Notes())

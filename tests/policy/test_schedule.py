@@ -150,22 +150,6 @@ class TestInUse:
         fleet.run(30, asking=True)
         assert max(later - earlier for earlier, later in pairwise(times)) <= 1.0
 
-    def test_who_was_idle_is_looked_at_within_a_second_of_the_last_look(
-        self, fleet: Fleet, alone: Worker
-    ) -> None:
-        """Asked for again right behind it, when no more were planned."""
-        fleet.run(3, asking=True)
-        fleet.run(13)
-        alone.ask()
-        alone.broker._organizations["acme"].asked -= 60  # idle again, right behind a look
-        fleet.clock.sleep(0.3)
-        alone.broker._schedule.drop(alone.broker._organizations["acme"])
-        began = alone.broker._organizations["acme"].looked
-        alone.ask()
-        alone.link.counts.clear()
-        fleet.run(began + 1.0 - alone.clock.monotonic())
-        assert alone.link.counts["read"] == 1
-
     def test_no_look_by_each_request(self, fleet: Fleet, alone: Worker) -> None:
         """A thousand requests cost Redis no more than one."""
         alone.ask()

@@ -30,7 +30,7 @@ def fleet() -> Fleet:
     fleet = Fleet(1)
     fleet.canvas.latency = 0.0
     fleet.configure({name(number): keys(number) for number in range(MANY)})
-    fleet.run(1.2)
+    fleet.run(1)
     assert fleet.canvas.answers == MANY
     forget(fleet)
     return fleet
@@ -64,7 +64,7 @@ def look_once(fleet: Fleet) -> None:
     """Let each organization be looked at once more."""
     for number in range(MANY):
         fleet.workers[0].ask(name(number))
-    fleet.clock.sleep(0.9)
+    fleet.clock.sleep(0.8)
     fleet.workers[0].tick()
 
 
@@ -383,7 +383,7 @@ def test_one_dropped_during_a_sweep(fleet: Fleet, worker: Worker) -> None:
     worker.runtime.hold = False
     worker.runtime.release()
     forget(fleet)
-    fleet.run(0.9)
+    fleet.run(0.8)
     assert worker.link.counts == {"read": MANY - 1}
 
 

@@ -62,7 +62,6 @@ class Director:
             self._duplicates,
             self._worker_paused,
             self._worker_crashed,
-            self._workers_crashed_in_a_row,
             self._credentials_replaced,
             self._tokens_revoked,
             self._lives_short,
@@ -297,11 +296,6 @@ class Director:
         worker = self._chance.choice(self._world.fleet)
         self._world.watch.inject(f"crashed {worker.name}")
         self._world.crash(worker)
-
-    def _workers_crashed_in_a_row(self) -> None:
-        """Each that starts anew has another clock, and knows nothing."""
-        for number in range(self._chance.choice([2, 3, 4])):
-            self._later(number * self._chance.uniform(0, 0.5), self._worker_crashed)
 
     def _credentials_replaced(self) -> None:
         name = self._chance.choice(self._world.organizations)

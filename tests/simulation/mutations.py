@@ -173,6 +173,6 @@ The search begins at that seed, which saves the time of those before it; any lat
 HOSTILE_MUTATIONS: dict[Patch, tuple[int, int, str, bool]] = {
     no_brake: (18, 0, "mark_refused", False),
     forged_pauses: (9, 0, "hold_back", False),
-    open_refusals: (9, 203, "hold_back", True),
+    open_refusals: (9, 5, "hold_back", True),
 }
 """The same with what somebody writes to Redis meanwhile, and whether Canvas refuses keys."""

@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from broker.fleet_calls import CallLimits
 from tests.simulation.director import LARGEST_STEP, Director, behaviour_of
 from tests.simulation.feed import Weather
 from tests.simulation.world import World
@@ -18,13 +17,6 @@ WEATHERS = (
     Weather(late=1.0, doubled=1.0),
 )
 """How the feed of changes is; five seeds have the same, for lives differ from seed to seed."""
-ALLOWED = (
-    *[CallLimits()] * 4,
-    CallLimits(in_flight=1),
-    CallLimits(in_flight=4, per_second=1),
-    CallLimits(in_flight=2, per_second=2),
-)
-"""What the fleet may do at Canvas: as ever, or so little that organizations wait for a permit."""
 
 
 def run_seed(
@@ -44,16 +36,7 @@ def run_seed(
     """
     workers = 2 + seed % 4
     weather = WEATHERS[seed // 5 % len(WEATHERS)]
-    world = World(
-        seed,
-        workers,
-        behaviour=behaviour_of(seed),
-        pause=2.0,
-        weather=weather,
-        # Who waits for a permit has not looked, and counts as one that starts: what a step of
-        # Redis's clock ends then, it cannot see (refresh-protocol.md, "What this cannot see").
-        allowed=CallLimits() if step_clock else ALLOWED[seed % len(ALLOWED)],
-    )
+    world = World(seed, workers, behaviour=behaviour_of(seed), pause=2.0, weather=weather)
     director = Director(world)
     if pause_holder:
         director.pause_next_holder()

@@ -73,9 +73,7 @@ class HostClock:
         return EPOCH + self.scheduler.now + self.skew
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass; as the real one it takes no negative time."""
-        if seconds < 0:
-            raise ValueError(seconds)
+        """Let virtual time pass."""
         self.scheduler.sleep(seconds)
 
 
@@ -94,10 +92,6 @@ class SimRuntime:
     def spawn_sweep(self, work: Callable[[], None]) -> None:
         """Run ``work`` as another thread of the process."""
         self.scheduler.spawn(self.process, "sweep", work)
-
-    def spawn_question(self, work: Callable[[], None]) -> None:
-        """Run ``work`` as another thread of the process."""
-        self.scheduler.spawn(self.process, "question", work)
 
     def signal(self) -> Signal:
         """Return a signal in virtual time."""
@@ -138,7 +132,6 @@ class Observed:
     watch: Watch
     process: str
     lives_are_good: Callable[[], bool]
-    feed: Event | None = None
 
     def handle(self, event: Event) -> None:
         """Note it, and check how many commits there are, where none is a failure by its life.
@@ -146,10 +139,7 @@ class Observed:
         Also 16: no organization takes the places of one that nothing is wrong with. Nothing is
         unforeseen but the tick that the director breaks.
         """
-        again = event == self.feed
-        if isinstance(event, FeedUp | FeedDown):
-            self.feed = event
-        if type(event) in NOTED and not again:
+        if type(event) in NOTED:
             self.watch.note(f"{self.process}: {NOTED[type(event)].format(event)}")
         match event:
             case TokenCommitted(organization) if self.lives_are_good():
@@ -221,11 +211,11 @@ class Worker:
         """Let the next tick of the refresher raise what nobody foresaw."""
         self._break_tick = True
 
-    def _tick(self) -> float:
+    def _tick(self) -> None:
         if self._break_tick:
             self._break_tick = False
             raise BrokenTickError
-        return self._tick_of_broker()
+        self._tick_of_broker()
 
     def _refresh(self) -> None:
         """Run the refresher; its end while the process lives is invariant 12 broken."""

@@ -11,14 +11,12 @@ import pytest
 from broker.audit.log import AuditLog
 from broker.clock import SystemClock
 from broker.metrics.meters import Meters
-from broker.policy.calls import Calls
 from broker.policy.refresher import Refresher
 from broker.settings import Inputs, load, load_inputs
 from broker.store.connect import connect
 from broker.threads import ThreadRuntime
 from broker.web.service import Parts, Service
 from tests.fakes import Notes
-from tests.memory_store.calls import UnlimitedCalls
 from tests.web.rig import Rig
 
 PATIENCE = 10.0
@@ -45,7 +43,6 @@ class House:
             meters=self.meters,
             clock=SystemClock(),
             redis=self.redis,
-            calls=Calls(UnlimitedCalls(), SystemClock(), "worker"),
         )
         self.service = Service(parts, self.inputs, settings)
 
